@@ -1,0 +1,48 @@
+# `make demo` and `make test` do all set-up: a private environment in .venv with the pinned versions of requirements.lock.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3.14 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types unit docs bench lock clean
+
+help:  ## Say what the targets do
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python found; install Python 3.11 or later."; exit 1; }
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(READY)  ## Make the private environment (.venv)
+
+demo: $(READY)  ## Run the main job on an invented survey and leave its results in demo/
+	$(BIN)/wvb demo --out demo --force
+
+test: lint types unit docs  ## Lint, types, tests with branch coverage, docs
+
+lint: $(READY)  ## Style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## mypy --strict
+	$(BIN)/mypy
+
+unit: $(READY)  ## Tests and doctests with branch coverage
+	$(BIN)/pytest -n auto --cov --cov-report=term
+
+docs: $(READY)  ## Check that generated docs are current
+	$(BIN)/python docs/make_cli_reference.py --check
+
+bench: $(READY)  ## Time ours against plain pandas/SciPy, side by side
+	$(BIN)/python -m benchmarks
+
+lock: $(READY)  ## Pin what is installed in .venv
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^worldvaluesbench' > requirements.lock
+
+clean:  ## Remove the environment and all that was made
+	rm -rf $(VENV) demo bench-data .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

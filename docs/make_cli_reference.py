@@ -1,0 +1,42 @@
+"""Write docs/cli.md from `wvb --help`; with --check, fail where it is not current."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+TARGET = Path(__file__).parent / "cli.md"
+HEAD = "# Command line\n\nMade from `wvb --help` by `python docs/make_cli_reference.py`; do not edit.\n"
+
+
+def help_of(*command: str) -> str:
+    """The help text of `wvb` or one of its commands, as on a terminal of 100 columns."""
+    environment = os.environ | {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
+    call = [sys.executable, "-m", "worldvaluesbench", *command, "--help"]
+    shown = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
+    return "\n".join(line.rstrip() for line in shown.stdout.splitlines()).strip()
+
+
+def command_names(top: str) -> list[str]:
+    """The commands that the top help lists."""
+    lines = top.split("Commands:\n")[1].splitlines()
+    return [line.split()[0] for line in lines if line.startswith("  ") and not line.startswith("   ")]
+
+
+def render_reference() -> str:
+    """The whole reference as Markdown."""
+    top = help_of()
+    sections = [f"## wvb\n\n```text\n{top}\n```\n"]
+    sections += [f"## wvb {name}\n\n```text\n{help_of(name)}\n```\n" for name in command_names(top)]
+    return "\n".join([HEAD, *sections])
+
+
+if __name__ == "__main__":
+    reference = render_reference()
+    if "--check" in sys.argv:
+        if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != reference:
+            sys.exit("docs/cli.md is not current; run: python docs/make_cli_reference.py")
+        print("docs/cli.md is current.")
+    else:
+        TARGET.write_text(reference, encoding="utf-8")
+        print(f"wrote {TARGET.name}")

@@ -1,0 +1,5 @@
+"""`python -m worldvaluesbench` is `wvb`."""
+
+from worldvaluesbench.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""What will be predicted: datasets, their splits, probe sets and exports."""

@@ -1,0 +1,91 @@
+"""A catalogue of wordings in the published shape (`question_metadata.json`): read in place of ours, or written."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+from worldvaluesbench.errors import CodebookError
+from worldvaluesbench.survey.codebook import Codebook, Item, load_codebook
+
+
+def read_wordings(path: Path, codebook: Codebook | None = None) -> Codebook:
+    """A codebook whose question wordings come from a catalogue in the published shape.
+
+    The catalogue is JSON: item or attribute id -> `question`, `answer_scale_min`, `answer_scale_max`, ... Ids that
+    it lacks keep our wording; ids that are neither item nor attribute are passed over.
+
+    Raises CodebookError where the file is no such catalogue, or an item's scale is not ours.
+    """
+    codebook = codebook or load_codebook()
+    catalogue = _read_catalogue(path)
+    questions = {key: _question_of(path, key, entry) for key, entry in catalogue.items()}
+    if not questions.keys() & {*codebook.item_ids, *codebook.attribute_ids}:
+        raise CodebookError(f"{path.name}: no known item or attribute id among its {len(questions)} keys.")
+    for item in codebook.items:
+        if item.item_id in catalogue:
+            _check_catalogue_scale(path, item, catalogue[item.item_id])
+    return replace(
+        codebook,
+        items=tuple(replace(item, question=questions.get(item.item_id, item.question)) for item in codebook.items),
+        attributes=tuple(
+            replace(attribute, question=questions.get(attribute.attribute_id, attribute.question))
+            for attribute in codebook.attributes
+        ),
+    )
+
+
+def catalogue_of(codebook: Codebook) -> dict[str, dict[str, object]]:
+    """The codebook as a catalogue in the published shape (`question_metadata.json`)."""
+    attributes: dict[str, dict[str, object]] = {
+        attribute.attribute_id: {
+            "question": attribute.question,
+            "category": "Demographic and Socioeconomic Variables",
+            "use_case": "demographic",
+            "answer_scale_min": "",
+            "answer_scale_max": "",
+            "answer_data_type": "non_ordinal",
+        }
+        for attribute in codebook.attributes
+    }
+    items: dict[str, dict[str, object]] = {
+        item.item_id: {
+            "question": item.question,
+            "category": item.topic,
+            "use_case": "value",
+            "answer_scale_min": item.scale.low,
+            "answer_scale_max": item.scale.high,
+            "answer_data_type": "ordinal",
+        }
+        for item in codebook.items
+    }
+    return attributes | items
+
+
+def _read_catalogue(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CodebookError(f"{path}: there is no such file; expected a catalogue of wordings (JSON).") from None
+    except (OSError, ValueError) as error:
+        raise CodebookError(f"{path.name}: cannot be read as JSON ({error}).") from None
+    if not isinstance(content, dict):
+        raise CodebookError(f"{path.name}: expected an object of item ids, found a {type(content).__name__}.")
+    return content
+
+
+def _question_of(path: Path, key: str, entry: object) -> str:
+    question = entry.get("question") if isinstance(entry, dict) else None
+    if not isinstance(question, str) or not question.strip():
+        raise CodebookError(f"{path.name}: {key} has no 'question' text; every entry needs one.")
+    return question.strip()
+
+
+def _check_catalogue_scale(path: Path, item: Item, entry: object) -> None:
+    fields = cast(dict[str, object], entry)
+    given = fields.get("answer_scale_min"), fields.get("answer_scale_max")
+    if given not in ((None, None), (item.scale.low, item.scale.high)):
+        raise CodebookError(
+            f"{path.name}: {item.item_id} has the scale {given[0]}..{given[1]}, expected {item.scale}; "
+            f"its wording would not fit the ratings."
+        )

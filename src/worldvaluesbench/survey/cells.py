@@ -1,0 +1,122 @@
+"""A cell of a survey file: however its number is spelled, one exact integer code, or blank."""
+
+from collections.abc import Collection
+
+import numpy as np
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+from worldvaluesbench.errors import SurveyFileError
+
+# How csv, R, Stata, pandas and SPSS write a cell without a value; none of them can be a code.
+BLANKS = ("", ".", "NA", "NaN", "nan", "#NULL!")
+
+_LARGEST_EXACT = 2**53
+_DECIMAL_COMMA = r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$"
+# "1,234" may be a thousand and some, so a code may have a decimal comma only where it can mean nothing else
+_DECIMAL_COMMA_OF_CODE = r"^([+-]?\d+),(0|\d+[eE][+-]?\d+)$"
+
+
+def shown(cell: object, length: int = 60) -> str:
+    """A cell or name of a file as it may stand in a message: quoted, on one line, cut after `length` characters."""
+    text = repr(cell)
+    return text if len(text) <= length else f"{text[: length - 4]}...{text[0]}"
+
+
+def codes_of(cells: pl.Series, where: str, dtype: DataTypeClass = pl.Int32, *, n_rows_before: int = 0) -> pl.Series:
+    """One column of a survey file as whole numbers of `dtype`; blank cells are null.
+
+    A code may be an integer, a double (`1.0`, `2.018113E7`) or the text of either. `where` names
+    the file, `n_rows_before` counts its rows above these cells.
+
+    Raises SurveyFileError with column, row and cell where a cell is something else: a label, a fraction, a date.
+    """
+    if cells.dtype == dtype:
+        return cells
+    cells = _plain(cells, where)
+    if cells.dtype == pl.String:
+        codes, is_bad = _codes_of_text(cells, dtype)
+    else:
+        codes, is_bad = _codes_of_numbers(cells, dtype)
+    if is_bad.any():
+        _refuse(cells, is_bad, f"{where}: column {shown(cells.name)}", n_rows_before, "a whole number as its code")
+    return codes
+
+
+def weights_of(cells: pl.Series, where: str, missing_codes: Collection[int] = ()) -> pl.Series:
+    """One column of a survey file as weights, Float64; blank cells and missing codes are null.
+
+    A decimal comma is understood. Raises SurveyFileError with column, row and cell where a cell is no finite number,
+    or below zero.
+    """
+    cells = _plain(cells, where)
+    if cells.dtype == pl.String:
+        text = _without_blanks(cells)
+        weights = text.str.replace(_DECIMAL_COMMA, "$1.$2").cast(pl.Float64, strict=False)
+        is_bad = text.is_not_null() & (weights.is_null() | ~weights.is_finite())
+    else:
+        weights = cells.cast(pl.Float64).fill_nan(None)
+        is_bad = ~weights.is_finite()
+    is_missing = weights.is_in([float(code) for code in missing_codes])
+    is_bad = is_bad | ((weights < 0) & ~is_missing)
+    if is_bad.any():
+        _refuse(cells, is_bad, f"{where}: column {shown(cells.name)}", 0, "a weight, a number of at least 0")
+    return weights.set(is_missing, None)
+
+
+def _plain(cells: pl.Series, where: str) -> pl.Series:
+    """The cells as integers, doubles or text."""
+    if cells.dtype.is_integer() or cells.dtype.is_float() or cells.dtype == pl.String:
+        return cells
+    if cells.dtype == pl.Null or cells.dtype.is_decimal():
+        return cells.cast(pl.Float64)
+    if cells.dtype in (pl.Categorical, pl.Enum):
+        return cells.cast(pl.String)
+    raise SurveyFileError(
+        f"{where}: column {shown(cells.name)} holds values of the type {cells.dtype}, expected integer codes; "
+        f"save the file with the codes as plain numbers."
+    )
+
+
+def _without_blanks(text: pl.Series) -> pl.Series:
+    stripped = text.str.strip_chars()
+    return stripped.set(stripped.is_in(BLANKS), None)
+
+
+def _codes_of_text(cells: pl.Series, dtype: DataTypeClass) -> tuple[pl.Series, pl.Series]:
+    text = _without_blanks(cells)
+    codes = text.cast(dtype, strict=False)
+    is_other = text.is_not_null() & codes.is_null()
+    if not is_other.any():
+        return codes, is_other
+    numbers = text.str.replace(_DECIMAL_COMMA_OF_CODE, "$1.$2").cast(pl.Float64, strict=False)
+    rounded, is_bad = _codes_of_numbers(numbers, dtype)
+    return codes.zip_with(~is_other, rounded), is_other & (is_bad | numbers.is_null())
+
+
+def _codes_of_numbers(cells: pl.Series, dtype: DataTypeClass) -> tuple[pl.Series, pl.Series]:
+    if cells.dtype.is_integer():
+        codes = cells.cast(dtype, strict=False)
+        return codes, cells.is_not_null() & codes.is_null()
+    numbers = cells.cast(pl.Float64).to_numpy()  # a null becomes NaN
+    is_blank = np.isnan(numbers)
+    largest = _LARGEST_EXACT if dtype == pl.Int64 else np.iinfo(np.int32).max
+    is_code = (np.abs(numbers) <= largest) & (np.trunc(numbers) == numbers)
+    codes = pl.Series(cells.name, np.where(is_code, numbers, 0).astype(np.int64)).cast(dtype)
+    if is_blank.any():
+        codes = codes.set(pl.Series(is_blank), None)
+    return codes, pl.Series(~(is_code | is_blank))
+
+
+def _refuse(cells: pl.Series, is_bad: pl.Series, where: str, n_rows_before: int, expected: str) -> None:
+    row = int(np.flatnonzero(is_bad.fill_null(False).to_numpy())[0])
+    cell = cells[row]
+    advice = "the file is damaged or was edited, download it again."
+    if isinstance(cell, str) and any(letter.isalpha() for letter in cell):
+        advice = (
+            "this looks like an edition with labels in its cells; download the csv, SPSS (sav) or Stata (dta) "
+            "edition, whose cells are codes."
+        )
+    raise SurveyFileError(
+        f"{where}, row {n_rows_before + row + 1} below the header, holds {shown(cell)}, expected {expected}; {advice}"
+    )

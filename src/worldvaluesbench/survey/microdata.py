@@ -1,0 +1,201 @@
+"""Microdata: any survey file of wave 7, in whatever shape it was downloaded, as one frame of standard integer codes."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from worldvaluesbench.errors import SurveyFileError
+from worldvaluesbench.survey.cells import codes_of, weights_of
+from worldvaluesbench.survey.codebook import Codebook, load_codebook
+from worldvaluesbench.survey.columns import (
+    COUNTRY_COLUMN,
+    EXPECTED,
+    ID_COLUMN,
+    VERSION_COLUMN,
+    WAVE_COLUMN,
+    WEIGHT_COLUMNS,
+    ColumnChoice,
+    choose_columns,
+)
+from worldvaluesbench.survey.container import Unpacked, one_line, unpacked
+from worldvaluesbench.survey.csvfile import open_delimited
+from worldvaluesbench.survey.inverted import AMBIGUOUS_CODE, turn_back
+from worldvaluesbench.survey.statfile import open_parquet, open_statistics
+from worldvaluesbench.survey.table import SurveyTable, TableCells
+
+__all__ = [
+    "AMBIGUOUS_CODE",
+    "COUNTRY_COLUMN",
+    "ID_COLUMN",
+    "WEIGHT_COLUMNS",
+    "Microdata",
+    "Source",
+    "read_microdata",
+]
+
+WAVE = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Which file was read: name without folder, size in bytes and SHA-256 of the file the user named; its format.
+
+    `details` says how it was written, for people: "csv, semicolon, UTF-8 BOM, numbers as doubles, in zip".
+    """
+
+    name: str
+    size: int
+    sha256: str
+    format: str
+    details: str
+
+
+@dataclass(frozen=True)
+class Microdata:
+    """The respondents of a survey file in file order, in the standard raw codes, before any recode.
+
+    `frame` has `D_INTERVIEW` (Int64); every attribute and item the file has (Int32, codebook order), codes untouched,
+    missing and unlisted ones included, blank cells null; `W_WEIGHT` and `S018` (Float64) where the file has them.
+    `notes` are one-line remarks for the user.
+    """
+
+    frame: pl.DataFrame
+    source: Source
+    version: str | None
+    is_invented: bool
+    is_inverted: bool
+    absent_items: tuple[str, ...]
+    absent_attributes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def read_microdata(path: Path, codebook: Codebook | None = None) -> Microdata:
+    """Read a survey file: csv, sav, dta or parquet, or a zip or gz of one; standard or inverted edition.
+
+    Raises SurveyFileError, one line, where the file is not the wave 7 file, damaged, or an edition without codes.
+    """
+    codebook = codebook or load_codebook()
+    path = Path(path)
+    with _one_line_errors(path), unpacked(path) as contents, ThreadPoolExecutor(1) as beside:
+        digest = beside.submit(_sha256, path)
+        table = _open_table(contents)
+        choice = choose_columns(table.names, contents.where, codebook)
+        cells = _read_columns(table, choice)
+        frame = _without_blank_rows(_in_codes(cells.frame, choice, contents.where, codebook), contents.where)
+        _check_wave(frame, contents.where)
+        version_cell = _version_cell(cells.frame, choice)
+        frame = frame.drop(WAVE_COLUMN, strict=False)
+        frame, notes = turn_back(frame, choice.inverted, codebook)
+        details = (contents.format, *cells.details, contents.packing)
+        source = Source(
+            path.name, path.stat().st_size, digest.result(), contents.format, ", ".join(filter(None, details))
+        )
+    return Microdata(
+        frame=frame,
+        source=source,
+        version=_version_of(version_cell),
+        is_invented="invented" in version_cell.lower(),
+        is_inverted=bool(choice.inverted),
+        absent_items=tuple(item_id for item_id in codebook.item_ids if item_id not in choice.columns),
+        absent_attributes=tuple(name for name in codebook.attribute_ids if name not in choice.columns),
+        notes=(*cells.notes, *_doubled_notes(choice), *notes),
+    )
+
+
+def _open_table(contents: Unpacked) -> SurveyTable:
+    if contents.format == "csv":
+        return open_delimited(contents.path, contents.where)
+    if contents.format == "parquet":
+        return open_parquet(contents.path, contents.where)
+    return open_statistics(contents.path, contents.where, contents.format)
+
+
+def _read_columns(table: SurveyTable, choice: ColumnChoice) -> TableCells:
+    """The chosen columns, still under the file's names; weights as text where they may have a decimal comma."""
+    texts = [name for ours, name in choice.columns.items() if ours in (*WEIGHT_COLUMNS, VERSION_COLUMN)]
+    return table.read_cells([name for name in choice.columns.values() if name not in texts], texts)
+
+
+def _in_codes(cells: pl.DataFrame, choice: ColumnChoice, where: str, codebook: Codebook) -> pl.DataFrame:
+    """Our columns in our order and under our names: id, attributes, items, weights, and last the wave."""
+    order = (ID_COLUMN, *codebook.attribute_ids, *codebook.item_ids, *WEIGHT_COLUMNS, WAVE_COLUMN)
+    missing_codes = [code for missing in codebook.missing_reasons for code in missing.file_codes]
+    columns = []
+    for ours in order:
+        if ours not in choice.columns:
+            continue
+        column = cells[choice.columns[ours]]
+        if ours in WEIGHT_COLUMNS:
+            columns.append(weights_of(column, where, missing_codes).alias(ours))
+        else:
+            columns.append(codes_of(column, where, pl.Int64 if ours == ID_COLUMN else pl.Int32).alias(ours))
+    return pl.DataFrame(columns)
+
+
+def _without_blank_rows(frame: pl.DataFrame, where: str) -> pl.DataFrame:
+    """The frame without rows that hold nothing at all, such as blank lines at the end of a csv."""
+    if frame[ID_COLUMN].null_count():
+        frame = frame.filter(~pl.all_horizontal(pl.all().is_null()))
+    n_blank = frame[ID_COLUMN].null_count()
+    if n_blank:
+        raise SurveyFileError(
+            f"{where}: {n_blank} of {frame.height} rows have no {ID_COLUMN}, expected one in every row; "
+            f"the file is damaged or was edited, download it again."
+        )
+    if not frame.height:
+        raise SurveyFileError(f"{where}: has columns and no rows; download it again.")
+    return frame
+
+
+def _check_wave(frame: pl.DataFrame, where: str) -> None:
+    if WAVE_COLUMN not in frame.columns:
+        return
+    other = frame[WAVE_COLUMN].filter(frame[WAVE_COLUMN] != WAVE)
+    if len(other):
+        raise SurveyFileError(
+            f"{where}: column {WAVE_COLUMN} says wave {other[0]} in {len(other)} of {frame.height} rows; {EXPECTED}."
+        )
+
+
+def _version_cell(cells: pl.DataFrame, choice: ColumnChoice) -> str:
+    """The first cell that is not blank in the column `version`, or nothing."""
+    if VERSION_COLUMN not in choice.columns:
+        return ""
+    texts = cells[choice.columns[VERSION_COLUMN]].cast(pl.String, strict=False).str.strip_chars()
+    return next(iter(texts.filter(texts != "").head(1)), "")
+
+
+def _version_of(cell: str) -> str | None:
+    match = re.search(r"(\d+)[-._](\d+)", cell)
+    return f"{match[1]}.{match[2]}" if match else None
+
+
+def _doubled_notes(choice: ColumnChoice) -> list[str]:
+    if not choice.doubled:
+        return []
+    listed = ", ".join(choice.doubled[:5]) + ", ..." * (len(choice.doubled) > 5)
+    return [
+        f"{len(choice.doubled)} items are there both as they were asked and inverted ({listed}): the former is read."
+    ]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _one_line_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SurveyFileError(
+            f"{one_line(path.name)}: cannot be read ({reason}); check its permissions and the free disk space."
+        ) from None
