@@ -1,3 +1,131 @@
-"""Measure how well a language model knows what people around the world value."""
+"""Measure how well a language model knows what people around the world value.
+
+>>> import worldvaluesbench as wvb
+>>> wvb.load_codebook().item("Q1").scale.n_points
+4
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from worldvaluesbench.benchmark.build import build_dataset
+    from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
+    from worldvaluesbench.benchmark.edition import Edition, load_edition
+    from worldvaluesbench.benchmark.export import export_tsv
+    from worldvaluesbench.benchmark.probe import ProbeSet, build_probe, draw_probe
+    from worldvaluesbench.benchmark.spec import ProbeSpec, read_spec
+    from worldvaluesbench.benchmark.verify import Verification, verify_samples
+    from worldvaluesbench.distribution import shares_of, wasserstein
+    from worldvaluesbench.errors import WorldValuesBenchError
+    from worldvaluesbench.scale import Scale
+    from worldvaluesbench.scoring.answers import Answers, read_answers
+    from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
+    from worldvaluesbench.scoring.score import score_answers
+    from worldvaluesbench.scoring.scores import Scores, write_scores
+    from worldvaluesbench.survey.attributes import DerivedAttribute, Grouping, parse_groupings
+    from worldvaluesbench.survey.catalogue import catalogue_of, read_wordings
+    from worldvaluesbench.survey.codebook import (
+        Attribute,
+        Choice,
+        Codebook,
+        Country,
+        Item,
+        MissingReason,
+        load_codebook,
+    )
+    from worldvaluesbench.survey.inspection import Inspection, inspect_microdata
+    from worldvaluesbench.survey.marginals import Marginals, load_marginals
+    from worldvaluesbench.survey.microdata import Microdata, Source, read_microdata
+    from worldvaluesbench.survey.responses import UnlistedCode
+    from worldvaluesbench.survey.synthetic import build_synthetic, write_synthetic
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Answers",
+    "Attribute",
+    "Choice",
+    "Codebook",
+    "Country",
+    "Dataset",
+    "DerivedAttribute",
+    "Edition",
+    "Grouping",
+    "Inspection",
+    "Item",
+    "Marginals",
+    "Microdata",
+    "MissingReason",
+    "ProbeSet",
+    "ProbeSpec",
+    "Reference",
+    "Scale",
+    "Scores",
+    "Source",
+    "UnlistedCode",
+    "Verification",
+    "WorldValuesBenchError",
+    "__version__",
+    "build_dataset",
+    "build_probe",
+    "build_synthetic",
+    "catalogue_of",
+    "draw_probe",
+    "export_tsv",
+    "inspect_microdata",
+    "load_codebook",
+    "load_dataset",
+    "load_edition",
+    "load_marginals",
+    "parse_groupings",
+    "read_answers",
+    "read_microdata",
+    "read_spec",
+    "read_wordings",
+    "respondents_reference",
+    "score_answers",
+    "shares_of",
+    "verify_samples",
+    "wasserstein",
+    "world_reference",
+    "write_scores",
+    "write_synthetic",
+]
+
+_HOMES = {
+    "benchmark.build": ("build_dataset",),
+    "benchmark.dataset": ("Dataset", "load_dataset"),
+    "benchmark.edition": ("Edition", "load_edition"),
+    "benchmark.export": ("export_tsv",),
+    "benchmark.probe": ("ProbeSet", "build_probe", "draw_probe"),
+    "benchmark.spec": ("ProbeSpec", "read_spec"),
+    "benchmark.verify": ("Verification", "verify_samples"),
+    "distribution": ("shares_of", "wasserstein"),
+    "errors": ("WorldValuesBenchError",),
+    "scale": ("Scale",),
+    "scoring.answers": ("Answers", "read_answers"),
+    "scoring.reference": ("Reference", "respondents_reference", "world_reference"),
+    "scoring.score": ("score_answers",),
+    "scoring.scores": ("Scores", "write_scores"),
+    "survey.attributes": ("DerivedAttribute", "Grouping", "parse_groupings"),
+    "survey.catalogue": ("catalogue_of", "read_wordings"),
+    "survey.codebook": ("Attribute", "Choice", "Codebook", "Country", "Item", "MissingReason", "load_codebook"),
+    "survey.inspection": ("Inspection", "inspect_microdata"),
+    "survey.marginals": ("Marginals", "load_marginals"),
+    "survey.microdata": ("Microdata", "Source", "read_microdata"),
+    "survey.responses": ("UnlistedCode",),
+    "survey.synthetic": ("build_synthetic", "write_synthetic"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """A public name, imported when it is asked for, so that `wvb` starts fast."""
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"worldvaluesbench.{module}"), name)
+    raise AttributeError(f"module 'worldvaluesbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -52,7 +52,9 @@ def weights_of(cells: pl.Series, where: str, missing_codes: Collection[int] = ()
     cells = _plain(cells, where)
     if cells.dtype == pl.String:
         text = _without_blanks(cells)
-        weights = text.str.replace(_DECIMAL_COMMA, "$1.$2").cast(pl.Float64, strict=False)
+        weights = text.cast(pl.Float64, strict=False)
+        if weights.null_count() > text.null_count():
+            weights = text.str.replace(_DECIMAL_COMMA, "$1.$2").cast(pl.Float64, strict=False)
         is_bad = text.is_not_null() & (weights.is_null() | ~weights.is_finite())
     else:
         weights = cells.cast(pl.Float64).fill_nan(None)

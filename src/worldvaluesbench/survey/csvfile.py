@@ -81,7 +81,7 @@ class DelimitedTable:
     def _scan(self, codes: list[str], dtype: DataTypeClass, texts: list[str]) -> pl.DataFrame:
         # columns go by their position: names that are not needed may occur twice
         position = {name: str(index) for index, name in enumerate(self.names)}
-        schema = dict.fromkeys((*map(str, range(len(self.names))), _BEYOND), pl.String)
+        schema: dict[str, DataTypeClass] = dict.fromkeys((*map(str, range(len(self.names))), _BEYOND), pl.String)
         schema |= {position[name]: dtype for name in codes}
         scan = pl.scan_csv(
             self.path,

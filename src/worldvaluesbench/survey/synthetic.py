@@ -33,7 +33,7 @@ def build_synthetic(n_respondents: int, *, rng: np.random.Generator, codebook: C
     """
     if not MIN_RESPONDENTS <= n_respondents <= MAX_RESPONDENTS:
         raise SurveyFileError(
-            f"An invented survey has {MIN_RESPONDENTS} to {MAX_RESPONDENTS} respondents, got {n_respondents}."
+            f"An invented survey has {MIN_RESPONDENTS:,} to {MAX_RESPONDENTS:,} respondents, got {n_respondents:,}."
         )
     codebook = codebook or load_codebook()
     people = draw_people(n_respondents, rng=rng, codebook=codebook)

@@ -1,0 +1,59 @@
+"""The command line: `wvb`, one subcommand for each arrow of the data flow, with no ideas of its own.
+
+A command reads its arguments, calls one function of the library and prints where the result lies. Errors about
+input are one line on standard error and exit code 1; a wrong call exits with 2; bugs keep their traceback.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from worldvaluesbench import __version__
+from worldvaluesbench.errors import WorldValuesBenchError
+
+COMMANDS = {
+    "items": "survey",
+    "inspect": "survey",
+    "synthetic": "survey",
+    "build": "benchmark",
+    "examples": "benchmark",
+    "export": "benchmark",
+    "verify": "benchmark",
+    "probe": "benchmark",
+    "score": "scoring",
+    "demo": "demo",
+}
+"""Every command, in the order of the data flow, and the module of this package that holds it."""
+
+
+class Commands(click.Group):
+    """The commands, each imported when it is called: `wvb score` need not wait for what `wvb build` needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of this name; None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(import_module(f"worldvaluesbench.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="worldvaluesbench", message="%(prog)s %(version)s")
+def app() -> None:
+    """Measure how well a language model knows what people around the world value."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `wvb` with these arguments (default: those of the process) and exit."""
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="wvb")
+    except WorldValuesBenchError as error:
+        click.echo(f"wvb: {error}", err=True)
+        sys.exit(1)

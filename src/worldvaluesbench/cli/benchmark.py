@@ -1,0 +1,176 @@
+"""Commands that make benchmarks: `wvb build`, `wvb examples`, `wvb export`, `wvb verify`, `wvb probe`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+import polars as pl
+
+from worldvaluesbench.benchmark.build import build_dataset, what_corrected_changes
+from worldvaluesbench.benchmark.dataset import EVERYONE, Dataset, load_dataset
+from worldvaluesbench.benchmark.export import export_tsv
+from worldvaluesbench.benchmark.probe import ProbeSet, build_probe
+from worldvaluesbench.benchmark.split import SPLITS
+from worldvaluesbench.benchmark.verify import verify_samples
+from worldvaluesbench.cli import options, show
+from worldvaluesbench.folder import new_file
+from worldvaluesbench.survey.attributes import level_label
+
+SPLIT_NAMES = (EVERYONE, *SPLITS)
+
+
+@click.command()
+@options.survey_file
+@options.out("The dataset folder to make.")
+@click.option(
+    "--edition",
+    type=click.Choice(["paper", "corrected"]),
+    default="paper",
+    show_default=True,
+    help="The published benchmark row for row, or with what it lost put back.",
+)
+@click.option("--wordings", type=options.PATH, help="A catalogue (question_metadata.json) whose wordings replace ours.")
+@click.option("--strict", is_flag=True, help="Refuse a file with codes that the codebook does not list.")
+@options.force
+def build(file: Path, out: Path, edition: str, wordings: Path | None, strict: bool, force: bool) -> None:
+    """Turn a survey file into a dataset: ratings, attributes, splits.
+
+    FILE is csv, sav, dta or parquet; plain, zip or gz. Prints Table 1 of the paper for it.
+    """
+    dataset = build_dataset(file, out, edition=edition, wordings=wordings, strict=strict, force=force)
+    show_dataset(dataset)
+
+
+def show_dataset(dataset: Dataset) -> None:
+    """Print Table 1 for a dataset, what was left out of it, and what the other edition would change."""
+    manifest = dataset.manifest
+    show.say_invented(dataset.is_invented)
+    rows = [(count["split"], count["n_respondents"], count["n_examples"]) for count in manifest["counts"]]
+    show.table(
+        ("split", "respondents", "examples"), rows, title=f"{manifest['source']['name']}, edition {dataset.edition}"
+    )
+    show.say(f"{manifest['n_countries']} countries, {manifest['n_items']} items. Dataset: {dataset.folder}")
+    for note in _notes(dataset):
+        show.say(note)
+
+
+def _notes(dataset: Dataset) -> Iterable[str]:
+    manifest = dataset.manifest
+    dropped = manifest["dropped"]
+    yield from manifest["notes"]
+    if manifest["absent_items"]:
+        yield f"Items not in the file: {', '.join(manifest['absent_items'])}"
+    if manifest["absent_attributes"]:
+        yield f"Attributes not in the file: {', '.join(manifest['absent_attributes'])}"
+    if manifest["unlisted"]:
+        codes = ", ".join(f"{code['column']}={code['code']} ({code['n']:,}x)" for code in manifest["unlisted"])
+        yield f"Codes that the codebook does not list, counted as missing: {codes}"
+    if dropped["shared_id"]:
+        yield f"Left out: {dropped['shared_id']:,} rows that share one id (Uruguay), as in the paper."
+    if dropped["country_not_in_version_5"]:
+        n = dropped["country_not_in_version_5"]
+        yield f"Left out: {n:,} respondents in countries that file version 5 lacks (India, Uzbekistan)."
+    if dataset.edition == "paper" and manifest["file_version"] not in (None, "5.0"):
+        yield (
+            f"The published splits can be repeated from file version 5.0 alone; from {manifest['file_version']} "
+            f"the same rules draw other people."
+        )
+    if dataset.edition == "paper":
+        yield what_corrected_changes(dataset)
+
+
+@click.command()
+@options.dataset_folder
+@options.out("The parquet file to write.")
+@click.option("--split", type=click.Choice(SPLIT_NAMES), default=EVERYONE, show_default=True, help="Which respondents.")
+@click.option(
+    "--attributes", default="", help="Attributes to add as columns of codes, separated by commas: B_COUNTRY,Q275."
+)
+@options.force
+def examples(data: Path, out: Path, split: str, attributes: str, force: bool) -> None:
+    """Write the examples of a split in long form: respondent, item, rating."""
+    dataset = load_dataset(data)
+    wanted = [name.strip() for name in attributes.split(",") if name.strip()]
+    with new_file(out, force=force) as path:
+        dataset.examples(split, attribute_ids=wanted).sink_parquet(path)
+    n = pl.scan_parquet(out).select(pl.len()).collect().item()
+    show.say_invented(dataset.is_invented)
+    show.say(f"{n:,} examples of {split} written to {out}")
+
+
+@click.command()
+@options.dataset_folder
+@options.out("The folder to make.")
+@click.option("--format", type=click.Choice(["tsv"]), default="tsv", show_default=True, help="The published layout.")
+@options.force
+def export(data: Path, out: Path, format: str, force: bool) -> None:
+    """Write a dataset in the published layout: text answers and ratings by split."""
+    assert format == "tsv"
+    dataset = load_dataset(data)
+    export_tsv(dataset, out, force=force)
+    show.say_invented(dataset.is_invented)
+    show.say(f"Published layout of {data} written to {out}")
+    if not dataset.is_invented:
+        show.say("It holds respondents' answers, which the survey's terms do not allow you to pass on.")
+
+
+@click.command()
+@options.dataset_folder
+@click.option("--samples", type=options.PATH, required=True, help="A samples file in the published shape (tsv).")
+def verify(data: Path, samples: Path) -> None:
+    """Check that the people of a samples file are in the test split, in the right groups.
+
+    Exits with 1 where something differs.
+    """
+    dataset = load_dataset(data)
+    found = verify_samples(dataset, samples)
+    show.say_invented(dataset.is_invented)
+    show.table(("difference", "rows"), list(found.differing.items()), title=f"{samples.name} against {data}")
+    show.say(f"{found.n_rows:,} rows, {found.n_respondents:,} respondents.")
+    if found.is_own_draw:
+        show.say("Row for row what `wvb probe --spec paper36` draws from this dataset.")
+    if not found.is_sound:
+        show.say("Some rows differ: the file is of another survey version, edition or split.")
+        raise click.exceptions.Exit(1)
+    show.say("Every respondent is in the test split and in the right group.")
+
+
+@click.command()
+@options.dataset_folder
+@options.out("The probe folder to make.")
+@click.option("--spec", default="paper36", show_default=True, help="A packaged probe (paper36) or a TOML file.")
+@options.force
+def probe(data: Path, out: Path, spec: str, force: bool) -> None:
+    """Draw a probe set: a few people for each item from each cell of a cross."""
+    dataset = load_dataset(data)
+    drawn = build_probe(dataset, spec, out, force=force)
+    show.say_invented(dataset.is_invented)
+    show_probe(drawn, dataset)
+    show.say(f"Probe set: {out}")
+
+
+def show_probe(drawn: ProbeSet, dataset: Dataset) -> None:
+    """Print the cells of a probe set: candidates, drawn and skipped, summed up over items."""
+    spec = drawn.spec
+    cells = drawn.cells.group_by(spec.cross, maintain_order=True).agg(
+        fewest=pl.col("n_candidates").min(),
+        most=pl.col("n_candidates").max(),
+        drawn=pl.col("n_drawn").sum(),
+        skipped=(pl.col("n_drawn") == 0).sum(),
+    )
+    rows = [
+        (
+            *(level_label(name, row[name], dataset.codebook) for name in spec.cross),
+            row["fewest"],
+            row["most"],
+            row["drawn"],
+            row["skipped"],
+        )
+        for row in cells.iter_rows(named=True)
+    ]
+    columns = (*spec.cross, "fewest candidates", "most candidates", "drawn", "items skipped")
+    show.table(columns, rows, title=f"{spec.name}, edition {drawn.edition}", left=len(spec.cross))
+    show.say(
+        f"{drawn.examples.height:,} examples: {len(spec.item_ids)} items, {spec.per_cell} people from each cell with "
+        f"at least {spec.minimum}, {drawn.examples['respondent_id'].n_unique():,} respondents, split {spec.split}."
+    )

@@ -1,0 +1,132 @@
+"""Commands about the survey: `wvb items`, `wvb inspect`, `wvb synthetic`."""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from worldvaluesbench.cli import options, show
+from worldvaluesbench.distribution import shares_of
+from worldvaluesbench.errors import CodebookError
+from worldvaluesbench.survey.codebook import Item, load_codebook
+from worldvaluesbench.survey.inspection import Inspection, inspect_microdata
+from worldvaluesbench.survey.marginals import Marginals, load_marginals
+from worldvaluesbench.survey.microdata import read_microdata
+from worldvaluesbench.survey.synthetic import write_synthetic
+
+
+@click.command()
+@click.argument("item_ids", nargs=-1)
+@click.option("--topic", default="", help="Only topics whose name contains this.")
+@click.option("--search", default="", help="Only items whose wording, name or labels contain this.")
+def items(item_ids: tuple[str, ...], topic: str, search: str) -> None:
+    """Show the 239 value items: scales, labels, and how the world responded.
+
+    With ITEM_IDS, such as Q56, these items in full. The world is file version 5, unweighted.
+    """
+    codebook, marginals = load_codebook(), load_marginals()
+    if item_ids:
+        for item_id in item_ids:
+            _show_item(codebook.item(item_id), marginals)
+        return
+    found = [item for item in codebook.items if _matches(item, topic, search)]
+    if not found:
+        raise CodebookError(
+            f"No item matches topic {topic!r} and search {search!r}; the topics are {', '.join(codebook.topics)}."
+        )
+    for name in codebook.topics:
+        members = [item for item in found if item.topic == name]
+        if members:
+            rows = [(item.item_id, item.name, str(item.scale), _world_spark(item, marginals)) for item in members]
+            show.table(("item", "name", "scale", "world"), rows, title=f"{name}", left=4)
+            show.say("")
+    show.say(f"{len(found)} items. `wvb items {found[0].item_id}` shows one in full.")
+
+
+@click.command()
+@options.survey_file
+def inspect(file: Path) -> None:
+    """Say what a survey file is, before anything is built from it.
+
+    FILE is csv, sav, dta or parquet; plain, zip or gz.
+    """
+    _show_inspection(inspect_microdata(read_microdata(file)))
+
+
+@click.command()
+@options.out("The file to write: .csv, .sav, .dta or .parquet.")
+@click.option("--respondents", default=94_278, show_default=True, help="How many people to invent.")
+@click.option("--seed", default=0, show_default=True, help="The same seed invents the same people.")
+@options.force
+def synthetic(out: Path, respondents: int, seed: int, force: bool) -> None:
+    """Invent a survey file that has the real world marginals, for trying things out."""
+    write_synthetic(out, respondents, seed=seed, force=force)
+    show.say(f"{respondents:,} invented respondents written to {out}")
+    show.say_invented(True)
+
+
+def _matches(item: Item, topic: str, search: str) -> bool:
+    text = " ".join((item.item_id, item.name, item.stem, item.question, *item.labels))
+    return topic.casefold() in item.topic.casefold() and search.casefold() in text.casefold()
+
+
+def _world_spark(item: Item, marginals: Marginals) -> str:
+    if item.item_id not in marginals.item_ids:
+        return ""
+    return show.spark(shares_of(marginals.counts(item.item_id)).tolist())
+
+
+def _show_item(item: Item, marginals: Marginals) -> None:
+    has_world = item.item_id in marginals.item_ids
+    show.say(f"{item.item_id}  {item.name}  ({item.topic})")
+    show.say(item.question)
+    counts = marginals.counts(item.item_id) if has_world else np.zeros(item.scale.n_points)
+    shares = shares_of(counts).tolist() if has_world else [None] * item.scale.n_points
+    rows = [
+        (rating, label, "–" if share is None else f"{share:6.1%}", "" if share is None else show.bar(share))
+        for rating, label, share in zip(item.scale.ratings, item.labels, shares, strict=True)
+    ]
+    show.table(("rating", "label", "share", "world"), rows, left=4)
+    for code in (choice.code for choice in item.choices if item.rating_of(choice.code) != choice.code):
+        rating = item.rating_of(code)
+        becomes = "is missing: it has no place on the scale" if rating is None else f"becomes {rating}"
+        show.say(f"Code {code} of the survey file {becomes}.")
+    note = f"n = {marginals.n(item.item_id):,}, file version 5, unweighted" if has_world else "no world marginals"
+    show.say(f"World: {note}.\n")
+
+
+def _show_inspection(found: Inspection) -> None:
+    show.say_invented(found.is_invented)
+    kind = "inverted" if found.is_inverted else "standard"
+    show.say(f"{found.source.name}: {found.source.details}, {found.source.size:,} bytes")
+    show.say(f"World Values Survey wave 7, file version {found.version or 'not stated'}, {kind} edition")
+    show.say(f"{found.n_rows:,} rows, {len(found.countries)} countries:")
+    show.say(", ".join(f"{country.name} {country.n:,}" for country in found.countries))
+    _show_columns("Items", found.items, found.absent_items)
+    _show_columns("Attributes", found.attributes, found.absent_attributes)
+    for weight in found.weights:
+        show.say(f"Weight {weight.name}: sum {weight.total:,.1f}, {weight.n_missing:,} missing, {weight.n_zero:,} zero")
+    if not found.weights:
+        show.say("Weights: none")
+    show.say(
+        "Duplicate ids: "
+        + (", ".join(f"{key} ({n:,} rows)" for key, n in found.duplicate_ids[:10]) or "none")
+        + (f", and {len(found.duplicate_ids) - 10} more" if len(found.duplicate_ids) > 10 else "")
+    )
+    show.say("Codes not in the codebook: " + (", ".join(map(str, found.unlisted)) or "none"))
+    for note in found.notes:
+        show.say(note)
+    cells = len(found.items) * found.n_rows
+    rows = [("rating", found.n_responses, f"{found.n_responses / cells:.1%}")]
+    rows += [(reason, n, f"{n / cells:.1%}") for reason, n in found.missing_responses.items()]
+    show.table(("items", "cells", "share"), rows, title="\nResponses")
+    missing = [(name, *_top_reasons(reasons)) for name, reasons in found.missing_attributes.items()]
+    show.table(("attribute", "missing", "by reason"), missing, title="\nMissing attributes", left=3)
+
+
+def _show_columns(what: str, present: tuple[str, ...], absent: tuple[str, ...]) -> None:
+    show.say(f"{what}: {len(present)} present, {len(absent)} absent" + (f": {', '.join(absent)}" if absent else ""))
+
+
+def _top_reasons(reasons: dict[str, int]) -> tuple[str, str]:
+    return f"{sum(reasons.values()):,}", ", ".join(f"{reason} {n:,}" for reason, n in reasons.items())

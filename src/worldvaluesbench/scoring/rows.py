@@ -1,0 +1,161 @@
+"""The rows of a file of answers, sorted: each counts, or is left out for exactly one reason."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from worldvaluesbench.scoring.answers import Answers
+from worldvaluesbench.scoring.ratings import FLAWS, read_numbers, read_ratings
+from worldvaluesbench.scoring.reference import Humans
+from worldvaluesbench.survey.codebook import load_codebook
+
+REASONS = {
+    "unknown_item": "the item id is none of ours",
+    "unknown_id": "the reference has no respondent of this id",
+    "duplicate": "an earlier row has the same item and respondent",
+    "empty": "there is no score",
+    "no_number": "the score is not a number",
+    "not_integer": "the score is a number, but not a whole one",
+    "off_scale": "the score is a whole number beyond the item's scale",
+    "no_response": "the person gave no valid response to the item",
+}
+"""Why a row is left out. A row that several reasons fit is counted under the first of them, in this order."""
+
+VALID = "valid"
+OUTCOMES = (VALID, *REASONS)
+"""Every row of a file has one of these outcomes."""
+
+ROWS_AT_ONCE = 2**20
+
+Mask = NDArray[np.bool_]
+Ints = NDArray[np.int16 | np.int32 | np.int64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Every row of a file of answers, in file order, as arrays of shape (rows,).
+
+    `item` and `respondent` are places among the humans' items and respondents (-1: unknown; against the world
+    every respondent is -1). `human_point` is the place from 0 of that respondent's response on the item's scale
+    (negative: none; against the world 0 where the item has marginals), `point` that of the score, truncated to a
+    whole number. `has_number`: whether there is one; `is_off_scale`: whether it lies beyond the scale. `outcome` is
+    an index into `OUTCOMES`. `off_points`, shape (off-scale rows,), says exactly where the rows off the scale lie.
+    """
+
+    item: Ints
+    respondent: Ints
+    human_point: Ints
+    point: Ints
+    has_number: Mask
+    is_off_scale: Mask
+    off_points: NDArray[np.float64]
+    outcome: NDArray[np.int8]
+
+    @property
+    def is_valid(self) -> Mask:
+        """Which rows count."""
+        return np.equal(self.outcome, OUTCOMES.index(VALID))
+
+    @property
+    def has_response(self) -> Mask:
+        """Which rows name a known item and respondent with a response, whatever their score."""
+        return np.greater_equal(self.human_point, 0)
+
+    def outcome_counts(self, n_items: int) -> NDArray[np.int64]:
+        """Rows by item and outcome, shape (items + 1, outcomes); the last line is the unknown items."""
+        # -1, an unknown item, would fall before the first bin: shift all by one
+        flat = (self.item + 1) * len(OUTCOMES) + self.outcome
+        counts = np.bincount(flat, minlength=(n_items + 1) * len(OUTCOMES)).reshape(n_items + 1, len(OUTCOMES))
+        return np.roll(counts, -1, axis=0)
+
+
+def sort_rows(answers: Answers, humans: Humans) -> Rows:
+    """Find out for every row whether it counts, and if not, why. See `REASONS` for the order of the reasons."""
+    # numpy works on slices side by side, and small arrays stay in the cache
+    with ThreadPoolExecutor() as pool:
+        slices = answers.frame.iter_slices(ROWS_AT_ONCE)
+        parts = list(pool.map(lambda frame: _sort_slice(frame, humans), slices))
+    rows = Rows(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Rows)))
+    repeated = _duplicates(answers.frame["respondent_id"], rows, humans)
+    if repeated.any():
+        comes_before = np.isin(rows.outcome, [OUTCOMES.index("unknown_item"), OUTCOMES.index("unknown_id")])
+        rows.outcome[repeated & ~comes_before] = OUTCOMES.index("duplicate")
+    return rows
+
+
+def _sort_slice(frame: pl.DataFrame, humans: Humans) -> Rows:
+    """Sort some rows, each by itself: without looking for duplicates."""
+    item = _find_items(frame["item_id"], humans)
+    respondent = _find_respondents(frame["respondent_id"], humans)
+    low = np.take(humans.low.astype(np.int16), item)
+    human_point = _human_points(item, respondent, low, humans)
+    ratings = read_ratings(frame["score"])
+    has_number, point = ratings.has_number, ratings.rating - low
+    is_off_scale = has_number & ((point < 0) | (point >= np.take(humans.n_points.astype(np.int16), item)))
+    found = {flaw: ratings.flaw == FLAWS.index(flaw) for flaw in FLAWS[1:]} | {
+        "unknown_item": item < 0,
+        "unknown_id": (respondent < 0) & (humans.marginals is None),
+        "off_scale": is_off_scale,
+        "no_response": human_point < 0,
+    }
+    outcome = np.full(item.size, OUTCOMES.index(VALID), dtype=np.int8)
+    for reason in reversed(REASONS):
+        if reason in found and found[reason].any():
+            outcome[found[reason]] = OUTCOMES.index(reason)
+    off = np.flatnonzero(is_off_scale)
+    off_points = np.trunc(read_numbers(frame["score"].gather(off))) - np.take(humans.low.astype(np.float64), item[off])
+    return Rows(item, respondent, human_point, point, has_number, is_off_scale, off_points, outcome)
+
+
+def _find_items(item_ids: pl.Series, humans: Humans) -> Ints:
+    """Each row's item as its place among the humans' items; -1 for an unknown one."""
+    place_of = {item.item_id: place for place, item in enumerate(humans.items)}
+    # unknown items are null, and land on the last entry
+    places = np.array([place_of.get(item_id, -1) for item_id in load_codebook().item_ids] + [-1], dtype=np.int16)
+    return np.take(places, item_ids.to_physical().fill_null(places.size - 1).to_numpy())
+
+
+def _find_respondents(ids: pl.Series, humans: Humans) -> Ints:
+    """Each row's respondent as its place among the humans' respondents; -1 for an unknown one."""
+    if humans.respondent_ids is None:
+        return np.full(ids.len(), -1, dtype=np.int32)
+    places = pl.int_range(humans.respondent_ids.len(), dtype=pl.Int32, eager=True)
+    return ids.replace_strict(humans.respondent_ids, places, default=-1, return_dtype=pl.Int32).to_numpy()
+
+
+def _human_points(item: Ints, respondent: Ints, low: Ints, humans: Humans) -> Ints:
+    """Where each row's respondent stands on its item's scale; negative where an id is unknown or without a response."""
+    if humans.responses is None:
+        assert humans.marginals is not None
+        has_marginals = np.append(np.where(humans.marginals.sum(axis=1) > 0, 0, -1), -1)
+        return np.take(has_marginals.astype(np.int16), item)
+    points: Ints = np.take(humans.responses.reshape(-1), _pairs(item, respondent, humans)) - low
+    points[(item < 0) | (respondent < 0)] = -1
+    return points
+
+
+def _pairs(item: Ints, respondent: Ints, humans: Humans) -> Ints:
+    """The place of each row's item and respondent in the flat `humans.responses`; from the end if one is unknown."""
+    assert humans.responses is not None
+    pairs: Ints = item * np.int64(humans.responses.shape[1]) + respondent
+    return pairs
+
+
+def _duplicates(ids: pl.Series, rows: Rows, humans: Humans) -> Mask:
+    """Which rows repeat the item and respondent of an earlier row; unreadable ids repeat nothing."""
+    if humans.responses is None:
+        pairs = pl.DataFrame({"item": rows.item, "id": ids}).to_struct("pair")
+        return (~pairs.is_first_distinct() & ids.is_not_null()).to_numpy()
+    pair = _pairs(rows.item, rows.respondent, humans)
+    is_known = (rows.item >= 0) & (rows.respondent >= 0)
+    if not is_known.all():
+        pair = pair[is_known]
+    seen = np.zeros(humans.responses.size, dtype=bool)
+    seen[pair] = True
+    repeated = np.zeros(is_known.size, dtype=bool)
+    if np.count_nonzero(seen) < pair.size:
+        repeated[is_known] = ~pl.Series(pair).is_first_distinct().to_numpy()
+    return repeated

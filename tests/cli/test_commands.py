@@ -1,0 +1,251 @@
+"""The commands: each says where its result lies, and refuses bad input in one line with exit code 1."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.cli import COMMANDS, main
+from worldvaluesbench.cli.show import bar, cell_text, spark
+from worldvaluesbench.survey.catalogue import catalogue_of
+from worldvaluesbench.survey.codebook import load_codebook
+
+
+def run(*arguments: object) -> int:
+    """Run `wvb` in this process and return its exit code."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    return int(stopped.value.code or 0)
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+def refusal(capsys: Capture, *arguments: object) -> str:
+    """The one line on standard error with which `wvb` refuses."""
+    assert run(*arguments) == 1
+    shown = capsys.readouterr()
+    assert shown.err.count("\n") == 1, shown.err
+    assert shown.err.startswith("wvb: ")
+    return shown.err
+
+
+@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
+def test_help_is_good_enough_to_work_from(capsys: Capture, command: Sequence[str]) -> None:
+    assert run(*command, "--help") == 0
+    shown = capsys.readouterr().out
+    assert "Usage: wvb" in shown
+    options = [line.split()[0] for line in shown.splitlines() if line.startswith("  -")]
+    described = [line for line in shown.splitlines() if line.startswith("  -") and len(line.split()) > 1]
+    assert len(options) == len(described)
+
+
+def test_a_wrong_call_exits_with_2(capsys: Capture, tmp_path: Path) -> None:
+    assert run("nonsense") == 2
+    assert run("score", tmp_path / "a.tsv", "--out", tmp_path / "o") == 2
+    assert "--data DIR or --against world" in capsys.readouterr().err
+    assert run("score", "--against", "world", "--out", tmp_path / "o") == 2
+    assert run("build", tmp_path / "a.csv") == 2
+
+
+def test_the_version_is_told(capsys: Capture) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out.startswith("worldvaluesbench 0.")
+
+
+def test_items_lists_all_by_topic(capsys: Capture) -> None:
+    assert run("items") == 0
+    shown = capsys.readouterr().out
+    assert "239 items" in shown
+    for topic in load_codebook().topics:
+        assert topic in shown
+
+
+def test_items_are_found_by_topic_and_search(capsys: Capture) -> None:
+    assert run("items", "--topic", "ethical", "--search", "euthanasia") == 0
+    shown = capsys.readouterr().out
+    assert "Q188" in shown
+    assert "1 items" in shown
+    assert "No item matches topic '' and search 'zzz'" in refusal(capsys, "items", "--search", "zzz")
+
+
+def test_an_item_is_shown_with_scale_labels_recodes_and_the_world(capsys: Capture) -> None:
+    assert run("items", "Q56") == 0
+    shown = capsys.readouterr().out
+    lines = [line.split() for line in shown.splitlines()]
+    # world shares from the marginals: 1 better off, then (raw 3) about the same, then (raw 2) worse off
+    table = [line for line in lines if line and line[0] in ("1", "2", "3")]
+    assert [" ".join(line[1:-2]) for line in table] == ["Better off", "About the same", "Worse off"]
+    assert "█" in shown
+    assert "Code 2 of the survey file becomes 3." in shown
+    assert "file version 5, unweighted" in shown
+    assert "no item 'Q999'" in refusal(capsys, "items", "Q999")
+
+
+def test_inspect_says_what_a_file_is(capsys: Capture, survey_csv: Path) -> None:
+    assert run("inspect", survey_csv) == 0
+    shown = capsys.readouterr().out
+    for text in (
+        "INVENTED",
+        "file version 5.0, standard edition",
+        "64 countries",
+        "239 present, 0 absent",
+        "858069901",
+    ):
+        assert text in shown
+    assert "Q266=462" in shown
+
+
+def test_build_prints_table_1_and_what_corrected_would_change(
+    capsys: Capture, survey_csv: Path, tmp_path: Path
+) -> None:
+    assert run("build", survey_csv, "--out", tmp_path / "d") == 0
+    shown = capsys.readouterr().out
+    counts = json.loads((tmp_path / "d" / "manifest.json").read_text())["counts"]
+    for count in counts:
+        assert f"{count['n_examples']:,}" in shown
+    assert "Edition corrected would keep" in shown
+    assert "INVENTED" in shown
+    assert "give --force to replace" in refusal(capsys, "build", survey_csv, "--out", tmp_path / "d")
+    assert run("build", survey_csv, "--out", tmp_path / "d", "--force", "--edition", "corrected") == 0
+    assert json.loads((tmp_path / "d" / "manifest.json").read_text())["edition"] == "corrected"
+
+
+def test_build_takes_wordings_in_the_published_shape(capsys: Capture, survey_csv: Path, tmp_path: Path) -> None:
+    catalogue = catalogue_of(load_codebook())
+    catalogue["Q1"]["question"] = "Is family important?"
+    (tmp_path / "words.json").write_text(json.dumps(catalogue))
+    assert run("build", survey_csv, "--out", tmp_path / "d", "--wordings", tmp_path / "words.json") == 0
+    items = json.loads((tmp_path / "d" / "items.json").read_text())
+    assert items[0]["question"] == "Is family important?"
+    manifest = json.loads((tmp_path / "d" / "manifest.json").read_text())
+    assert manifest["wordings"]["name"] == "words.json"
+    (tmp_path / "bad.json").write_text("{}")
+    message = refusal(capsys, "build", survey_csv, "--out", tmp_path / "e", "--wordings", tmp_path / "bad.json")
+    assert "bad.json: no known item" in message
+    assert not (tmp_path / "e").exists()
+
+
+def test_examples_are_written(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
+    out = tmp_path / "test.parquet"
+    assert run("examples", paper.folder, "--split", "test", "--out", out, "--attributes", "B_COUNTRY,Q275") == 0
+    table = pl.read_parquet(out)
+    assert table.columns == ["respondent_id", "B_COUNTRY", "Q275", "item_id", "rating"]
+    assert f"{table.height:,} examples of test" in capsys.readouterr().out
+    assert "exists already" in refusal(capsys, "examples", paper.folder, "--out", out)
+    message = refusal(capsys, "examples", paper.folder, "--out", tmp_path / "o.parquet", "--attributes", "sex")
+    assert "no such column" in message
+
+
+def test_export_probe_and_verify_go_together(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
+    assert run("export", paper.folder, "--format", "tsv", "--out", tmp_path / "published") == 0
+    assert (tmp_path / "published" / "test" / "test_value_qa.tsv").exists()
+    assert run("probe", paper.folder, "--out", tmp_path / "probe") == 0
+    shown = capsys.readouterr().out
+    assert "education_level" in shown
+    assert "36 items, 5 people from each cell with at least 6" in shown
+    samples = tmp_path / "probe" / "samples.tsv"
+    assert run("verify", paper.folder, "--samples", samples) == 0
+    assert "Row for row what `wvb probe --spec paper36` draws" in capsys.readouterr().out
+
+
+def test_verify_exits_with_1_where_something_differs(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
+    header = "Question\tQuestion Category\tContinent\tUrban / Rural\tEducation\tD_INTERVIEW\n"
+    (tmp_path / "s.tsv").write_text(header + "Q1\tx\tAsia\tUrban\tTertiary\t1\n")
+    assert run("verify", paper.folder, "--samples", tmp_path / "s.tsv") == 1
+    assert "Some rows differ" in capsys.readouterr().out
+
+
+def test_probe_takes_a_specification_of_ones_own(capsys: Capture, corrected: Dataset, tmp_path: Path) -> None:
+    spec = tmp_path / "mine.toml"
+    spec.write_text('items = ["Q1", "Q2"]\ncross = ["Q260"]\nper_cell = 4\nseed = 3\n')
+    assert run("probe", corrected.folder, "--spec", spec, "--out", tmp_path / "probe") == 0
+    shown = capsys.readouterr().out
+    assert "16 examples: 2 items, 4 people from each cell" in shown
+    assert "Female" in shown
+
+
+def write_answers(dataset: Dataset, path: Path) -> Path:
+    test = dataset.examples("test", ["Q1", "Q48"]).collect()
+    test.select(
+        pl.col("item_id").cast(pl.String).alias("QUESTION_ID"), PARTICIPANT_ID="respondent_id", SCORE=pl.lit(2)
+    ).write_csv(path, separator="\t")
+    return path
+
+
+def test_score_takes_several_files_and_prints_a_table(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
+    first, second = write_answers(paper, tmp_path / "one.tsv"), write_answers(paper, tmp_path / "two.tsv")
+    arguments = ("--data", paper.folder, "--by", "H_URBRURAL,continent*Q260", "--out", tmp_path / "scores")
+    assert run("score", "--answers", first, second, *arguments) == 0
+    shown = capsys.readouterr().out
+    for text in ("one", "two", "uniform", "majority", "Africa · Female", "INVENTED", "Q48"):
+        assert text in shown
+    assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == [
+        "attainment.parquet", "counts.parquet", "manifest.json", "scores.json", "scores.parquet", "summary.parquet"
+    ]  # fmt: skip
+
+
+def test_score_against_the_world_needs_no_dataset(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
+    answers = write_answers(paper, tmp_path / "one.tsv")
+    assert run("score", answers, "--against", "world", "--out", tmp_path / "scores", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document == json.loads((tmp_path / "scores" / "scores.json").read_text())
+    assert document["is_invented"] is False
+    message = refusal(capsys, "score", answers, "--against", "world", "--by", "Q260", "--out", tmp_path / "o")
+    assert "need respondents" in message
+
+
+def test_synthetic_writes_what_the_extension_says(capsys: Capture, tmp_path: Path) -> None:
+    assert run("synthetic", "--respondents", 200, "--seed", 3, "--out", tmp_path / "s.parquet") == 0
+    assert pl.read_parquet(tmp_path / "s.parquet").height == 200
+    assert "INVENTED" in capsys.readouterr().out
+    assert "s.docx" in refusal(capsys, "synthetic", "--out", tmp_path / "s.docx")
+
+
+def test_the_demonstration_leaves_what_it_says(capsys: Capture, tmp_path: Path) -> None:
+    assert run("demo", "--respondents", 3000, "--out", tmp_path / "demo") == 0
+    shown = capsys.readouterr().out
+    for name in ("survey.csv", "dataset", "probe", "answers", "scores", "world_baselines.csv"):
+        assert name in shown
+        assert (tmp_path / "demo" / name).exists()
+    world = pl.read_csv(tmp_path / "demo" / "world_baselines.csv")
+    assert world.height == 238
+    summary = pl.read_parquet(tmp_path / "demo" / "scores" / "summary.parquet").filter(pl.col("grouping") == "all")
+    means = dict(summary.select("method", "mean").rows())
+    assert means["same-cell"] < means["uniform"] < means["majority"]
+    assert run("demo", "--respondents", 3000, "--out", tmp_path / "demo") == 1
+    assert run("demo", "--respondents", 3000, "--out", tmp_path / "demo", "--force") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("inspect", "none.csv"), "none.csv"),
+        (("build", "none.csv", "--out", "o"), "none.csv"),
+        (("examples", "none", "--out", "o"), "there is no such folder"),
+        (("export", "none", "--out", "o"), "there is no such folder"),
+        (("verify", "none", "--samples", "s.tsv"), "there is no such folder"),
+        (("probe", "none", "--out", "o"), "there is no such folder"),
+        (("score", "a.tsv", "--data", "none", "--out", "o"), "there is no such folder"),
+        (("score", "a.tsv", "--against", "world", "--out", "o"), "a.tsv"),
+        (("synthetic", "--respondents", "5", "--out", "o.csv"), "100 to 2,000,000"),
+    ],
+)
+def test_bad_input_gives_one_line_and_exit_code_1(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in refusal(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bars_and_cells() -> None:
+    assert bar(1.0, 4) == "████"
+    assert bar(0.0, 4) == ""
+    assert len(spark([0.1, 0.2, 0.3])) == 3
+    assert cell_text(None) == "–"
+    assert cell_text(1234567) == "1,234,567"
+    assert cell_text(0.12345) == "0.123"

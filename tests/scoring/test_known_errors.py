@@ -1,0 +1,97 @@
+"""The errors found in other systems (nine in all), those that concern scoring: each test fails on the wrong formula."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.scoring.people import make_dataset, write_answers
+from worldvaluesbench.distribution import wasserstein, wasserstein_of_samples
+from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.scoring.reference import respondents_reference
+from worldvaluesbench.scoring.score import score_answers
+from worldvaluesbench.scoring.scores import Scores
+
+
+def score_q1(folder: Path, responses: Sequence[int], rows: Sequence[tuple[object, object]]) -> Scores:
+    """Scores of answers to Q1 (scale 1..4), `rows` of respondent id and score, against people 101, 102, ..."""
+    dataset = make_dataset(folder / "people", {"Q1": responses})
+    file = write_answers(folder / "model.tsv", [("Q1", key, score) for key, score in rows])
+    return score_answers([read_answers(file)], respondents_reference(dataset))
+
+
+def outcome(scores: Scores, reason: str) -> int:
+    return int(scores.counts[reason].sum())
+
+
+def test_distance_is_that_of_the_points_not_of_the_shares_as_values() -> None:
+    u, v = [0.7, 0.2, 0.1], [0.1, 0.2, 0.7]
+    assert wasserstein_of_samples(u, v) == pytest.approx(0), "what the shares as values would say"
+    assert wasserstein(u, v) == pytest.approx(0.6)
+
+
+def test_opposed_distributions_are_opposed_from_file_to_score(tmp_path: Path) -> None:
+    # ten people of whom 7 said 1, 2 said 2, 1 said 4; the model turns them round
+    responses, answers = [1] * 7 + [2] * 2 + [4], [4] * 7 + [2] * 2 + [1]
+    scores = score_q1(tmp_path, responses, list(zip(range(101, 111), answers, strict=True)))
+    assert scores.table["distance"].item() == pytest.approx(0.6)
+
+
+def test_several_samples_are_not_averaged_before_the_distribution_is_formed(tmp_path: Path) -> None:
+    """Half of the answers at each end match half of the people at each end; their average would be 1/2 away."""
+    scores = score_q1(tmp_path, [1, 1, 4, 4], [(101, 4), (102, 1), (103, 4), (104, 1)])
+    assert scores.table["distance"].item() == 0
+
+
+def test_distance_is_not_the_difference_of_means() -> None:
+    polarised, middling = [0.5, 0, 0, 0, 0.5], [0, 0, 1.0, 0, 0]
+    assert np.dot(polarised, range(5)) == np.dot(middling, range(5))
+    assert wasserstein(polarised, middling) == pytest.approx(0.5)
+
+
+def test_samples_of_unequal_sizes_are_not_matched_by_interpolated_quantiles() -> None:
+    few, many = [0.0, 1.0], [0.0, 0.0, 1.0, 1.0]
+    interpolated = np.abs(np.quantile(few, np.linspace(0, 1, 4)) - many).mean()
+    assert interpolated == pytest.approx(1 / 6), "what quantiles would say of two equal distributions"
+    assert wasserstein_of_samples(few, many) == pytest.approx(0)
+
+
+@pytest.mark.parametrize("answer", [0, 5, 7, -1])
+def test_an_answer_off_the_scale_is_neither_scored_nor_replaced(tmp_path: Path, answer: int) -> None:
+    """Were it scored, clipped, taken for the first option or spread out, the distance would not be 0."""
+    scores = score_q1(tmp_path, [2, 2, 3], [(101, 2), (102, answer), (103, 3)])
+    assert outcome(scores, "off_scale") == 1
+    assert scores.table.select("n_responses", "n_answers", "distance").row(0) == (2, 2, 0)
+
+
+@pytest.mark.parametrize("answer", ["", "I prefer not to say", "2.5"])
+def test_the_respondent_of_an_answer_that_does_not_count_leaves_as_well(tmp_path: Path, answer: str) -> None:
+    """The one who said 4 was not answered for; were he kept among the humans, the distance would be 1/3."""
+    scores = score_q1(tmp_path, [1, 1, 4], [(101, 1), (102, 1), (103, answer)])
+    assert scores.table.select("n_responses", "n_answers", "distance").row(0) == (2, 2, 0)
+
+
+def test_respondents_who_were_not_answered_for_are_not_among_the_humans(tmp_path: Path) -> None:
+    scores = score_q1(tmp_path, [1, 4, 4, 4], [(101, 1)])
+    assert scores.table.select("n_responses", "distance").row(0) == (1, 0)
+
+
+def test_ids_that_went_through_floats_still_find_their_respondent(tmp_path: Path) -> None:
+    """In 32-bit floats the ids 156070593 to 156070599 are all one."""
+    ids = [156070593, 156070594, 156070595]
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 4]})
+    for name in ("respondents", "responses"):
+        path = dataset.folder / f"{name}.parquet"
+        pl.read_parquet(path).with_columns(respondent_id=pl.Series(ids)).write_parquet(path)
+    rows = [("Q1", "156070595.0", 4), ("Q1", "1.56070593E8", 1)]
+    file = write_answers(tmp_path / "model.tsv", rows)
+    scores = score_answers([read_answers(file)], respondents_reference(dataset))
+    assert scores.table.select("n_responses", "distance").row(0) == (2, 0)
+
+
+def test_the_first_row_of_a_pair_stands_and_a_second_try_does_not_help(tmp_path: Path) -> None:
+    scores = score_q1(tmp_path, [1, 1], [(101, 4), (102, "?"), (101, 1), (102, 1)])
+    assert (outcome(scores, "duplicate"), outcome(scores, "no_number"), outcome(scores, "valid")) == (2, 1, 1)
+    assert scores.table["distance"].item() == 1

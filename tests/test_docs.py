@@ -1,0 +1,123 @@
+"""The documents are true: their commands run, every public class is in the glossary, links lead somewhere."""
+
+import ast
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import worldvaluesbench
+from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.cli import COMMANDS, main
+from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.survey.synthetic import write_synthetic
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paper: Dataset) -> Path:
+    """A folder with the files that the README names: a zipped survey file and a file of answers."""
+    write_synthetic(tmp_path / "survey.zip", 4_000, seed=1)
+    test = paper.examples("test", ["Q1", "Q48"]).collect()
+    test.select(
+        pl.col("item_id").cast(pl.String).alias("QUESTION_ID"), PARTICIPANT_ID="respondent_id", SCORE=pl.lit(2)
+    ).write_csv(tmp_path / "answers.tsv", separator="\t")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_readmes_commands_and_python_run(workplace: Path) -> None:
+    for line in "".join(blocks(README, "sh")).splitlines():
+        words = shlex.split(line, comments=True)
+        if words and words[0] == "wvb":
+            with pytest.raises(SystemExit) as stopped:
+                main(words[1:])
+            assert not stopped.value.code, line
+        elif words:
+            assert words[0] == "make"
+            assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert {"wvs", "probe", "scores", "published"} <= {path.name for path in workplace.iterdir()}
+    for number, code in enumerate(blocks(README, "python")):
+        (workplace / f"block{number}.py").write_text(code)
+        runpy.run_path(f"block{number}.py")
+    assert (workplace / "wvs-corrected" / "manifest.json").exists()
+
+
+def test_the_readmes_first_commands_are_demo_and_test() -> None:
+    first = blocks(README, "sh")[0].splitlines()
+    assert [line.split("#")[0].split() for line in first] == [["make", "demo"], ["make", "test"]]
+
+
+def test_the_readmes_output_is_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = next(block for block in blocks(README, "text") if block.startswith("$ wvb items Q56"))
+    with pytest.raises(SystemExit):
+        main(["items", "Q56"])
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for line in shown.splitlines()[1:]:
+        assert line.split() in printed
+
+
+def test_every_public_class_is_in_the_glossary() -> None:
+    glossary = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+    classes = [name for name in worldvaluesbench.__all__ if isinstance(getattr(worldvaluesbench, name), type)]
+    absent = [name for name in classes if f"`{name}`" not in glossary and not name.endswith("Error")]
+    assert len(classes) > 20
+    assert not absent
+
+
+def test_every_public_name_is_where_it_says_for_type_checkers_too() -> None:
+    tree = ast.parse((ROOT / "src" / "worldvaluesbench" / "__init__.py").read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    typed = {
+        (node.module or "").removeprefix("worldvaluesbench."): tuple(alias.name for alias in node.names)
+        for node in imports
+        if (node.module or "").startswith("worldvaluesbench.")
+    }
+    assert typed == worldvaluesbench._HOMES
+    assert set(worldvaluesbench.__all__) == {"__version__", *(name for names in typed.values() for name in names)}
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = worldvaluesbench.nonsense
+
+
+def test_every_missing_reason_and_command_is_documented() -> None:
+    survey_files = (ROOT / "docs" / "survey-files.md").read_text(encoding="utf-8")
+    for missing in load_codebook().missing_reasons:
+        assert f"`{missing.reason}`" in survey_files
+        assert f"| {missing.code} |" in survey_files
+    reference = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    for command in COMMANDS:
+        assert f"## wvb {command}\n" in reference
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
+        if not target.startswith("http"):
+            assert (document.parent / target).exists(), target
+
+
+def test_nothing_names_a_machine_or_a_registry() -> None:
+    tracked = [*ROOT.glob("*.*"), *(ROOT / "src").rglob("*"), *(ROOT / "docs").rglob("*"), *(ROOT / "tests").rglob("*")]
+    forbidden = ["/" + "work/", "index" + "-url", "find" + "-links", "file:" + "///"]
+    for path in tracked:
+        if path.is_file() and path.suffix in (".py", ".md", ".toml", ".csv", ".lock", ".tsv"):
+            text = path.read_text(encoding="utf-8")
+            assert not [word for word in forbidden if word in text], path
+
+
+def test_every_public_function_and_class_says_what_it_is() -> None:
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                assert ast.get_docstring(node), f"{path.name}: {node.name}"
