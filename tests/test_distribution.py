@@ -6,13 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
-from worldvaluesbench.distribution import (
-    majority_shares,
-    shares_of,
-    uniform_shares,
-    wasserstein,
-    wasserstein_of_samples,
-)
+from worldvaluesbench.distribution import majority_shares, shares_of, uniform_shares, wasserstein
 from worldvaluesbench.errors import ScaleError
 
 WIDTH = 10
@@ -25,7 +19,6 @@ def counts_of(n_points: int) -> st.SearchStrategy[Counts]:
 
 
 scales = st.integers(2, WIDTH).flatmap(lambda n_points: st.tuples(counts_of(n_points), counts_of(n_points)))
-samples = st.lists(st.floats(-100, 100), min_size=1, max_size=30)
 
 
 def padded(counts: Counts) -> Counts:
@@ -45,11 +38,6 @@ def test_scales_of_any_lengths_are_compared_in_bulk_as_scipy_compares_them_one_b
     assert wasserstein(shares_of(first), shares_of(second), n_points) == pytest.approx(expected, abs=1e-12)
 
 
-@given(samples, samples)
-def test_samples_of_any_sizes_are_compared_as_scipy_compares_them(first: list[float], second: list[float]) -> None:
-    assert wasserstein_of_samples(first, second) == pytest.approx(wasserstein_distance(first, second), abs=1e-9)
-
-
 @given(scales)
 def test_distance_is_symmetric_and_lies_between_0_and_1(pair: tuple[Counts, Counts]) -> None:
     u, v = map(shares_of, pair)
@@ -67,7 +55,6 @@ def test_numbers_worked_by_hand() -> None:
     assert wasserstein([0.7, 0.2, 0.1], [0.1, 0.2, 0.7]) == pytest.approx(0.6)
     # half of the people move one of three steps
     assert wasserstein([0.5, 0.5, 0, 0], [0.5, 0, 0.5, 0]) == pytest.approx(0.5 / 3)
-    assert wasserstein_of_samples([0, 0, 1], [0.5]) == pytest.approx(0.5)
 
 
 def test_padding_changes_nothing() -> None:
@@ -78,8 +65,6 @@ def test_padding_changes_nothing() -> None:
 def test_where_nobody_answered_there_is_no_distance() -> None:
     u = shares_of([[0, 0, 0], [1, 2, 3]])
     assert np.isnan(wasserstein(u, [[1, 0, 0], [1, 0, 0]])).tolist() == [True, False]
-    assert np.isnan(wasserstein_of_samples([], [1.0]))
-    assert np.isnan(wasserstein_of_samples([1.0], []))
     assert np.isnan(majority_shares(u)).all(axis=1).tolist() == [True, False]
 
 

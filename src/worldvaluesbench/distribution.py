@@ -98,21 +98,3 @@ def wasserstein(first: ArrayLike, second: ArrayLike, n_points: ArrayLike | None 
     gaps = np.abs(np.cumsum(u - v, axis=-1)[..., :-1])
     distance: Array = np.asarray(gaps.sum(axis=-1) / steps)
     return distance
-
-
-def wasserstein_of_samples(first: ArrayLike, second: ArrayLike) -> float:
-    """Wasserstein-1 distance between two samples of positions, of any sizes and anywhere on the line.
-
-    This is the quantity of `wasserstein`, for values that do not lie on a scale: the published scorer rated
-    off-scale answers by it. NaN where a sample is empty.
-
-    >>> wasserstein_of_samples([0.0, 1.0], [0.5])
-    0.5
-    """
-    u, v = np.sort(np.asarray(first, dtype=np.float64)), np.sort(np.asarray(second, dtype=np.float64))
-    if not u.size or not v.size:
-        return float("nan")
-    knots = np.sort(np.concatenate([u, v]))
-    u_below = np.searchsorted(u, knots[:-1], side="right") / u.size
-    v_below = np.searchsorted(v, knots[:-1], side="right") / v.size
-    return float(np.sum(np.abs(u_below - v_below) * np.diff(knots)))

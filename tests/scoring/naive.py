@@ -43,9 +43,6 @@ def outcome_of(row: Row, ids: set[int], responses: Responses, seen: set[tuple[st
     respondent_id = whole_number(id_text)
     if respondent_id not in ids:
         return "unknown_id"
-    if (item_id, respondent_id) in seen:
-        return "duplicate"
-    seen.add((item_id, respondent_id))
     if not score.strip():
         return "empty"
     number = pandas_number(score)
@@ -55,7 +52,12 @@ def outcome_of(row: Row, ids: set[int], responses: Responses, seen: set[tuple[st
         return "not_integer"
     if not items[item_id].scale.low <= number <= items[item_id].scale.high:
         return "off_scale"
-    return "valid" if respondent_id in responses.get(item_id, {}) else "no_response"
+    if respondent_id not in responses.get(item_id, {}):
+        return "no_response"
+    if (item_id, respondent_id) in seen:
+        return "duplicate"
+    seen.add((item_id, respondent_id))
+    return "valid"
 
 
 @cache

@@ -154,3 +154,15 @@ def test_boolean_scores_are_no_numbers(tmp_path: Path) -> None:
     frame.write_parquet(tmp_path / "a.parquet")
     counts = score_answers([read_answers(tmp_path / "a.parquet")], world_reference()).counts
     assert counts["no_number"].to_list() == [1]
+
+
+def test_a_spreadsheets_unicode_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("QUESTION_ID\tPARTICIPANT_ID\tSCORE\nQ1\t1\t4\n", encoding="utf-16")
+    with pytest.raises(AnswersError, match="neither UTF-8 text nor parquet"):
+        read_answers(tmp_path / "a.txt")
+
+
+def test_decimal_columns_of_parquet_are_numbers(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"item_id": ["Q1"], "respondent_id": [156070594], "score": [4]})
+    frame.with_columns(pl.col("respondent_id", "score").cast(pl.Decimal(20, 2))).write_parquet(tmp_path / "a.parquet")
+    assert rows_of(tmp_path / "a.parquet") == [("Q1", 156070594, 4.0)]

@@ -162,12 +162,12 @@ def test_against_the_world_the_humans_are_its_marginals(answers_file: Path, as_p
         for _, key, text in (found for found in rows if found[0] == row["item_id"]):
             whole = naive.whole_number(key)
             is_repeated = (row["item_id"], str(whole)) in seen and whole is not None and abs(whole) < 2**53
-            seen.add((row["item_id"], str(whole)))
             number = naive.pandas_number(text)
             if number is not None and as_published:
                 answers.append(int(number))
             elif number is not None and number == int(number) and int(number) in scale and not is_repeated:
                 answers.append(number)
+                seen.add((row["item_id"], str(whole)))
         human = list(itertools.chain.from_iterable([r] * n for r, n in zip(scale.ratings, counts, strict=True)))
         expected = naive.compare(row["item_id"], human, answers, lambda counts: min(naive.tops(counts)))
         assert found_in(row) == approximately(expected), row

@@ -240,7 +240,7 @@ def test_a_zip_holds_one_csv_and_a_seed_repeats_its_bytes(tmp_path: Path) -> Non
 def test_too_few_or_too_many_respondents_are_refused(tmp_path: Path, n: int) -> None:
     with pytest.raises(SurveyFileError, match="A seed is 0 or more, got -1"):
         write_synthetic(tmp_path / "survey.csv", 100, seed=-1)
-    with pytest.raises(SurveyFileError, match=f"has 100 to 2,000,000 respondents, got {n}"):
+    with pytest.raises(SurveyFileError, match=f"has 100 to 2,000,000 respondents, got {n:,}"):
         write_synthetic(tmp_path / "survey.csv", n, seed=1)
     assert list(tmp_path.iterdir()) == []
 

@@ -15,12 +15,12 @@ from worldvaluesbench.survey.codebook import load_codebook
 REASONS = {
     "unknown_item": "the item id is none of ours",
     "unknown_id": "the reference has no respondent of this id",
-    "duplicate": "an earlier row has the same item and respondent",
     "empty": "there is no score",
     "no_number": "the score is not a number",
     "not_integer": "the score is a number, but not a whole one",
     "off_scale": "the score is a whole number beyond the item's scale",
     "no_response": "the person gave no valid response to the item",
+    "duplicate": "an earlier row that counts has the same item and respondent",
 }
 """Why a row is left out. A row that several reasons fit is counted under the first of them, in this order."""
 
@@ -79,10 +79,7 @@ def sort_rows(answers: Answers, humans: Humans) -> Rows:
         slices = answers.frame.iter_slices(ROWS_AT_ONCE)
         parts = list(pool.map(lambda frame: _sort_slice(frame, humans), slices))
     rows = Rows(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Rows)))
-    repeated = _duplicates(answers.frame["respondent_id"], rows, humans)
-    if repeated.any():
-        comes_before = np.isin(rows.outcome, [OUTCOMES.index("unknown_item"), OUTCOMES.index("unknown_id")])
-        rows.outcome[repeated & ~comes_before] = OUTCOMES.index("duplicate")
+    rows.outcome[_duplicates(answers.frame["respondent_id"], rows, humans)] = OUTCOMES.index("duplicate")
     return rows
 
 
@@ -144,18 +141,18 @@ def _pairs(item: Ints, respondent: Ints, humans: Humans) -> Ints:
     return pairs
 
 
-def _duplicates(ids: pl.Series, rows: Rows, humans: Humans) -> Mask:
-    """Which rows repeat the item and respondent of an earlier row; unreadable ids repeat nothing."""
+def _duplicates(ids: pl.Series, rows: Rows, humans: Humans) -> NDArray[np.int64]:
+    """The rows that would count but for an earlier one that does, for the same item and respondent.
+
+    Against the world ids that are no whole numbers repeat nothing.
+    """
     if humans.responses is None:
-        pairs = pl.DataFrame({"item": rows.item, "id": ids}).to_struct("pair")
-        return (~pairs.is_first_distinct() & ids.is_not_null()).to_numpy()
-    pair = _pairs(rows.item, rows.respondent, humans)
-    is_known = (rows.item >= 0) & (rows.respondent >= 0)
-    if not is_known.all():
-        pair = pair[is_known]
+        could_repeat = np.flatnonzero(rows.is_valid & ids.is_not_null().to_numpy())
+        pairs = pl.DataFrame({"item": rows.item[could_repeat], "id": ids[could_repeat]}).to_struct("pair")
+        return np.asarray(could_repeat[~pairs.is_first_distinct().to_numpy()])
+    pair = _pairs(rows.item, rows.respondent, humans)[rows.is_valid]
     seen = np.zeros(humans.responses.size, dtype=bool)
     seen[pair] = True
-    repeated = np.zeros(is_known.size, dtype=bool)
-    if np.count_nonzero(seen) < pair.size:
-        repeated[is_known] = ~pl.Series(pair).is_first_distinct().to_numpy()
-    return repeated
+    if np.count_nonzero(seen) == pair.size:
+        return np.empty(0, dtype=np.int64)
+    return np.asarray(np.flatnonzero(rows.is_valid)[~pl.Series(pair).is_first_distinct().to_numpy()])

@@ -20,8 +20,7 @@ MAX_RATIO = 1000
 MAX_SIZE_OF_ANY_RATIO = 100 << 20
 
 _CHUNK = 1 << 20
-_ZIP, _GZ = b"PK\x03\x04", b"\x1f\x8b"
-_EMPTY_ZIP = b"PK\x05\x06"
+_ZIP, _GZ = (b"PK\x03\x04", b"PK\x05\x06"), b"\x1f\x8b"  # the second is a zip of nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +42,19 @@ def unpacked(path: Path) -> Iterator[Unpacked]:
     """
     where = one_line(path.name)
     head = _read_head(path)
+    if not head.startswith((*_ZIP, _GZ)):
+        yield Unpacked(path, where, recognise_format(head, path.name, where), "")
+        return
     with tempfile.TemporaryDirectory(prefix="wvb-") as folder:
-        name, packing, target = path.name, "", path
-        if head.startswith((_ZIP, _EMPTY_ZIP)):
-            target, packing = Path(folder) / "survey", "in zip"
-            name = _unpack_zip(path, target, where)
-            where = f"{where} ({one_line(name)})"
-        elif head.startswith(_GZ):
-            target, packing = Path(folder) / "survey", "in gz"
-            name = path.name.removesuffix(".gz")
+        target = Path(folder) / "survey"
+        if head.startswith(_GZ):
+            name, packing = path.name.removesuffix(".gz"), "in gz"
             _unpack_gz(path, target, where)
-        if packing:
-            head = _read_head(target)
-        if packing and head.startswith((_ZIP, _GZ, _EMPTY_ZIP)):
+        else:
+            name, packing = _unpack_zip(path, target, where), "in zip"
+            where = f"{where} ({one_line(name)})"
+        head = _read_head(target)
+        if head.startswith((*_ZIP, _GZ)):
             raise SurveyFileError(f"{where}: is packed twice; unpack it once and give the file inside.")
         yield Unpacked(target, where, recognise_format(head, name, where), packing)
 
