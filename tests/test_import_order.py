@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "worldvaluesbench"
 
 ORDER = [
-    "errors", "folder", "scale", "distribution", "estimate",
+    "version", "errors", "folder", "scale", "distribution", "estimate",
     "survey", "benchmark", "elicitation", "scoring", "reporting", "demo", "cli",
 ]  # fmt: skip
 

@@ -8,6 +8,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from worldvaluesbench.version import __version__
+
 if TYPE_CHECKING:
     from worldvaluesbench.benchmark.build import build_dataset
     from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from worldvaluesbench.survey.responses import UnlistedCode
     from worldvaluesbench.survey.synthetic import build_synthetic, write_synthetic
 
-__version__ = "0.1.0"
 
 __all__ = [
     "Answers",

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from worldvaluesbench.errors import FolderError
+from worldvaluesbench.version import __version__
 
 MANIFEST = "manifest.json"
 
@@ -120,8 +121,6 @@ def file_facts(path: Path) -> dict[str, Any]:
 
 def manifest_of(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """A manifest: what kind of folder this is, by which version of this package, then `content`."""
-    from worldvaluesbench import __version__
-
     return {"kind": kind, "worldvaluesbench": __version__, **content}
 
 

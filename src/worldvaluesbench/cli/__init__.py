@@ -10,8 +10,8 @@ from importlib import import_module
 
 import click
 
-from worldvaluesbench import __version__
 from worldvaluesbench.errors import WorldValuesBenchError
+from worldvaluesbench.version import __version__
 
 COMMANDS = {
     "items": "survey",
