@@ -14,7 +14,6 @@ class Timing:
 
     seconds: float
     peak_gb: float
-    n_runs: int
 
 
 def time_command(command: Sequence[str], *, n_runs: int, before: Callable[[], None] = lambda: None) -> Timing:
@@ -30,14 +29,4 @@ def time_command(command: Sequence[str], *, n_runs: int, before: Callable[[], No
         if process.returncode:
             raise SystemExit(f"failed with {process.returncode}: {' '.join(command)}")
         peaks.append(usage.ru_maxrss / 1e6)
-    return Timing(median(seconds), max(peaks), n_runs)
-
-
-def time_call(call: Callable[[], object], *, n_runs: int) -> Timing:
-    """Time a call within this process."""
-    seconds = []
-    for _ in range(n_runs):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return Timing(median(seconds), 0.0, n_runs)
+    return Timing(median(seconds), max(peaks))

@@ -393,3 +393,14 @@ def test_a_file_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SurveyFileError) as caught:
         read_microdata(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_crash_of_the_reader_is_one_line_and_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The C library below pyreadstat can bring its process down; what stands in for it here always does."""
+    crashing = tmp_path / "python"
+    crashing.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    crashing.chmod(0o755)
+    pyreadstat.write_sav(pl.DataFrame({"D_INTERVIEW": [1]}), tmp_path / "s.sav")
+    monkeypatch.setattr("worldvaluesbench.survey.statfile.sys.executable", str(crashing))
+    with pytest.raises(SurveyFileError, match=r"s\.sav: cannot be read as SPSS \(sav\) \(its reader crashed\)"):
+        read_microdata(tmp_path / "s.sav")

@@ -1,29 +1,48 @@
 """A survey table as a statistics package writes it: SPSS (sav), Stata (dta), or Parquet."""
 
-import warnings
+import json
+import os
+import subprocess
+import sys
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pyreadstat
 
 from worldvaluesbench.errors import SurveyFileError
-from worldvaluesbench.survey.cells import codes_of, shown
-from worldvaluesbench.survey.columns import ID_COLUMN
+from worldvaluesbench.survey.cells import shown
 from worldvaluesbench.survey.fileformat import Format
 from worldvaluesbench.survey.table import TableCells
 
-# Stata's extended missing values, which the survey's Stata files use for its missing codes.
-STATA_MISSING = {"a": -1, "b": -2, "c": -3, "d": -4, "e": -5}
-
 _FORMAT_NAMES = {"sav": "SPSS (sav)", "dta": "Stata (dta)", "parquet": "Parquet"}
 
-# pyreadstat makes a Python object of every cell: rows per call bound the memory.
+# pyreadstat makes a Python object of every cell: rows per process bound the memory.
 _ROWS_PER_READ = 16_384
+_MAX_PROCESSES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a process of its own is to read: `n_rows` rows from `start`, into an IPC file at `target`.
+
+    Without columns only the names of the columns and the number of rows are asked for. `texts` are those of the
+    columns that are not codes.
+    """
+
+    path: str
+    where: str
+    format: Format
+    columns: Sequence[str] = ()
+    texts: Sequence[str] = ()
+    start: int = 0
+    n_rows: int = 0
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,37 +60,33 @@ class StatisticsTable:
 
         Stata's `.a` to `.e` are -1 to -5; its further letters have no known meaning, are null and noted.
         """
-        parts, unknown_tags = [], Counter[str]()
-        for start in range(0, self.n_rows, _ROWS_PER_READ):
-            part = self._read_rows(start, [*codes, *texts], unknown_tags)
-            # narrowed at once, to keep four bytes a cell instead of eight
-            parts.append(part.with_columns(_narrowed(part[name], self.where, start) for name in codes))
+        n_processes = min(_MAX_PROCESSES, os.cpu_count() or 1)
+        with tempfile.TemporaryDirectory(prefix="wvb-") as folder, ThreadPoolExecutor(n_processes) as pool:
+            requests = [
+                Request(
+                    path=str(self.path.absolute()),
+                    where=self.where,
+                    format=self.format,
+                    columns=[*codes, *texts],
+                    texts=texts,
+                    start=start,
+                    n_rows=_ROWS_PER_READ,
+                    target=str(Path(folder) / f"{start}.arrow"),
+                )
+                for start in range(0, self.n_rows, _ROWS_PER_READ)
+            ]
+            answers = list(pool.map(read_apart, requests))
+            cells = pl.concat(
+                [pl.read_ipc(request.target) for request in requests],
+                how="vertical_relaxed",
+                rechunk=True,
+            )
+        unknown_tags = sum((Counter(answer["unknown_tags"]) for answer in answers), Counter[str]())
         notes = [
             f"column {column}: {n} cells hold Stata missing values other than .a to .e; they are blank here."
             for column, n in unknown_tags.items()
         ]
-        return TableCells(pl.concat(parts, how="vertical_relaxed", rechunk=True), notes=tuple(notes))
-
-    def _read_rows(self, start: int, columns: list[str], unknown_tags: Counter[str]) -> pl.DataFrame:
-        cells, metadata = _read_by_pyreadstat(
-            self.path,
-            self.where,
-            self.format,
-            usecols=columns,
-            row_offset=start,
-            row_limit=_ROWS_PER_READ,
-            user_missing=True,
-            disable_datetime_conversion=True,
-        )
-        types = metadata.readstat_variable_types
-        return pl.DataFrame(
-            [
-                pl.Series(name, cells[name], dtype=pl.String)
-                if types[name] == "string"
-                else _numbers(name, cells[name], unknown_tags)
-                for name in columns
-            ]
-        )
+        return TableCells(cells, notes=tuple(notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +99,7 @@ class ParquetTable:
 
     def read_cells(self, codes: Sequence[str], texts: Sequence[str]) -> TableCells:
         """The columns named in `codes` and `texts`, as stored."""
-        with _one_line_errors(self.where, "parquet"):
+        with one_line_errors(self.where, "parquet"):
             return TableCells(pl.scan_parquet(self.path, glob=False).select(*codes, *texts).collect())
 
 
@@ -93,10 +108,10 @@ def open_statistics(path: Path, where: str, file_format: Format) -> StatisticsTa
 
     Raises SurveyFileError where it cannot be read or has no rows.
     """
-    _, metadata = _read_by_pyreadstat(path, where, file_format, metadataonly=True)
-    if not metadata.number_rows:
+    answer = read_apart(Request(str(path.absolute()), where, file_format))
+    if not answer["n_rows"]:
         raise SurveyFileError(f"{where}: has columns and no rows; download it again.")
-    return StatisticsTable(path, where, file_format, tuple(metadata.column_names), metadata.number_rows)
+    return StatisticsTable(path, where, file_format, tuple(answer["names"]), answer["n_rows"])
 
 
 def open_parquet(path: Path, where: str) -> ParquetTable:
@@ -104,38 +119,33 @@ def open_parquet(path: Path, where: str) -> ParquetTable:
 
     Raises SurveyFileError where it cannot be read.
     """
-    with _one_line_errors(where, "parquet"):
+    with one_line_errors(where, "parquet"):
         return ParquetTable(path, where, tuple(pl.read_parquet_schema(path)))
 
 
-def _read_by_pyreadstat(
-    path: Path, where: str, file_format: Format, **options: Any
-) -> tuple[dict[str, list[Any]], Any]:
-    read = pyreadstat.read_sav if file_format == "sav" else pyreadstat.read_dta
-    with _one_line_errors(where, file_format), warnings.catch_warnings():
-        warnings.simplefilter("error")  # a column that occurs twice is a warning to pyreadstat
-        cells, metadata = read(path, output_format="dict", **options)
-    return cells, metadata
+def read_apart(request: Request) -> dict[str, Any]:
+    """Have a process of its own answer a request; see `statworker`.
 
-
-def _numbers(name: str, cells: list[Any], unknown_tags: Counter[str]) -> pl.Series:
-    try:
-        return pl.Series(name, cells, dtype=pl.Float64)
-    except TypeError:  # a letter among the numbers is Stata's missing value of that letter
-        tags = Counter(cell for cell in cells if isinstance(cell, str) and cell not in STATA_MISSING)
-        if tags:
-            unknown_tags[name] += tags.total()
-        numbers = [STATA_MISSING.get(cell) if isinstance(cell, str) else cell for cell in cells]
-        return pl.Series(name, numbers, dtype=pl.Float64)
-
-
-def _narrowed(cells: pl.Series, where: str, start: int) -> pl.Series:
-    dtype = pl.Int64 if cells.name.casefold() == ID_COLUMN.casefold() else pl.Int32
-    return codes_of(cells, where, dtype, n_rows_before=start)
+    Raises SurveyFileError where the file is refused, or damaged such that its reader crashes.
+    """
+    command = [sys.executable, "-m", "worldvaluesbench.survey.statworker", json.dumps(asdict(request))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode > 0:
+        raise RuntimeError(f"The reader of {request.where} failed:\n{done.stderr}")
+    if done.returncode < 0:
+        raise SurveyFileError(
+            f"{request.where}: cannot be read as {_FORMAT_NAMES[request.format]} (its reader crashed); "
+            f"the file is damaged, download it again."
+        )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    if "refusal" in answer:
+        raise SurveyFileError(answer["refusal"])
+    return answer
 
 
 @contextmanager
-def _one_line_errors(where: str, file_format: Format) -> Iterator[None]:
+def one_line_errors(where: str, file_format: Format) -> Iterator[None]:
+    """Turn whatever a reader raises into one line that says that the file is damaged."""
     try:
         yield
     except (Exception, pl.exceptions.PanicException) as error:  # on damaged files both raise more than they document
