@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from worldvaluesbench import folder as folder_module
 from worldvaluesbench.errors import FolderError
-from worldvaluesbench.folder import MANIFEST, manifest_of, new_file, new_folder, read_manifest, write_json
+from worldvaluesbench.folder import MANIFEST, check_files, new_file, new_folder, read_manifest, write_manifest
 
 
 def names(folder: Path) -> list[str]:
@@ -16,7 +17,7 @@ def names(folder: Path) -> list[str]:
 def make(folder: Path, text: str, *, force: bool = False) -> None:
     with new_folder(folder, "thing", force=force) as staging:
         (staging / "content.txt").write_text(text)
-        write_json(staging / MANIFEST, manifest_of("thing", {}))
+        write_manifest(staging, "thing", {})
 
 
 def test_a_folder_appears_whole_and_alone(tmp_path: Path) -> None:
@@ -82,14 +83,87 @@ def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_is_cleared_and_what_it_was_replacing_is_put_back(tmp_path: Path) -> None:
-    dead = 2**22 + 1  # beyond the largest process number
-    (tmp_path / f".out.unfinished.{dead}").mkdir()
+    (tmp_path / ".out.unfinished.abc123").mkdir()
     make(tmp_path / "kept", "old")
-    (tmp_path / "kept").rename(tmp_path / f".out.replaced.{dead}")
-    with pytest.raises(RuntimeError), new_folder(tmp_path / "out", "thing", force=True):
-        raise RuntimeError
+    (tmp_path / "kept").rename(tmp_path / ".out.replaced.xyz789")
+    with pytest.raises(FolderError, match="is not empty"):
+        make(tmp_path / "out", "new")
     assert names(tmp_path) == ["out"]
     assert (tmp_path / "out" / "content.txt").read_text() == "old"
+
+
+def test_what_a_living_run_is_writing_is_left_alone(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "out", "thing") as staging:
+        make(tmp_path / "out", "by another run")
+        assert staging.is_dir()
+        (staging / "content.txt").write_text("by this run")
+        write_manifest(staging, "thing", {})
+        (tmp_path / "out" / "content.txt").unlink()
+        (tmp_path / "out" / MANIFEST).unlink()
+    assert (tmp_path / "out" / "content.txt").read_text() == "by this run"
+
+
+def test_leftovers_of_another_name_are_left_alone(tmp_path: Path) -> None:
+    for name in (".run1.replaced.abc", ".run[12].unfinished.abc.d", ".other.unfinished.abc"):
+        (tmp_path / name).mkdir()
+    make(tmp_path / "run[12]", "one")
+    assert sorted(names(tmp_path)) == [
+        ".other.unfinished.abc",
+        ".run1.replaced.abc",
+        ".run[12].unfinished.abc.d",
+        "run[12]",
+    ]
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_whatever_fails_while_moving_the_old_result_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
+) -> None:
+    make(tmp_path / "out", "old")
+    if not exchanges:
+        monkeypatch.setattr(folder_module, "_exchange", lambda first, second: False)
+        make(tmp_path / "out", "older", force=True)
+        assert (tmp_path / "out" / "content.txt").read_text() == "older"
+    renamed = Path.rename
+
+    def fail_at_staging(self: Path, target: Path) -> Path:
+        if ".unfinished." in self.name:
+            raise OSError(28, "No space left on device")
+        return renamed(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_at_staging)
+    monkeypatch.setattr(folder_module, "_exchange", lambda first, second: False)
+    with pytest.raises(FolderError, match=r"writing failed \(No space left on device\); nothing was changed"):
+        make(tmp_path / "out", "new", force=True)
+    monkeypatch.undo()
+    assert (tmp_path / "out" / "content.txt").read_text() in ("old", "older")
+    assert names(tmp_path) == ["out"]
+
+
+def test_a_link_to_a_folder_is_followed_and_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    make(tmp_path / "out", "one")
+    make(tmp_path / "out", "two", force=True)
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "disk" / "content.txt").read_text() == "two"
+
+
+def test_a_result_that_holds_more_than_it_was_made_with_is_not_replaced(tmp_path: Path) -> None:
+    make(tmp_path / "out", "one")
+    (tmp_path / "out" / "answers").mkdir()
+    (tmp_path / "out" / "answers" / "paid.tsv").write_text("dear")
+    with pytest.raises(FolderError, match=r"out: holds answers, which no thing folder of `wvb` has"):
+        make(tmp_path / "out", "two", force=True)
+    assert (tmp_path / "out" / "answers" / "paid.tsv").exists()
+
+
+def test_a_file_that_was_changed_is_noticed_whatever_its_size(tmp_path: Path) -> None:
+    make(tmp_path / "out", "one")
+    assert check_files(tmp_path / "out", "thing")["files"]["content.txt"]["size"] == 3
+    (tmp_path / "out" / "content.txt").write_text("two")
+    with pytest.raises(FolderError, match=r"content\.txt: is absent or was changed since it was made"):
+        check_files(tmp_path / "out", "thing")
 
 
 @pytest.mark.parametrize(
@@ -99,6 +173,8 @@ def test_what_a_killed_run_left_is_cleared_and_what_it_was_replacing_is_put_back
         ("{", "cannot be read as JSON"),
         ("[]", "this is a foreign folder, expected a thing folder"),
         ('{"kind": "probe"}', "this is a probe folder, expected a thing folder"),
+        ('{"kind": "thing"}', "says nothing of its files"),
+        ("[" * 100_000, "cannot be read as JSON"),
     ],
 )
 def test_an_unfinished_or_foreign_folder_is_not_read(tmp_path: Path, content: str | None, message: str) -> None:

@@ -1,13 +1,19 @@
 """A result folder: files, and a manifest that is written last and says that they are whole.
 
-A folder is prepared beside its destination under a hidden name and moved into place in one step, so a killed
-run leaves the old result or none. A folder without `manifest.json` is unfinished and is never loaded.
+A folder is prepared beside its destination under a hidden name and then renamed, so a killed run leaves the old result
+or none. Where the system can exchange two folders in one step (Linux), an old result is replaced in that step;
+elsewhere there is a moment between two renames in which neither stands there. A folder without `manifest.json` is
+unfinished and is never loaded.
 """
 
+import ctypes
 import hashlib
 import json
 import os
+import re
 import shutil
+import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +22,12 @@ from typing import Any
 from worldvaluesbench.errors import FolderError
 from worldvaluesbench.version import __version__
 
+if sys.platform != "win32":
+    import fcntl
+
 MANIFEST = "manifest.json"
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
@@ -31,12 +42,45 @@ def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
         raise FolderError(f"{folder}: no {MANIFEST}, so this is no finished {kind} folder; make it again.")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise FolderError(f"{path}: cannot be read as JSON ({_reason(error)}); make the {kind} folder again.") from None
     found = manifest.get("kind") if isinstance(manifest, dict) else None
     if found != kind:
         raise FolderError(f"{folder}: this is a {found or 'foreign'} folder, expected a {kind} folder.")
+    if not isinstance(manifest.get("files"), dict):
+        raise FolderError(f"{path}: says nothing of its files; make the {kind} folder again.")
     return dict(manifest)
+
+
+def check_files(folder: Path, kind: str) -> dict[str, Any]:
+    """The manifest of a result folder, after checking that every file is as it was written.
+
+    Raises FolderError where the folder is no finished one of this kind, or a file is absent or was changed.
+    """
+    manifest = read_manifest(folder, kind)
+    for name, facts in manifest["files"].items():
+        path = folder / name
+        if not path.is_file() or file_facts(path) != facts:
+            raise FolderError(f"{path}: is absent or was changed since it was made; make the {kind} folder again.")
+    return manifest
+
+
+def write_manifest(folder: Path, kind: str, content: Mapping[str, Any]) -> None:
+    """Write the manifest of a folder whose other files are all there: kind, version, `content`, and those files."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = {path.relative_to(folder).as_posix(): file_facts(path) for path in paths}
+    write_json(folder / MANIFEST, manifest_of(kind, content) | {"files": files})
+
+
+def manifest_of(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest begins with: what kind of folder this is, by which version of this package, then `content`."""
+    return {"kind": kind, "worldvaluesbench": __version__, **content}
+
+
+def file_facts(path: Path) -> dict[str, Any]:
+    """Size in bytes and SHA-256 of a file, for a manifest."""
+    with path.open("rb") as stream:
+        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
 
 
 def write_json(path: Path, content: object) -> None:
@@ -48,32 +92,42 @@ def write_json(path: Path, content: object) -> None:
 def new_folder(destination: Path, kind: str, *, force: bool = False) -> Iterator[Path]:
     """A staging folder that becomes `destination` when the block ends well, and vanishes when it does not.
 
-    The block must leave a `manifest.json` of this kind, as the last file it writes. An existing
-    `destination` is replaced only with `force`, and only if it is an earlier result of the same kind.
+    The block must leave a manifest of this kind, as the last file it writes. An existing `destination` is replaced
+    only with `force`, and only if it holds an earlier result of the same kind and nothing else.
 
     Raises FolderError where the destination is occupied or cannot be written.
     """
-    destination = destination.absolute()
+    destination = destination.resolve()
     check_destination(destination, kind, force=force)
-    staging = _sibling(destination, "unfinished")
-    try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(destination)
-        staging.mkdir()
-    except OSError as error:
-        raise FolderError(f"{destination}: cannot be written ({_reason(error)}); choose another folder.") from None
-    try:
+    with _staging(destination) as staging:
         yield staging
         read_manifest(staging, kind)
-        _move_into_place(staging, destination, kind, force=force)
-    except OSError as error:
-        raise FolderError(f"{destination}: writing failed ({_reason(error)}); nothing was changed.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        check_destination(destination, kind, force=force)
+        _move_into_place(staging, destination)
+
+
+@contextmanager
+def new_file(destination: Path, *, force: bool = False) -> Iterator[Path]:
+    """A path to write to, which becomes `destination` when the block ends well, and vanishes when it does not.
+
+    The path has the name of `destination`, in a hidden folder beside it. Only `force` replaces an existing file.
+
+    Raises FolderError where the destination is occupied or cannot be written.
+    """
+    destination = destination.resolve()
+    if destination.is_dir():
+        raise FolderError(f"{destination}: is a folder; expected the name of a file to write.")
+    if destination.exists() and not force:
+        raise FolderError(f"{destination}: exists already; choose another name or give --force.")
+    with _staging(destination) as staging:
+        yield staging / destination.name
+        (staging / destination.name).replace(destination)
 
 
 def check_destination(destination: Path, kind: str, *, force: bool) -> None:
     """Raise FolderError unless a result of this kind may be made at `destination`; ask before long work."""
+    destination = destination.resolve()
+    _remove_leftovers(destination)
     if not destination.exists():
         return
     if not destination.is_dir():
@@ -82,58 +136,55 @@ def check_destination(destination: Path, kind: str, *, force: bool) -> None:
         return
     if not force:
         raise FolderError(f"{destination}: is not empty; choose another folder or give --force to replace a {kind}.")
-    try:
-        read_manifest(destination, kind)
-    except FolderError:
+    foreign = _first_foreign_file(destination, kind)
+    if foreign is not None:
         raise FolderError(
-            f"{destination}: holds files that are no finished {kind} folder, so --force does not replace it; "
+            f"{destination}: holds {foreign}, which no {kind} folder of `wvb` has, so --force does not replace it; "
             f"choose another folder or remove it yourself."
-        ) from None
+        )
+
+
+def _first_foreign_file(folder: Path, kind: str) -> str | None:
+    """The first file or folder here that an earlier result of this kind did not write; None if all is its own."""
+    try:
+        own = {MANIFEST, *read_manifest(folder, kind)["files"]}
+    except FolderError:
+        return sorted(path.name for path in folder.iterdir())[0]
+    folders = {parent.as_posix() for name in own for parent in Path(name).parents}
+    here = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    return next((name for name in here if name not in own and name not in folders), None)
 
 
 @contextmanager
-def new_file(destination: Path, *, force: bool = False) -> Iterator[Path]:
-    """A path to write to, which becomes `destination` when the block ends well, and vanishes when it does not.
-
-    The path keeps the suffixes of `destination`. An existing file is replaced only with `force`.
-    """
-    destination = destination.absolute()
-    if destination.is_dir():
-        raise FolderError(f"{destination}: is a folder; expected the name of a file to write.")
-    if destination.exists() and not force:
-        raise FolderError(f"{destination}: exists already; choose another name or give --force.")
-    staging = destination.with_name(f".{os.getpid()}.unfinished.{destination.name}")
+def _staging(destination: Path) -> Iterator[Path]:
+    """A hidden folder beside `destination`, locked while this process lives, gone when the block ends."""
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
-        yield staging
-        staging.replace(destination)
+        staging = Path(tempfile.mkdtemp(prefix=f".{destination.name}.unfinished.", dir=destination.parent))
+        staging.chmod(0o777 & ~_umask())
     except OSError as error:
-        raise FolderError(f"{destination}: cannot be written ({_reason(error)}).") from error
+        raise FolderError(f"{destination}: cannot be written ({_reason(error)}); choose another place.") from None
+    lock = _lock(staging)
+    try:
+        yield staging
+    except OSError as error:
+        raise FolderError(f"{destination}: writing failed ({_reason(error)}); nothing was changed.") from error
     finally:
-        staging.unlink(missing_ok=True)
+        shutil.rmtree(staging, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
-def file_facts(path: Path) -> dict[str, Any]:
-    """Size in bytes and SHA-256 of a file, for a manifest."""
-    with path.open("rb") as stream:
-        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
-
-
-def manifest_of(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest: what kind of folder this is, by which version of this package, then `content`."""
-    return {"kind": kind, "worldvaluesbench": __version__, **content}
-
-
-def _move_into_place(staging: Path, destination: Path, kind: str, *, force: bool) -> None:
-    check_destination(destination, kind, force=force)
+def _move_into_place(staging: Path, destination: Path) -> None:
+    """Put the staging folder where the destination is; an old result there ends up in its place, to be removed."""
+    if destination.is_dir() and not any(destination.iterdir()):
+        destination.rmdir()
     if not destination.exists():
         staging.rename(destination)
         return
-    if not any(destination.iterdir()):
-        destination.rmdir()
-        staging.rename(destination)
+    if _exchange(staging, destination):
         return
-    replaced = _sibling(destination, "replaced")
+    replaced = staging.with_name(staging.name.replace(".unfinished.", ".replaced."))
     destination.rename(replaced)
     try:
         staging.rename(destination)
@@ -143,31 +194,56 @@ def _move_into_place(staging: Path, destination: Path, kind: str, *, force: bool
     shutil.rmtree(replaced, ignore_errors=True)
 
 
-def _sibling(destination: Path, state: str) -> Path:
-    return destination.with_name(f".{destination.name}.{state}.{os.getpid()}")
+def _exchange(first: Path, second: Path) -> bool:
+    """Exchange two folders in one step, where the system can; say whether it was done."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    paths = os.fsencode(first), os.fsencode(second)
+    return bool(renameat2(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) == 0)
 
 
 def _remove_leftovers(destination: Path) -> None:
     """Remove what killed runs left beside the destination; put back a result that was being replaced."""
-    for state in ("replaced", "unfinished"):
-        for leftover in sorted(destination.parent.glob(f".{destination.name}.{state}.*")):
-            pid = leftover.name.rsplit(".", 1)[1]
-            if not pid.isdigit() or _is_running(int(pid)):
-                continue
-            if state == "replaced" and not destination.exists():
-                leftover.rename(destination)
-            else:
-                shutil.rmtree(leftover, ignore_errors=True)
+    if not destination.parent.is_dir():
+        return
+    pattern = re.compile(rf"\.{re.escape(destination.name)}\.(unfinished|replaced)\.[a-z0-9_]+")
+    for name in sorted(os.listdir(destination.parent)):  # noqa: PTH208
+        leftover = destination.with_name(name)
+        match = pattern.fullmatch(name)
+        if match is None or not leftover.is_dir():
+            continue
+        lock = _lock(leftover)
+        if lock is None:
+            continue  # its run is alive
+        if match.group(1) == "replaced" and not destination.exists():
+            leftover.rename(destination)
+        else:
+            shutil.rmtree(leftover, ignore_errors=True)
+        os.close(lock)
 
 
-def _is_running(pid: int) -> bool:
+def _lock(folder: Path) -> int | None:
+    """Lock a folder for as long as this process lives; None where another one has, or the system cannot."""
+    if sys.platform == "win32":
+        return None
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
+        handle = os.open(folder, os.O_RDONLY)
     except OSError:
-        return True
-    return True
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _reason(error: Exception) -> str:

@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
 from worldvaluesbench.errors import ScaleError
 
 MAX_POINTS = 10
@@ -15,13 +12,11 @@ MAX_POINTS = 10
 class Scale:
     """The whole numbers from `low` to `high`, both included.
 
-    The *position* of a rating is its place on the scale stretched to [0, 1]. This class is the only place
-    where ratings become positions.
+    The points lie evenly: the *position* of point k of K, from 0, is k / (K - 1) in [0, 1]. Distances are measured in
+    positions (`distribution.wasserstein`).
 
     >>> Scale(1, 4).n_points
     4
-    >>> Scale(1, 4).position(2)
-    0.3333333333333333
     """
 
     low: int
@@ -46,15 +41,3 @@ class Scale:
     def ratings(self) -> range:
         """The scale points in order."""
         return range(self.low, self.high + 1)
-
-    def position(self, rating: float) -> float:
-        """The place of `rating` in [0, 1]; off-scale ratings fall outside."""
-        return (rating - self.low) / (self.high - self.low)
-
-    def positions(self, ratings: ArrayLike) -> NDArray[np.float64]:
-        """The places of many ratings, of any shape, in [0, 1]; off-scale ratings fall outside.
-
-        >>> Scale(0, 2).positions([0, 1, 2])
-        array([0. , 0.5, 1. ])
-        """
-        return (np.asarray(ratings, dtype=np.float64) - self.low) / (self.high - self.low)

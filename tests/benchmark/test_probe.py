@@ -41,6 +41,43 @@ def test_the_corrected_probe_draws_masters_graduates_too(corrected: Dataset) -> 
     assert drawn.is_in(masters.implode()).any()
 
 
+OWN = """
+items = ["Q57", "Q2", "Q1"]
+cross = ["age_band", "Q260", "continent"]
+per_cell = 3
+minimum = 4
+split = "valid"
+seed = 11
+"""
+
+
+@pytest.mark.parametrize("text", ["paper36", OWN])
+def test_a_corrected_probe_is_that_of_the_naive_construction_row_by_row(corrected: Dataset, text: str) -> None:
+    spec = read_spec(text, CODEBOOK) if text == "paper36" else parse_spec("own", text, CODEBOOK)
+    order = corrected.split_order(spec.split)["row"]
+    responses = corrected.responses(spec.item_ids).drop("respondent_id")
+    wide = corrected.respondents(["respondent_id", *spec.cross]).hstack(responses)[order]
+    derived = wide["continent"].filter(wide["continent"] >= 0).unique(maintain_order=True)
+    assert not derived.is_sorted()  # otherwise order of appearance could not be told from order of codes
+    expected = list(
+        naive.draw_corrected(
+            wide.to_dicts(),
+            [item_id for item_id in naive.ITEMS if item_id in spec.item_ids],
+            spec.cross,
+            per_cell=spec.per_cell,
+            minimum=spec.minimum,
+            seed=spec.seed,
+        )
+    )
+    probe = draw_probe(corrected, spec)
+    examples = [(item, *cell, key) for item, cell, _, drawn in expected for key in drawn]
+    assert len(examples) > 100
+    assert probe.examples.columns == ["item_id", *spec.cross, "respondent_id"]
+    assert probe.examples.rows() == examples
+    assert probe.cells.columns == ["item_id", *spec.cross, "n_candidates", "n_drawn"]
+    assert probe.cells.rows() == [(item, *cell, n, len(drawn)) for item, cell, n, drawn in expected]
+
+
 @pytest.mark.parametrize("edition", ["paper", "corrected"])
 def test_everyone_drawn_is_in_their_cell_once_and_has_a_response(edition: str, request: pytest.FixtureRequest) -> None:
     dataset: Dataset = request.getfixturevalue(edition)
@@ -156,3 +193,9 @@ def test_an_absent_specification_or_samples_file_is_refused(paper: Dataset, tmp_
     (tmp_path / "odd.tsv").write_text("a,b\n1,2\n")
     with pytest.raises(ProbeError, match="is no samples file"):
         verify_samples(paper, tmp_path / "odd.tsv")
+
+
+def test_a_cross_of_millions_of_cells_is_refused_before_it_is_made(paper: Dataset) -> None:
+    spec = ProbeSpec("s", ("Q1",), ("N_TOWN", "Q290", "Q262"), 5, 5, "test", 0)
+    with pytest.raises(ProbeError, match="far more than people could fill"):
+        draw_probe(paper, spec)

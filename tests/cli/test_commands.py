@@ -9,7 +9,7 @@ import pytest
 
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.cli import COMMANDS, main
-from worldvaluesbench.cli.show import bar, cell_text, spark
+from worldvaluesbench.cli.show import bar, cell_text, spark, table
 from worldvaluesbench.survey.catalogue import catalogue_of
 from worldvaluesbench.survey.codebook import load_codebook
 
@@ -156,7 +156,9 @@ def test_verify_exits_with_1_where_something_differs(capsys: Capture, paper: Dat
     header = "Question\tQuestion Category\tContinent\tUrban / Rural\tEducation\tD_INTERVIEW\n"
     (tmp_path / "s.tsv").write_text(header + "Q1\tx\tAsia\tUrban\tTertiary\t1\n")
     assert run("verify", paper.folder, "--samples", tmp_path / "s.tsv") == 1
-    assert "Some rows differ" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "Some rows differ" in shown
+    assert "row 2: Q1, 1 (Asia, Urban, Tertiary); the dataset has no such person" in shown
 
 
 def test_probe_takes_a_specification_of_ones_own(capsys: Capture, corrected: Dataset, tmp_path: Path) -> None:
@@ -214,7 +216,7 @@ def test_the_demonstration_leaves_what_it_says(capsys: Capture, tmp_path: Path) 
     world = pl.read_csv(tmp_path / "demo" / "world_baselines.csv")
     assert world.height == 238
     summary = pl.read_parquet(tmp_path / "demo" / "scores" / "summary.parquet").filter(pl.col("grouping") == "all")
-    means = dict(summary.select("method", "mean").rows())
+    means = dict(summary.select("answered_by", "mean").rows())
     assert means["same-cell"] < means["uniform"] < means["majority"]
     assert run("demo", "--respondents", 3000, "--out", tmp_path / "demo") == 1
     assert run("demo", "--respondents", 3000, "--out", tmp_path / "demo", "--force") == 0
@@ -240,6 +242,13 @@ def test_bad_input_gives_one_line_and_exit_code_1(
     monkeypatch.chdir(tmp_path)
     assert message in refusal(capsys, *arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_are_shown_as_they_are_and_not_as_markup(capsys: Capture) -> None:
+    table(("answered by", "n"), [("gpt[temp=1]", 3), ("[bold]x[/bold]", 4)], title="s [v5].csv")
+    shown = capsys.readouterr().out
+    for text in ("gpt[temp=1]", "[bold]x[/bold]", "s [v5].csv"):
+        assert text in shown
 
 
 def test_bars_and_cells() -> None:

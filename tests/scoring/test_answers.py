@@ -123,7 +123,7 @@ def test_a_folder_and_an_absent_file_are_refused(tmp_path: Path) -> None:
 
 def test_scores_that_are_lists_are_refused(tmp_path: Path) -> None:
     pl.DataFrame({"item_id": ["Q1"], "respondent_id": [1], "score": [[4]]}).write_parquet(tmp_path / "a.parquet")
-    with pytest.raises(AnswersError, match=r"the scores are of type List.*; expected numbers or text"):
+    with pytest.raises(AnswersError, match=r"the answers are of type List.*; expected numbers or text"):
         read_answers(tmp_path / "a.parquet")
 
 
@@ -166,3 +166,16 @@ def test_decimal_columns_of_parquet_are_numbers(tmp_path: Path) -> None:
     frame = pl.DataFrame({"item_id": ["Q1"], "respondent_id": [156070594], "score": [4]})
     frame.with_columns(pl.col("respondent_id", "score").cast(pl.Decimal(20, 2))).write_parquet(tmp_path / "a.parquet")
     assert rows_of(tmp_path / "a.parquet") == [("Q1", 156070594, 4.0)]
+
+
+@pytest.mark.parametrize("ids", [[[1]], [True], [b"1"]], ids=["lists", "booleans", "bytes"])
+def test_ids_that_are_no_numbers_by_type_are_refused(tmp_path: Path, ids: list[object]) -> None:
+    pl.DataFrame({"item_id": ["Q1"], "respondent_id": ids, "score": [4]}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(AnswersError, match=r"the respondent ids are of type .*; expected whole numbers"):
+        read_answers(tmp_path / "a.parquet")
+
+
+def test_a_file_with_bare_carriage_returns_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"QUESTION_ID,PARTICIPANT_ID,SCORE\rQ1,1,4\rQ1,2,3\r")
+    with pytest.raises(AnswersError):
+        read_answers(tmp_path / "a.csv")

@@ -215,7 +215,7 @@ def test_a_file_without_a_valid_row_has_counts_but_no_distance(tmp_path: Path) -
     scores = score_answers([read_answers(write_answers(tmp_path / "mute.tsv", [("Q1", 1, "?")]))], world_reference())
     assert scores.table["distance"].to_list() == [None]
     assert scores.counts["no_number"].to_list() == [1]
-    of_answers = scores.summary.filter(pl.col("method") == "mute").row(0, named=True)
+    of_answers = scores.summary.filter(pl.col("answered_by") == "mute").row(0, named=True)
     assert (of_answers["n_items"], of_answers["mean"], of_answers["sd"]) == (0, None, None)
 
 

@@ -145,7 +145,7 @@ def test_baselines_worked_by_hand(scores: Scores) -> None:
 
 
 def test_summaries_worked_by_hand(scores: Scores) -> None:
-    rows = {(row["group"], row["method"]): row for row in scores.summary.to_dicts()}
+    rows = {(row["group"], row["answered_by"]): row for row in scores.summary.to_dicts()}
     pooled, urban = rows["all", "model"], rows["Urban", "model"]
     assert (pooled["n_items"], pooled["attained_0_1"], pooled["attained_0_2"]) == (2, 0, 0)
     assert pooled["mean"] == pytest.approx((4 / 15 + 3 / 5) / 2)
@@ -158,7 +158,7 @@ def test_summaries_worked_by_hand(scores: Scores) -> None:
 def test_attainment_counts_items_at_exactly_a_threshold(scores: Scores) -> None:
     pooled = scores.attainment.filter(pl.col("grouping") == "all")
     shares = {
-        method: dict(pooled.filter(pl.col("method") == method).select("threshold", "share").rows())
+        method: dict(pooled.filter(pl.col("answered_by") == method).select("threshold", "share").rows())
         for method in ("model", "uniform", "majority")
     }
     assert list(shares["model"]) == pytest.approx([step * 0.05 for step in range(21)])
@@ -175,7 +175,7 @@ def test_no_threshold_flips_by_a_rounding_error(step: int, tmp_path: Path) -> No
     dataset = make_dataset(tmp_path / "people", {"Q111": [1] * 20})
     file = write_answers(tmp_path / "model.tsv", [("Q111", 101 + i, 2 if i < step else 1) for i in range(20)])
     scores = score_answers([read_answers(file)], respondents_reference(dataset))
-    shares = scores.attainment.filter(pl.col("method") == "model")["share"].to_list()
+    shares = scores.attainment.filter(pl.col("answered_by") == "model")["share"].to_list()
     assert shares == [float(place >= step) for place in range(21)]
 
 

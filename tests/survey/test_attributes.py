@@ -8,7 +8,6 @@ from worldvaluesbench.survey.attributes import (
     Grouping,
     derive_attribute,
     level_label,
-    levels_of,
     load_derived_attributes,
     parse_groupings,
 )
@@ -53,9 +52,5 @@ def test_groupings_are_read_as_written() -> None:
 
 def test_levels_have_labels() -> None:
     assert level_label("Q260", 2, CODEBOOK) == "Female"
-    assert levels_of("Q262", CODEBOOK) is None
-    assert levels_of("continent", CODEBOOK) == {
-        1: "Africa", 2: "Asia", 3: "Europe", 4: "North America", 5: "Oceania", 6: "South America"
-    }  # fmt: skip
     with pytest.raises(CodebookError, match="continent has no level 7"):
         level_label("continent", 7, CODEBOOK)

@@ -10,7 +10,7 @@ from worldvaluesbench.benchmark.dataset import CATALOGUE, RESPONDENTS, RESPONSES
 from worldvaluesbench.benchmark.edition import Edition, load_edition
 from worldvaluesbench.benchmark.respondents import Kept, build_respondents, keep_respondents
 from worldvaluesbench.benchmark.split import SPLITS
-from worldvaluesbench.folder import MANIFEST, check_destination, file_facts, manifest_of, new_folder, write_json
+from worldvaluesbench.folder import check_destination, file_facts, new_folder, write_json, write_manifest
 from worldvaluesbench.survey.catalogue import catalogue_of, read_wordings
 from worldvaluesbench.survey.codebook import Attribute, Codebook, Item, load_codebook
 from worldvaluesbench.survey.microdata import COUNTRY_COLUMN, WEIGHT_COLUMNS, Microdata, read_microdata
@@ -62,8 +62,7 @@ def build_dataset(
         responses.write_parquet(staging / RESPONSES, compression_level=1)
         _write_codebook(staging, codebook)
         content["counts"] = [asdict(count) for count in count_splits(respondents, responses)]
-        content["files"] = {path.name: file_facts(path) for path in sorted(staging.iterdir())}
-        write_json(staging / MANIFEST, manifest_of("dataset", content))
+        write_manifest(staging, "dataset", content)
     return load_dataset(out)
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from worldvaluesbench.benchmark.split import SPLITS
 from worldvaluesbench.errors import DatasetError, FolderError
-from worldvaluesbench.folder import read_manifest
+from worldvaluesbench.folder import check_files
 from worldvaluesbench.survey.catalogue import read_wordings
 from worldvaluesbench.survey.codebook import Codebook
 
@@ -67,7 +67,8 @@ class Dataset:
         """The examples of a split in long form: `respondent_id`, attribute codes, `item_id`, `rating`.
 
         Missing responses are left out. Respondents stand in the order of the split (file order for `full`), items
-        in questionnaire order. Lazy: collect it, or sink it to a file, to have it.
+        in questionnaire order. The tables are read now; their long form, thirty times as long, is made when it is
+        collected or sunk to a file.
 
         Raises DatasetError for an unknown split or column.
         """
@@ -91,7 +92,7 @@ class Dataset:
 
     def _read(self, name: str, columns: Sequence[str] | None) -> pl.DataFrame:
         try:
-            return pl.read_parquet(self.folder / name, columns=None if columns is None else list(columns))
+            return pl.read_parquet(self.folder / name, columns=None if columns is None else list(columns), glob=False)
         except (OSError, pl.exceptions.ComputeError) as error:
             first = str(error).splitlines()[0]
             raise FolderError(f"{self.folder / name}: cannot be read ({first}); build the dataset again.") from None
@@ -106,11 +107,7 @@ def load_dataset(folder: Path | str) -> Dataset:
     Raises FolderError where it is absent, unfinished or damaged.
     """
     folder = Path(folder)
-    manifest = read_manifest(folder, "dataset")
-    for name, size in manifest["files"].items():
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != size["size"]:
-            raise FolderError(f"{path}: is absent or was changed since it was built; build the dataset again.")
+    manifest = check_files(folder, "dataset")
     return Dataset(folder, manifest, read_wordings(folder / CATALOGUE))
 
 

@@ -7,7 +7,7 @@ import polars as pl
 
 from worldvaluesbench.benchmark.dataset import CATALOGUE, EVERYONE, Dataset
 from worldvaluesbench.benchmark.split import SPLITS
-from worldvaluesbench.folder import MANIFEST, check_destination, manifest_of, new_folder, write_json
+from worldvaluesbench.folder import check_destination, new_folder, write_json, write_manifest
 from worldvaluesbench.survey.catalogue import catalogue_of
 from worldvaluesbench.survey.codebook import Attribute, Codebook
 
@@ -39,7 +39,7 @@ def export_tsv(dataset: Dataset, out: Path | str, *, force: bool = False) -> Non
             values[rows].write_csv(staging / split / f"{split}_value_qa.tsv", separator="\t")
         write_json(staging / CATALOGUE, catalogue_of(codebook))
         content = {"edition": dataset.edition, "is_invented": dataset.is_invented, "dataset": dataset.receipt}
-        write_json(staging / MANIFEST, manifest_of("export", content))
+        write_manifest(staging, "export", content)
 
 
 def attribute_texts(codebook: Codebook) -> Iterator[pl.Expr]:

@@ -1,6 +1,7 @@
 """A probe set: a small sample of people for each item, drawn cell by cell, so that every group is heard alike."""
 
 import itertools
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,10 +15,11 @@ from numpy.typing import NDArray
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.benchmark.spec import ProbeSpec, read_spec
 from worldvaluesbench.errors import ProbeError
-from worldvaluesbench.folder import MANIFEST, check_destination, file_facts, manifest_of, new_folder, write_json
+from worldvaluesbench.folder import check_destination, new_folder, write_manifest
 from worldvaluesbench.survey.attributes import level_label, load_derived_attributes
 
 PROBE, CELLS, SAMPLES = "probe.parquet", "cells.parquet", "samples.tsv"
+MAX_CELLS = 200_000
 PUBLISHED_NAMES = {"continent": "Continent", "H_URBRURAL": "Urban / Rural", "education_level": "Education"}
 
 Draw = Callable[[Sequence[int], int], list[int]]
@@ -81,9 +83,8 @@ def build_probe(dataset: Dataset, spec: str | Path | ProbeSpec, out: Path | str,
             "n_examples": probe.examples.height,
             "n_respondents": probe.examples["respondent_id"].n_unique(),
             "n_cells": probe.cells.filter(pl.col("n_drawn") > 0).select(probe.spec.cross).n_unique(),
-            "files": {path.name: file_facts(path) for path in sorted(staging.iterdir())},
         }
-        write_json(staging / MANIFEST, manifest_of("probe", content))
+        write_manifest(staging, "probe", content)
     return probe
 
 
@@ -104,13 +105,22 @@ def published_samples(probe: ProbeSet, dataset: Dataset) -> pl.DataFrame:
 
 
 def _cells(people: pl.DataFrame, cross: Sequence[str], *, by_appearance: bool) -> list[tuple[int, ...]]:
-    """The full cross of the levels that occur, last attribute running fastest."""
+    """The full cross of the levels that occur, last attribute running fastest.
+
+    Raises ProbeError where there are far more cells than people could fill.
+    """
     levels = []
     for attribute_id in cross:
         column = people[attribute_id]
         occurring = column.filter(column >= 0).unique(maintain_order=True)
         is_by_appearance = by_appearance and attribute_id in load_derived_attributes()
         levels.append((occurring if is_by_appearance else occurring.sort()).to_list())
+    n_cells = math.prod(map(len, levels))
+    if n_cells > MAX_CELLS:
+        raise ProbeError(
+            f"The cross of {' x '.join(cross)} has {n_cells:,} cells, far more than people could fill; "
+            f"cross fewer or coarser attributes (at most {MAX_CELLS:,} cells)."
+        )
     return list(itertools.product(*levels))
 
 

@@ -25,7 +25,7 @@ class Split:
 def split_by_shuffle(n: int, *, seed: int, train: float, test: float) -> Split:
     """The published split: shuffle the rows, first `train`, then `test`, the rest for validation.
 
-    `random.shuffle` is Python's own, whose stream for an integer seed is fixed by its documentation.
+    `random.shuffle` is Python's own; its result for this seed is the same in all versions supported (a test pins it).
     """
     order = list(range(n))
     random.Random(seed).shuffle(order)

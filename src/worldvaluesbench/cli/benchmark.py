@@ -93,7 +93,7 @@ def examples(data: Path, out: Path, split: str, attributes: str, force: bool) ->
     wanted = [name.strip() for name in attributes.split(",") if name.strip()]
     with new_file(out, force=force) as path:
         dataset.examples(split, attribute_ids=wanted).sink_parquet(path)
-    n = pl.scan_parquet(out).select(pl.len()).collect().item()
+    n = pl.scan_parquet(out, glob=False).select(pl.len()).collect().item()
     show.say_invented(dataset.is_invented)
     show.say(f"{n:,} examples of {split} written to {out}")
 
@@ -126,6 +126,10 @@ def verify(data: Path, samples: Path) -> None:
     found = verify_samples(dataset, samples)
     show.say_invented(dataset.is_invented)
     show.table(("difference", "rows"), list(found.differing.items()), title=f"{samples.name} against {data}")
+    for name, rows in found.first_rows.items():
+        show.say(f"{name}, the first of {found.differing[name]:,}:")
+        for row in rows:
+            show.say(f"  {row}")
     show.say(f"{found.n_rows:,} rows, {found.n_respondents:,} respondents.")
     if found.is_own_draw:
         show.say("Row for row what `wvb probe --spec paper36` draws from this dataset.")

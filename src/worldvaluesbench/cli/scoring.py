@@ -29,7 +29,7 @@ MAX_ITEMS_SHOWN = 60
 @options.out("The scores folder to make.")
 @click.option("--json", "as_json", is_flag=True, help="Print scores.json instead of tables.")
 @options.force
-def score(
+def score(  # noqa: PLR0913  one parameter an option
     files: tuple[Path, ...],
     answers: tuple[Path, ...],
     data: Path | None,
@@ -96,7 +96,7 @@ def _show_summary(scores: Scores) -> None:
     rows = [
         (
             *((row["grouping"], row["group"]) if several else ()),
-            row["method"],
+            row["answered_by"],
             row["n_items"],
             row["mean"],
             row["sd"],
@@ -105,15 +105,8 @@ def _show_summary(scores: Scores) -> None:
         )
         for row in _once_a_baseline(scores.summary).iter_rows(named=True)
     ]
-    columns = (
-        "method",
-        *(("grouping", "group") if several else ()),
-        "items",
-        "mean W1",
-        "sd",
-        "W1 <= 0.1",
-        "W1 <= 0.2",
-    )
+    groups = ("grouping", "group") if several else ()
+    columns = (*groups, "answered by", "items", "mean W1", "sd", "W1 <= 0.1", "W1 <= 0.2")
     show.table(columns, rows, title="\nMean distance over items", left=3 if several else 1)
 
 
@@ -121,7 +114,7 @@ def _once_a_baseline(summary: pl.DataFrame) -> pl.DataFrame:
     """Group by group: the files of answers, then the baselines, once where they are the same for every file."""
     table = summary.unique([name for name in summary.columns if name != "answers"], keep="first", maintain_order=True)
     order = table.select("grouping", "group").unique(maintain_order=True).with_row_index("place")
-    is_baseline = pl.col("method").is_in(list(BASELINES))
+    is_baseline = pl.col("answered_by").is_in(list(BASELINES))
     placed = table.join(order, on=["grouping", "group"], how="left", maintain_order="left")
     return placed.sort("place", is_baseline, maintain_order=True)
 

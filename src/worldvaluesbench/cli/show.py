@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 LEVELS = "▁▂▃▄▅▆▇█"
@@ -12,12 +13,13 @@ INVENTED_MARK = "These people are INVENTED (wvb synthetic); no number here says 
 
 
 def console() -> Console:
-    """Standard output; wide enough for every table where it is not a terminal."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 250)
+    """Standard output: words wrapped in a terminal, lines left whole and tables as wide as need be elsewhere."""
+    is_terminal = sys.stdout.isatty()
+    return Console(highlight=False, soft_wrap=not is_terminal, width=None if is_terminal else 250)
 
 
 def say(text: str) -> None:
-    """One line of plain text on standard output, markup left alone."""
+    """A paragraph of plain text on standard output, markup left alone."""
     console().print(text, markup=False)
 
 
@@ -29,13 +31,14 @@ def say_invented(is_invented: bool) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", left: int = 1) -> None:
     """Print a table; the first `left` columns stand left-aligned, the others right."""
-    # no_wrap would cut labels on a narrow terminal; folding keeps every word
-    shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    # Text objects, for a name such as gpt[temp=1] is no markup; folding keeps every word on a narrow terminal
+    shown = Table(title=Text(title) if title else None, title_justify="left", box=None, pad_edge=False)
     for index, name in enumerate(columns):
-        shown.add_column(name, justify="left" if index < left else "right", overflow="fold")
+        header = Text(name, style="bold")
+        shown.add_column(header, justify="left" if index < left else "right", overflow="fold")
     for row in rows:
-        shown.add_row(*(cell_text(cell) for cell in row))
-    console().print(shown, markup=False, soft_wrap=False)
+        shown.add_row(*(Text(cell_text(cell)) for cell in row))
+    console().print(shown, soft_wrap=False)
 
 
 def cell_text(cell: object) -> str:
@@ -43,7 +46,7 @@ def cell_text(cell: object) -> str:
     if cell is None:
         return "–"
     if isinstance(cell, bool) or not isinstance(cell, int | float):
-        return str(cell).replace("[", r"\[")
+        return str(cell)
     return f"{cell:,}" if isinstance(cell, int) else f"{cell:.3f}"
 
 

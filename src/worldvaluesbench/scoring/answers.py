@@ -1,4 +1,4 @@
-"""A file of answers: which respondent was answered for, on which item, and with what score.
+"""A file of answers: which respondent was answered for, on which item, and with what answer.
 
 The published shape has the columns `QUESTION_ID`, `PARTICIPANT_ID` and `SCORE`. Column order, case and
 separator are found out; other columns are passed over.
@@ -20,7 +20,7 @@ from worldvaluesbench.survey.codebook import load_codebook
 COLUMN_NAMES = {
     "item_id": ("question_id", "item_id"),
     "respondent_id": ("participant_id", "respondent_id"),
-    "score": ("score", "rating", "answer"),
+    "answer": ("score", "rating", "answer"),
 }
 """What each column may be called, in any case; of several in one file the first named here is read."""
 
@@ -35,7 +35,7 @@ class Answers:
 
     `name` is the file's name without folder and suffix; `file_name`, `size` and `sha256` say which file it was.
     `frame` holds `item_id` (an Enum of all item ids; null: none of them), `respondent_id` (Int64; null: no whole
-    number) and `score` (String as read, or the numbers of a parquet file; null: blank).
+    number) and `answer` (String as read, or the numbers of a parquet file; null: blank).
     """
 
     name: str
@@ -53,7 +53,7 @@ class Answers:
 def read_answers(path: Path | str) -> Answers:
     """Read a file of answers: csv, tsv (or `;`, `|`) or parquet.
 
-    Lines that are blank throughout are no rows. Scores are not judged here; see `sort_rows`.
+    Lines that are blank throughout are no rows. They are not judged here; see `sort_rows`.
 
     Raises AnswersError where the file is absent, a folder, empty, not text, lacks a column, or names no known item.
     """
@@ -75,7 +75,7 @@ def _typed(path: Path, raw: pl.DataFrame) -> pl.DataFrame:
     frame = raw.select(
         pl.col("item_id").cast(pl.Enum(load_codebook().item_ids), strict=False),
         pl.col("respondent_id").cast(_id_type(path, raw), strict=False),
-        pl.col("score").cast(_score_type(path, raw)),
+        pl.col("answer").cast(_answer_type(path, raw)),
     )
     if frame["item_id"].null_count() == frame.height:
         found = ", ".join(raw["item_id"].drop_nulls().unique(maintain_order=True).head(3).to_list())
@@ -130,11 +130,18 @@ def _read_text(path: Path, content: bytes) -> pl.DataFrame:
 def _split_header(line: str) -> tuple[str, list[str]]:
     """The separator that finds the most columns we look for (then: the most columns), and the names it finds."""
     known = {name for names in COLUMN_NAMES.values() for name in names}
-    split = {separator: next(csv.reader([line], delimiter=separator), []) for separator in SEPARATORS}
+    split = {separator: _fields(line, separator) for separator in SEPARATORS}
     best = max(
         SEPARATORS, key=lambda separator: (len(known & set(map(_plain, split[separator]))), len(split[separator]))
     )
     return best, split[best]
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return []
 
 
 def _read_parquet(path: Path, content: bytes) -> pl.DataFrame:
@@ -177,13 +184,15 @@ def _id_type(path: Path, raw: pl.DataFrame) -> type[pl.Int64] | type[pl.Float64]
     dtype = raw["respondent_id"].dtype
     if dtype == pl.Float32:
         raise AnswersError(f"{path}: 32-bit floats cannot hold respondent ids exactly; write the ids as integers.")
+    if not (dtype.is_numeric() or dtype == pl.String):
+        raise AnswersError(f"{path}: the respondent ids are of type {dtype}; expected whole numbers.")
     return pl.Float64 if dtype.is_float() or dtype.is_decimal() else pl.Int64
 
 
-def _score_type(path: Path, raw: pl.DataFrame) -> pl.DataType:
-    dtype = raw["score"].dtype
+def _answer_type(path: Path, raw: pl.DataFrame) -> pl.DataType:
+    dtype = raw["answer"].dtype
     if dtype.is_nested() or dtype.is_temporal():
-        raise AnswersError(f"{path}: the scores are of type {dtype}; expected numbers or text.")
+        raise AnswersError(f"{path}: the answers are of type {dtype}; expected numbers or text.")
     if dtype.is_decimal():
         return pl.Float64()
     return dtype if dtype.is_numeric() else pl.String()

@@ -1,4 +1,4 @@
-"""Reading scores: the whole number that a score says, or what is wrong with it."""
+"""Reading answers: the whole number that a answer says, or what is wrong with it."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 SPACES = " \t\n\r\v\f"
-"""ASCII blanks only, as pandas strips them: the published scorer read scores with pandas."""
+"""ASCII blanks only, as pandas strips them: the published scorer read answers with pandas."""
 
 FLAWS = ("", "empty", "no_number", "not_integer")
-"""What can be wrong with a score by itself, whatever its item; first: nothing."""
+"""What can be wrong with a answer by itself, whatever its item; first: nothing."""
 
 LARGEST = np.iinfo(np.int16).max
 
 
 @dataclass(frozen=True)
 class Ratings:
-    """What scores say, as arrays of shape (rows,).
+    """What answers say, as arrays of shape (rows,).
 
     `rating` is the number truncated toward zero and held within ±32,767, far beyond any scale (0 where there is no
     number); `flaw` is an index into `FLAWS`.
@@ -28,33 +28,33 @@ class Ratings:
 
     @property
     def has_number(self) -> NDArray[np.bool_]:
-        """Which scores are finite numbers, whole or not."""
+        """Which answers are finite numbers, whole or not."""
         return np.asarray((self.flaw == FLAWS.index("")) | (self.flaw == FLAWS.index("not_integer")))
 
 
-def read_ratings(scores: pl.Series) -> Ratings:
-    """Read scores: " 4", "4.0" and "4e0" all say 4.
+def read_ratings(answers: pl.Series) -> Ratings:
+    """Read answers: " 4", "4.0" and "4e0" all say 4.
 
     >>> ratings = read_ratings(pl.Series(["4", " 4.0", "4e0", "4.7", "four", " "]))
     >>> ratings.rating.tolist(), [FLAWS[flaw] for flaw in ratings.flaw.tolist()]
     ([4, 4, 4, 4, 0, 0], ['', '', '', 'not_integer', 'no_number', 'empty'])
     """
-    if scores.dtype != pl.String:
-        return _judge_numbers(read_numbers(scores), scores.is_null().to_numpy())
-    plain = scores.cast(pl.Int16, strict=False)
-    rating, flaw = plain.fill_null(0).to_numpy().clip(-LARGEST), np.zeros(scores.len(), dtype=np.int8)
+    if answers.dtype != pl.String:
+        return _judge_numbers(read_numbers(answers), answers.is_null().to_numpy())
+    plain = answers.cast(pl.Int16, strict=False)
+    rating, flaw = plain.fill_null(0).to_numpy().clip(-LARGEST), np.zeros(answers.len(), dtype=np.int8)
     if not plain.null_count():
         return Ratings(rating, flaw)
     places = plain.is_null().arg_true().to_numpy()
-    rest = scores.gather(places).fill_null("")
+    rest = answers.gather(places).fill_null("")
     judged = _judge_numbers(read_numbers(rest), (rest.str.strip_chars(SPACES) == "").to_numpy())
     rating[places], flaw[places] = judged.rating, judged.flaw
     return Ratings(rating, flaw)
 
 
-def read_numbers(scores: pl.Series) -> NDArray[np.float64]:
-    """The finite numbers that scores say; NaN for all else."""
-    plain = scores.str.strip_chars(SPACES) if scores.dtype == pl.String else scores
+def read_numbers(answers: pl.Series) -> NDArray[np.float64]:
+    """The finite numbers that answers say; NaN for all else."""
+    plain = answers.str.strip_chars(SPACES) if answers.dtype == pl.String else answers
     numbers = plain.cast(pl.Float64, strict=False).to_numpy()
     return np.where(np.isfinite(numbers), numbers, np.nan)
 

@@ -15,10 +15,10 @@ from worldvaluesbench.survey.codebook import load_codebook
 REASONS = {
     "unknown_item": "the item id is none of ours",
     "unknown_id": "the reference has no respondent of this id",
-    "empty": "there is no score",
-    "no_number": "the score is not a number",
-    "not_integer": "the score is a number, but not a whole one",
-    "off_scale": "the score is a whole number beyond the item's scale",
+    "empty": "there is no answer",
+    "no_number": "the answer is not a number",
+    "not_integer": "the answer is a number, but not a whole one",
+    "off_scale": "the answer is a whole number beyond the item's scale",
     "no_response": "the person gave no valid response to the item",
     "duplicate": "an earlier row that counts has the same item and respondent",
 }
@@ -40,7 +40,7 @@ class Rows:
 
     `item` and `respondent` are places among the humans' items and respondents (-1: unknown; against the world
     every respondent is -1). `human_point` is the place from 0 of that respondent's response on the item's scale
-    (negative: none; against the world 0 where the item has marginals), `point` that of the score, truncated to a
+    (negative: none; against the world 0 where the item has marginals), `point` that of the answer, truncated to a
     whole number. `has_number`: whether there is one; `is_off_scale`: whether it lies beyond the scale. `outcome` is
     an index into `OUTCOMES`. `off_points`, shape (off-scale rows,), says exactly where the rows off the scale lie.
     """
@@ -61,7 +61,7 @@ class Rows:
 
     @property
     def has_response(self) -> Mask:
-        """Which rows name a known item and respondent with a response, whatever their score."""
+        """Which rows name a known item and respondent with a response, whatever their answer."""
         return np.greater_equal(self.human_point, 0)
 
     def outcome_counts(self, n_items: int) -> NDArray[np.int64]:
@@ -89,7 +89,7 @@ def _sort_slice(frame: pl.DataFrame, humans: Humans) -> Rows:
     respondent = _find_respondents(frame["respondent_id"], humans)
     low = np.take(humans.low.astype(np.int16), item)
     human_point = _human_points(item, respondent, low, humans)
-    ratings = read_ratings(frame["score"])
+    ratings = read_ratings(frame["answer"])
     has_number, point = ratings.has_number, ratings.rating - low
     is_off_scale = has_number & ((point < 0) | (point >= np.take(humans.n_points.astype(np.int16), item)))
     found = {flaw: ratings.flaw == FLAWS.index(flaw) for flaw in FLAWS[1:]} | {
@@ -103,7 +103,7 @@ def _sort_slice(frame: pl.DataFrame, humans: Humans) -> Rows:
         if reason in found and found[reason].any():
             outcome[found[reason]] = OUTCOMES.index(reason)
     off = np.flatnonzero(is_off_scale)
-    off_points = np.trunc(read_numbers(frame["score"].gather(off))) - np.take(humans.low.astype(np.float64), item[off])
+    off_points = np.trunc(read_numbers(frame["answer"].gather(off))) - np.take(humans.low.astype(np.float64), item[off])
     return Rows(item, respondent, human_point, point, has_number, is_off_scale, off_points, outcome)
 
 

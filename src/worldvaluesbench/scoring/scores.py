@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from worldvaluesbench.folder import MANIFEST, file_facts, manifest_of, new_folder, write_json
+from worldvaluesbench.folder import manifest_of, new_folder, write_json, write_manifest
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.reference import Reference
 
@@ -56,8 +56,7 @@ def write_scores(scores: Scores, folder: Path | str, *, force: bool = False) -> 
         for name, table in scores.tables.items():
             table.write_parquet(staging / f"{name}.parquet")
         write_json(staging / DOCUMENT, scores_document(scores))
-        files = {path.name: file_facts(path) for path in sorted(staging.iterdir())}
-        write_json(staging / MANIFEST, manifest_of(KIND, _receipt(scores) | {"files": files}))
+        write_manifest(staging, KIND, _receipt(scores))
 
 
 def _receipt(scores: Scores) -> dict[str, Any]:

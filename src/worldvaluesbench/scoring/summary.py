@@ -10,7 +10,7 @@ THRESHOLDS = tuple(step / 20 for step in range(21))
 TOLERANCE = 1e-12
 """A distance is at a threshold if it exceeds it by no more than this, for 0.05 has no exact binary form."""
 
-SET_COLUMNS = ("answers", "reference", "edition", "grouping", "group", "group_codes", "method")
+SET_COLUMNS = ("answers", "reference", "edition", "grouping", "group", "group_codes", "answered_by")
 """What tells one set of items from another in a summary."""
 
 
@@ -48,9 +48,9 @@ def _share_within(threshold: float) -> pl.Expr:
 
 def _by_set(table: pl.DataFrame) -> "pl.dataframe.group_by.GroupBy":
     """The distances of the answers and of both baselines in long form, grouped into sets of items."""
-    methods = {"distance": pl.col("answers"), **{name: pl.lit(name) for name in BASELINES}}
-    keys = [name for name in SET_COLUMNS if name != "method"]
-    long = [table.select(*keys, method=method, distance=column) for column, method in methods.items()]
+    names = {"distance": pl.col("answers"), **{name: pl.lit(name) for name in BASELINES}}
+    keys = [name for name in SET_COLUMNS if name != "answered_by"]
+    long = [table.select(*keys, answered_by=name, distance=column) for column, name in names.items()]
     order = table.select(keys).unique(maintain_order=True).with_row_index("set")
     together = pl.concat(long).join(order, on=keys, nulls_equal=True, maintain_order="left")
     return together.sort("set", maintain_order=True).group_by(SET_COLUMNS, maintain_order=True)

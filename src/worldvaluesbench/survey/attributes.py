@@ -82,18 +82,6 @@ def derive_attribute(
     return pl.Series(derived.attribute_id, result)
 
 
-def levels_of(attribute_id: str, codebook: Codebook) -> Mapping[int, str] | None:
-    """Codes and labels of an attribute or derived attribute; None where any number is a level of its own.
-
-    Raises CodebookError for an unknown id.
-    """
-    derived = load_derived_attributes().get(attribute_id)
-    if derived is not None:
-        return derived.levels
-    attribute = codebook.attribute(attribute_id)
-    return None if attribute.is_free else attribute.choices
-
-
 def level_label(attribute_id: str, code: int, codebook: Codebook) -> str:
     """The label of one level of an attribute or derived attribute.
 

@@ -67,7 +67,7 @@ def _read_catalogue(path: Path) -> dict[str, object]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CodebookError(f"{path}: there is no such file; expected a catalogue of wordings (JSON).") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CodebookError(f"{path.name}: cannot be read as JSON ({error}).") from None
     if not isinstance(content, dict):
         raise CodebookError(f"{path.name}: expected an object of item ids, found a {type(content).__name__}.")
