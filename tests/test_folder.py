@@ -46,7 +46,7 @@ def test_a_block_without_manifest_is_refused(tmp_path: Path) -> None:
 
 def test_an_existing_result_is_replaced_only_with_force(tmp_path: Path) -> None:
     make(tmp_path / "out", "one")
-    with pytest.raises(FolderError, match="is not empty; choose another folder or give --force"):
+    with pytest.raises(FolderError, match="is not empty; choose another folder or give --force to replace it"):
         make(tmp_path / "out", "two")
     make(tmp_path / "out", "two", force=True)
     assert (tmp_path / "out" / "content.txt").read_text() == "two"
@@ -203,3 +203,29 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (tmp_path / "out.csv").read_text() == "two"
     with pytest.raises(FolderError, match="is a folder"), new_file(tmp_path):
         pass
+
+
+def test_the_folder_one_is_in_is_not_pulled_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path / "out", "one")
+    monkeypatch.chdir(tmp_path / "out")
+    with pytest.raises(FolderError, match="you are in this folder"):
+        make(Path(), "two", force=True)
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "out" / ".." / "out", "two", force=True)
+    assert (tmp_path / "out" / "content.txt").read_text() == "two"
+
+
+def test_no_file_is_written_into_a_result_folder(tmp_path: Path) -> None:
+    make(tmp_path / "out", "one")
+    with pytest.raises(FolderError, match="would stand in a result folder"), new_file(tmp_path / "out" / "x.csv"):
+        pass
+
+
+def test_a_writer_that_fails_for_want_of_space_without_an_oserror_is_one_line(tmp_path: Path) -> None:
+    def fail() -> None:
+        with new_file(tmp_path / "out.parquet"):
+            raise ValueError("No space left on device (os error 28)\nat some frame")
+
+    with pytest.raises(FolderError, match=r"writing failed \(No space left on device \(os error 28\) at some frame\)"):
+        fail()
+    assert names(tmp_path) == []

@@ -11,6 +11,7 @@ from worldvaluesbench.benchmark.build import build_dataset
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.benchmark.probe import ProbeSet, build_probe
 from worldvaluesbench.distribution import Array
+from worldvaluesbench.errors import FolderError, ProbeError
 from worldvaluesbench.folder import new_file
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.baselines import majority_distances, uniform_distances
@@ -24,6 +25,9 @@ from worldvaluesbench.survey.synthetic import write_synthetic
 SURVEY, DATASET, PROBE, ANSWERS, SCORES, WORLD = (
     "survey.csv", "dataset", "probe", "answers", "scores", "world_baselines.csv",
 )  # fmt: skip
+
+
+MIN_RESPONDENTS = 2_000
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,12 @@ def run_demo(folder: Path, *, n_respondents: int, seed: int, force: bool, say: C
 
     `say` is told of each step as it starts. Every step writes into `folder`.
     """
+    if n_respondents < MIN_RESPONDENTS:
+        raise ProbeError(
+            f"A demonstration has at least {MIN_RESPONDENTS:,} respondents, got {n_respondents:,}: "
+            f"of fewer too few are in each cell of the probe."
+        )
+    _check_folder(folder)
     say(f"1. Invent a survey of {n_respondents:,} respondents")
     write_synthetic(folder / SURVEY, n_respondents, seed=seed, force=force)
     say("2. Build a dataset from it")
@@ -62,6 +72,16 @@ def run_demo(folder: Path, *, n_respondents: int, seed: int, force: bool, say: C
     with new_file(folder / WORLD, force=force) as path:
         world.write_csv(path)
     return Demo(folder, dataset, probe, scores, world)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise FolderError where the folder holds anything that no demonstration makes."""
+    own = {SURVEY, DATASET, PROBE, ANSWERS, SCORES, WORLD}
+    if folder.is_file():
+        raise FolderError(f"{folder}: is a file; expected the name of a folder to make.")
+    foreign = sorted({path.name for path in folder.iterdir()} - own) if folder.is_dir() else []
+    if foreign:
+        raise FolderError(f"{folder}: holds {foreign[0]}, which is not of a demonstration; choose another folder.")
 
 
 def world_baselines(marginals: Marginals) -> pl.DataFrame:

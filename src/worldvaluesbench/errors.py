@@ -9,6 +9,7 @@
     ├── FolderError       a result folder or file that is unfinished, foreign or cannot be written
     ├── DatasetError      a dataset that cannot be built from, or does not hold, what was asked for
     ├── ProbeError        a probe specification that is malformed or impossible
+    ├── PromptError       a prompt template, preset or persona that cannot be rendered
     └── AnswersError      a file of answers that cannot be scored
 
 Every message is one line: what is wrong, where, what was expected, what to do. The command line prints it
@@ -42,6 +43,10 @@ class DatasetError(WorldValuesBenchError):
 
 class ProbeError(WorldValuesBenchError):
     """A probe specification that is malformed or impossible."""
+
+
+class PromptError(WorldValuesBenchError):
+    """A prompt template, preset or persona that cannot be rendered."""
 
 
 class AnswersError(WorldValuesBenchError):

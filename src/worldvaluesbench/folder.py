@@ -110,15 +110,18 @@ def new_folder(destination: Path, kind: str, *, force: bool = False) -> Iterator
 def new_file(destination: Path, *, force: bool = False) -> Iterator[Path]:
     """A path to write to, which becomes `destination` when the block ends well, and vanishes when it does not.
 
-    The path has the name of `destination`, in a hidden folder beside it. Only `force` replaces an existing file.
+    The path has the name of `destination`, in a hidden folder beside it. Only `force` replaces an existing file, and
+    nothing is written into a result folder.
 
     Raises FolderError where the destination is occupied or cannot be written.
     """
     destination = destination.resolve()
     if destination.is_dir():
         raise FolderError(f"{destination}: is a folder; expected the name of a file to write.")
+    if (destination.parent / MANIFEST).exists():
+        raise FolderError(f"{destination}: would stand in a result folder of `wvb`; choose another place.")
     if destination.exists() and not force:
-        raise FolderError(f"{destination}: exists already; choose another name or give --force.")
+        raise FolderError(f"{destination}: exists already; choose another name or give --force to replace it.")
     with _staging(destination) as staging:
         yield staging / destination.name
         (staging / destination.name).replace(destination)
@@ -134,8 +137,10 @@ def check_destination(destination: Path, kind: str, *, force: bool) -> None:
         raise FolderError(f"{destination}: is a file; expected the name of a folder to make.")
     if not any(destination.iterdir()):
         return
+    if Path.cwd().is_relative_to(destination):
+        raise FolderError(f"{destination}: you are in this folder; go elsewhere to make it anew, or choose another.")
     if not force:
-        raise FolderError(f"{destination}: is not empty; choose another folder or give --force to replace a {kind}.")
+        raise FolderError(f"{destination}: is not empty; choose another folder or give --force to replace it.")
     foreign = _first_foreign_file(destination, kind)
     if foreign is not None:
         raise FolderError(
@@ -167,7 +172,9 @@ def _staging(destination: Path) -> Iterator[Path]:
     lock = _lock(staging)
     try:
         yield staging
-    except OSError as error:
+    except Exception as error:
+        if not _is_of_the_disk(error, staging):
+            raise
         raise FolderError(f"{destination}: writing failed ({_reason(error)}); nothing was changed.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -240,6 +247,14 @@ def _lock(folder: Path) -> int | None:
     return handle
 
 
+def _is_of_the_disk(error: Exception, folder: Path) -> bool:
+    """Whether a writer failed for want of space or the like; not all of them raise an OSError then."""
+    if isinstance(error, OSError):
+        return True
+    is_full = folder.exists() and shutil.disk_usage(folder).free < 1 << 20
+    return is_full or re.search(r"\(os error \d+\)|No space left", str(error)) is not None
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -247,4 +262,6 @@ def _umask() -> int:
 
 
 def _reason(error: Exception) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return " ".join(str(error).split())[:100] or type(error).__name__

@@ -4,9 +4,12 @@ No code of the package is used but its tables of facts (recodes, countries, item
 """
 
 import csv
+import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 DATA = Path(__file__).parents[2] / "src" / "worldvaluesbench" / "data" / "wvs7"
 EDUCATION = {
@@ -26,21 +29,34 @@ def rows_of(name: str) -> list[dict[str, str]]:
 ITEMS = {row["item_id"]: (int(row["low"]), int(row["high"])) for row in rows_of("items")}
 RECODES = {(row["item_id"], int(row["from_code"])): row["to_code"] for row in rows_of("recodes")}
 CONTINENTS = {int(row["code"]): row["continent"] for row in rows_of("countries")}
+MISSING = {int(row["file_code"]): int(row["code"]) for row in rows_of("missing") if row["file_code"]}
+NOT_ORDINAL = -7
 VERSION_5 = {int(row["code"]) for row in rows_of("countries") if row["in_v5"] == "1"}
 
 
 def read_people(path: Path) -> list[Person]:
     """Every row that the paper keeps, in file order; ratings recoded, None where missing."""
     people = []
-    with path.open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            if row["D_INTERVIEW"] == "858069901" or int(row["B_COUNTRY"]) not in VERSION_5:
-                continue
-            person: Person = {name: int(row[name]) for name in ("D_INTERVIEW", "B_COUNTRY", "H_URBRURAL", "Q275")}
-            for item_id in ITEMS:
-                person[item_id] = rating_of(item_id, int(row[item_id]))
-            people.append(person)
+    for row in read_rows(path):
+        if row["D_INTERVIEW"] == "858069901" or int(row["B_COUNTRY"]) not in VERSION_5:
+            continue
+        person: Person = {name: int(row[name]) for name in ("D_INTERVIEW", "B_COUNTRY", "H_URBRURAL", "Q275")}
+        for item_id in ITEMS:
+            person[item_id] = rating_of(item_id, int(row[item_id]))
+        people.append(person)
     return people
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Every row of a survey file in csv, as text."""
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def outcome_of(column: str, code: int) -> int:
+    """What a listed code becomes in our tables: a rating or valid code, or the negative code of a missing reason."""
+    recoded = RECODES.get((column, code), str(MISSING.get(code, code)))
+    return NOT_ORDINAL if recoded == "missing" else int(recoded)
 
 
 def rating_of(item_id: str, code: int) -> int | None:
@@ -93,3 +109,30 @@ def draw_samples(test: list[Person], item_ids: list[str]) -> Iterator[tuple[str,
                     for drawn in random.sample(cell, 5):
                         assert drawn is not None
                         yield item_id, place, settlement, level, drawn
+
+
+def draw_corrected(
+    people: Sequence[Mapping[str, int]],
+    item_ids: Sequence[str],
+    cross: Sequence[str],
+    *,
+    per_cell: int,
+    minimum: int,
+    seed: int,
+) -> Iterator[tuple[str, tuple[int, ...], int, list[int]]]:
+    """Item, cell, number of candidates and the ids drawn, for every item and cell of a draw of edition `corrected`.
+
+    `people` stand in the order of their split, and have their codes and responses by name.
+    """
+    rng = np.random.default_rng(seed)
+    levels = [sorted({person[name] for person in people if person[name] >= 0}) for name in cross]
+    for item_id in item_ids:
+        for cell in itertools.product(*levels):
+            candidates = [
+                person["respondent_id"]
+                for person in people
+                if person[item_id] >= 0 and tuple(person[name] for name in cross) == cell
+            ]
+            is_drawn = len(candidates) >= minimum
+            drawn = rng.choice(candidates, size=per_cell, replace=False).tolist() if is_drawn else []
+            yield item_id, cell, len(candidates), drawn

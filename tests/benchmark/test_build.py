@@ -13,7 +13,7 @@ import pytest
 from tests.benchmark import naive
 from worldvaluesbench.benchmark.build import build_dataset, what_corrected_changes
 from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
-from worldvaluesbench.errors import DatasetError, FolderError, SurveyFileError, WorldValuesBenchError
+from worldvaluesbench.errors import CodebookError, DatasetError, FolderError, SurveyFileError, WorldValuesBenchError
 
 
 @pytest.fixture(scope="session")
@@ -155,6 +155,8 @@ def test_unknown_names_are_refused(paper: Dataset, survey_csv: Path, tmp_path: P
         build_dataset(survey_csv, tmp_path / "x", edition="new")
     with pytest.raises(DatasetError, match="no such column"):
         paper.respondents(["nonsense"])
+    with pytest.raises(CodebookError, match="There is no attribute 'place'"):
+        paper.examples("test", attribute_ids=["place"])
 
 
 def edited(source: Path, target: Path, column: str, row: int, value: str) -> Path:
@@ -180,6 +182,26 @@ def test_a_listed_answer_without_place_on_the_scale_is_missing_for_that_reason(
 ) -> None:
     dataset = build_dataset(edited(survey_csv, tmp_path / "odd.csv", "Q111", 0, "3"), tmp_path / "out")
     assert dataset.responses(["Q111"])["Q111"][0] == -7
+
+
+def test_a_file_without_weights_builds(survey_csv: Path, tmp_path: Path) -> None:
+    frame = pl.read_csv(survey_csv, infer_schema=False)
+    frame.select("D_INTERVIEW", "B_COUNTRY", "Q1").write_csv(tmp_path / "small.csv")
+    dataset = build_dataset(tmp_path / "small.csv", tmp_path / "out")
+    assert dataset.manifest["weights"] == []
+    assert dataset.manifest["n_items"] == 1
+    assert (dataset.responses(["Q2"])["Q2"] == -4).all()
+
+
+def test_a_file_without_any_listed_country_is_refused(survey_csv: Path, tmp_path: Path) -> None:
+    frame = pl.read_csv(survey_csv, infer_schema=False)
+    frame.with_columns(B_COUNTRY=pl.lit("-5")).write_csv(tmp_path / "odd.csv")
+    with pytest.raises(DatasetError, match="no row has a country that the codebook lists"):
+        build_dataset(tmp_path / "odd.csv", tmp_path / "out")
+    some = edited(survey_csv, tmp_path / "some.csv", "B_COUNTRY", 0, "-5")
+    assert "without a listed country, and so without a continent: 1." in str(
+        build_dataset(some, tmp_path / "some").manifest["notes"]
+    )
 
 
 def test_two_respondents_with_one_id_are_refused(survey_csv: Path, tmp_path: Path) -> None:

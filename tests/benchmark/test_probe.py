@@ -51,7 +51,7 @@ seed = 11
 """
 
 
-@pytest.mark.parametrize("text", ["paper36", OWN])
+@pytest.mark.parametrize("text", ["paper36", OWN], ids=["paper36", "own"])
 def test_a_corrected_probe_is_that_of_the_naive_construction_row_by_row(corrected: Dataset, text: str) -> None:
     spec = read_spec(text, CODEBOOK) if text == "paper36" else parse_spec("own", text, CODEBOOK)
     order = corrected.split_order(spec.split)["row"]
@@ -155,8 +155,8 @@ def test_the_published_samples_are_read_and_are_not_of_an_invented_survey(paper:
     ("text", "message"),
     [
         ("items = ", "is no TOML"),
-        ('items = "all"', "cross is []"),
-        ('items = "all"\ncross = ["continent"]', "per_cell is None"),
+        ('items = "all"', "cross is missing"),
+        ('items = "all"\ncross = ["continent"]', "per_cell is missing"),
         ('items = "all"\ncross = ["sex"]\nper_cell = 5', "There is no attribute 'sex'"),
         ('items = ["Q1", "Q42"]\ncross = ["continent"]\nper_cell = 5', "there is no item 'Q42'"),
         ('items = ["Q1", "Q1"]\ncross = ["continent"]\nper_cell = 5', "names something twice"),

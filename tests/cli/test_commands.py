@@ -1,6 +1,9 @@
 """The commands: each says where its result lies, and refuses bad input in one line with exit code 1."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +12,7 @@ import pytest
 
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.cli import COMMANDS, main
-from worldvaluesbench.cli.show import bar, cell_text, spark, table
+from worldvaluesbench.cli.show import _fitting, bar, cell_text, spark, table
 from worldvaluesbench.survey.catalogue import catalogue_of
 from worldvaluesbench.survey.codebook import load_codebook
 
@@ -68,7 +71,7 @@ def test_items_are_found_by_topic_and_search(capsys: Capture) -> None:
     assert run("items", "--topic", "ethical", "--search", "euthanasia") == 0
     shown = capsys.readouterr().out
     assert "Q188" in shown
-    assert "1 items" in shown
+    assert "1 item." in shown
     assert "No item matches topic '' and search 'zzz'" in refusal(capsys, "items", "--search", "zzz")
 
 
@@ -82,7 +85,29 @@ def test_an_item_is_shown_with_scale_labels_recodes_and_the_world(capsys: Captur
     assert "█" in shown
     assert "Code 2 of the survey file becomes 3." in shown
     assert "file version 5, unweighted" in shown
-    assert "no item 'Q999'" in refusal(capsys, "items", "Q999")
+    assert "no item or attribute 'Q999'" in refusal(capsys, "items", "Q999")
+
+
+def test_attributes_are_listed_and_shown(capsys: Capture) -> None:
+    assert run("items", "--attributes") == 0
+    shown = capsys.readouterr().out
+    for attribute in load_codebook().attributes:
+        assert attribute.attribute_id in shown
+    assert "education_level" in shown
+    assert run("items", "q260", "Continent", "Q262", "N_TOWN") == 0
+    shown = capsys.readouterr().out
+    for text in ("Female", "Oceania", "A number that means itself (age), 0 to 120", "more; all are in attributes.json"):
+        assert text in shown
+
+
+def test_a_table_too_wide_is_shown_in_parts_and_no_number_is_broken(capsys: Capture) -> None:
+    assert _fitting([4, 10, 10, 10], 1, 30) == [[0, 1, 2], [0, 3]]
+    assert _fitting([40, 10, 10], 1, 30) == [[0, 1], [0, 2]]
+    assert _fitting([4], 1, 30) == [[0]]
+    names = [f"model-number-{n}" for n in range(40)]
+    table(("item", *names), [("Q1", *(n / 1000 for n in range(40)))])
+    shown = capsys.readouterr().out
+    assert all(name in shown and f"{n / 1000:.3f}" in shown for n, name in enumerate(names))
 
 
 def test_inspect_says_what_a_file_is(capsys: Capture, survey_csv: Path) -> None:
@@ -137,7 +162,13 @@ def test_examples_are_written(capsys: Capture, paper: Dataset, tmp_path: Path) -
     assert f"{table.height:,} examples of test" in capsys.readouterr().out
     assert "exists already" in refusal(capsys, "examples", paper.folder, "--out", out)
     message = refusal(capsys, "examples", paper.folder, "--out", tmp_path / "o.parquet", "--attributes", "sex")
-    assert "no such column" in message
+    assert "There is no attribute 'sex'" in message
+    twice = ("--attributes", "Q275,Q275", "--force")
+    assert run("examples", paper.folder, "--split", "test", "--out", out, *twice) == 0
+    assert run("examples", paper.folder, "--out", tmp_path / "o.csv") == 2
+    assert "expected the name of a .parquet file" in capsys.readouterr().err
+    message = refusal(capsys, "examples", paper.folder, "--out", paper.folder / "responses.parquet", "--force")
+    assert "would stand in a result folder" in message
 
 
 def test_export_probe_and_verify_go_together(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
@@ -200,6 +231,19 @@ def test_score_against_the_world_needs_no_dataset(capsys: Capture, paper: Datase
     assert "need respondents" in message
 
 
+def test_score_warns_where_no_row_counts(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
+    (tmp_path / "junk.tsv").write_text("QUESTION_ID\tPARTICIPANT_ID\tSCORE\nQ1\t1\t2\n")
+    assert run("score", tmp_path / "junk.tsv", "--data", paper.folder, "--out", tmp_path / "scores") == 0
+    assert "warning: no row of junk counts" in capsys.readouterr().err
+
+
+def test_a_terminal_without_bars_gets_question_marks(survey_csv: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "worldvaluesbench", "items", "Q56"]
+    shown = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert b"Better off" in shown.stdout
+
+
 def test_synthetic_writes_what_the_extension_says(capsys: Capture, tmp_path: Path) -> None:
     assert run("synthetic", "--respondents", 200, "--seed", 3, "--out", tmp_path / "s.parquet") == 0
     assert pl.read_parquet(tmp_path / "s.parquet").height == 200
@@ -220,6 +264,11 @@ def test_the_demonstration_leaves_what_it_says(capsys: Capture, tmp_path: Path) 
     assert means["same-cell"] < means["uniform"] < means["majority"]
     assert run("demo", "--respondents", 3000, "--out", tmp_path / "demo") == 1
     assert run("demo", "--respondents", 3000, "--out", tmp_path / "demo", "--force") == 0
+    capsys.readouterr()
+    assert "at least 2,000 respondents" in refusal(capsys, "demo", "--respondents", 400, "--out", tmp_path / "small")
+    (tmp_path / "demo" / "thesis.docx").touch()
+    message = refusal(capsys, "demo", "--respondents", 3000, "--out", tmp_path / "demo", "--force")
+    assert "holds thesis.docx" in message
 
 
 @pytest.mark.parametrize(
@@ -227,7 +276,7 @@ def test_the_demonstration_leaves_what_it_says(capsys: Capture, tmp_path: Path) 
     [
         (("inspect", "none.csv"), "none.csv"),
         (("build", "none.csv", "--out", "o"), "none.csv"),
-        (("examples", "none", "--out", "o"), "there is no such folder"),
+        (("examples", "none", "--out", "o.parquet"), "there is no such folder"),
         (("export", "none", "--out", "o"), "there is no such folder"),
         (("verify", "none", "--samples", "s.tsv"), "there is no such folder"),
         (("probe", "none", "--out", "o"), "there is no such folder"),

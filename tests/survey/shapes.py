@@ -16,7 +16,7 @@ import pyreadstat
 Cell = int | float | str | None
 Rows = Mapping[str, Sequence[Cell]]
 
-# Nobody's answers: made up so that every kind of code occurs. Q119 and Q176 avoid the codes that inversion merges.
+# Nobody's responses: made up so that every kind of code occurs. Q119 and Q176 avoid the codes that inversion merges.
 ROWS: Rows = {
     "version": ["5-0-0 (2022-05-23)"] * 12,
     "A_WAVE": [7] * 12,

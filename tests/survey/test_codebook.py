@@ -41,7 +41,7 @@ def test_every_topic_has_three_probe_items_which_are_its_first() -> None:
 
 @pytest.mark.parametrize("item", CODEBOOK.items, ids=lambda item: item.item_id)
 def test_the_label_of_a_recoded_code_is_the_label_of_its_raw_code(item: Item) -> None:
-    # the published codebook joined raw labels to recoded answers: wrong words for Q56 and Q119
+    # the published codebook joined raw labels to recoded responses: wrong words for Q56 and Q119
     assert len(item.labels) == item.scale.n_points
     for choice in item.choices:
         rating = item.rating_of(choice.code)

@@ -192,6 +192,11 @@ DAMAGED: dict[str, tuple[Make, str]] = {
     # the right columns, the wrong cells
     "blank ids": (rows(D_INTERVIEW=[None, None, *ROWS["D_INTERVIEW"][2:]]), "2 of 12 rows have no D_INTERVIEW"),
     "text ids": (rows(D_INTERVIEW=["CO-1", *ROWS["D_INTERVIEW"][1:]]), "'D_INTERVIEW', row 1 below the header"),
+    "an id of zero": (
+        rows(D_INTERVIEW=[*ROWS["D_INTERVIEW"][:11], 0]),
+        "column 'D_INTERVIEW', row 12 below the header, holds 0, expected a respondent's id, a number of at least 1",
+    ),
+    "a missing code for an id": (rows(D_INTERVIEW=[-5, *ROWS["D_INTERVIEW"][1:]]), "row 1 below the header, holds -5"),
     "an id that a double cannot hold": (rows(D_INTERVIEW=[9.1e18, *ROWS["D_INTERVIEW"][1:]]), "column 'D_INTERVIEW'"),
     "half a code": (rows(Q2=[1, 2, 1.5, *[1] * 9]), "column 'Q2', row 3 below the header, holds 1.5"),
     "a word for a code": (rows(Q2=[1, 2, "often", *[1] * 9]), "column 'Q2', row 3 below the header, holds 'often'"),
@@ -206,6 +211,19 @@ DAMAGED: dict[str, tuple[Make, str]] = {
     "an extra cell in one row": (text(GOOD.replace("two words", "two, words")), "more cells than the header names"),
     "an extra cell in every row": (text(csv_text(row_end=",x")), "than the header names (22), one of them 'x'"),
     "two extra cells in a row": (text(GOOD.replace("1.0,0.5\n", "1.0,0.5,,\n")), "row 1 below the header has 24"),
+    "an extra cell behind blank ones": (
+        text(GOOD.replace(LINES[5], LINES[5].rstrip() + ",,7\n")),
+        "row 5 below the header has more cells than the header names (22), one of them '7'",
+    ),
+    "an extra cell far behind blank ones": (text(GOOD.rstrip() + ", ,,,,,,7"), "row 12 below the header has more"),
+    "extra separators in every row and a cell behind them": (
+        text(csv_text(row_end=",").replace("3.25,0.0625,\n", "3.25,0.0625,,7\n")),
+        "row 12 below the header has more cells",
+    ),
+    "extra cells among doubles": (
+        text(csv_text(spell=shapes.java_double).rstrip() + ",,7.0"),
+        "row 12 below the header has more cells",
+    ),
     "a cut last row": (text(GOOD[:-20]), "row 12 below the header"),
     "a short row in the middle": (
         text("".join([*LINES[:4], "5-0-0,7,2,20,AND,1,20070009\n", *LINES[4:]])),
@@ -317,6 +335,12 @@ def test_a_damaged_file_gives_one_line_and_leaves_nothing(damage: str, tmp_path:
     assert sorted(folder.iterdir()) == before
 
 
+@pytest.mark.parametrize("path", [".", "", "/"])
+def test_a_folder_without_a_name_is_named_by_its_path(path: str) -> None:
+    with pytest.raises(SurveyFileError, match=r"^[./]: is a folder; expected a survey file"):
+        read_microdata(Path(path))
+
+
 def test_there_are_many_ways_to_be_damaged() -> None:
     assert len(DAMAGED) > 100
 
@@ -393,14 +417,3 @@ def test_a_file_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SurveyFileError) as caught:
         read_microdata(path)
     assert "\n" not in str(caught.value)
-
-
-def test_a_crash_of_the_reader_is_one_line_and_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The C library below pyreadstat can bring its process down; what stands in for it here always does."""
-    crashing = tmp_path / "python"
-    crashing.write_text("#!/bin/sh\nkill -SEGV $$\n")
-    crashing.chmod(0o755)
-    pyreadstat.write_sav(pl.DataFrame({"D_INTERVIEW": [1]}), tmp_path / "s.sav")
-    monkeypatch.setattr("worldvaluesbench.survey.statfile.sys.executable", str(crashing))
-    with pytest.raises(SurveyFileError, match=r"s\.sav: cannot be read as SPSS \(sav\) \(its reader crashed\)"):
-        read_microdata(tmp_path / "s.sav")

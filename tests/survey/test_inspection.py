@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from tests.survey import shapes
 from tests.survey.shapes import ROWS, changed, csv_text, write_text
+from worldvaluesbench.errors import SurveyFileError
 from worldvaluesbench.survey.codebook import Attribute, Item, load_codebook
 from worldvaluesbench.survey.inspection import CountryRows, Inspection, inspect_microdata
-from worldvaluesbench.survey.microdata import AMBIGUOUS_CODE, read_microdata
+from worldvaluesbench.survey.inverted import AMBIGUOUS_CODE
+from worldvaluesbench.survey.microdata import read_microdata
 from worldvaluesbench.survey.outcomes import outcome_codes
-from worldvaluesbench.survey.responses import UnlistedCode
+from worldvaluesbench.survey.responses import UnlistedCode, code_responses
 
 CODEBOOK = load_codebook()
 
@@ -103,6 +105,7 @@ def test_countries_are_counted_and_an_unlisted_one_is_called_so(tmp_path: Path) 
         CountryRows(999, "unlisted", 1),
         CountryRows(None, "unlisted", 1),
     )
+    assert found.n_countries == 3
 
 
 def test_ids_that_occur_more_than_once_are_named_most_frequent_first(tmp_path: Path) -> None:
@@ -130,9 +133,30 @@ def test_unlisted_codes_are_named_and_documented_missing_codes_are_not(tmp_path:
 def test_codes_that_cannot_be_turned_back_are_apart_from_unlisted_ones(tmp_path: Path) -> None:
     found = inspected(tmp_path, {**shapes.inverted(), "Q119P": [2, 2, 3, *[1] * 9]})
     assert found.is_inverted
-    assert found.ambiguous == (UnlistedCode("Q119", AMBIGUOUS_CODE, 2),)
-    assert UnlistedCode("Q119", 1003, 1) in found.unlisted
+    assert found.ambiguous == (UnlistedCode("Q119P", 2, 2),)
+    assert UnlistedCode("Q119P", 3, 1) in found.unlisted
     assert len(found.notes) == 1
+
+
+def test_an_unlisted_code_of_an_inverted_file_has_the_files_own_column_and_number(tmp_path: Path) -> None:
+    rows = {
+        **shapes.without("N_TOWN", rows=shapes.inverted()),
+        "Q7P": [2, 2, 3, -71, 1_000_000, 0, 1, -1, None, 1, 1, 1],
+    }
+    path = write_text(tmp_path / "s.csv", csv_text(shapes.renamed(rows, str.lower)))
+    microdata = read_microdata(path)
+    of_q7 = (
+        UnlistedCode("q7p", -71, 1),
+        UnlistedCode("q7p", 2, 2),
+        UnlistedCode("q7p", 3, 1),
+        UnlistedCode("q7p", 1_000_000, 1),
+    )
+    assert inspect_microdata(microdata).unlisted == (UnlistedCode("q1p", 77, 1), *of_q7)
+    coded = code_responses(microdata, CODEBOOK)
+    assert coded.unlisted == (UnlistedCode("q1p", 77, 1), *of_q7)
+    assert coded.responses["Q7"].to_list() == [UNLISTED] * 5 + [2, 1, -1, NOT_AVAILABLE, 1, 1, 1]
+    with pytest.raises(SurveyFileError, match=r"5 codes are not in the codebook: .*q7p=2 \(2x\), q7p=3 \(1x\)"):
+        code_responses(microdata, CODEBOOK, strict=True)
 
 
 def test_missing_responses_are_counted_by_reason(tmp_path: Path) -> None:

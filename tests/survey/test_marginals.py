@@ -23,7 +23,7 @@ def test_280_variables_each_count_all_interviews(marginals: Marginals) -> None:
     assert set(totals.values()) == {94_278}
 
 
-def test_the_answers_on_the_scale_are_those_of_the_facts(marginals: Marginals) -> None:
+def test_the_responses_on_the_scale_are_those_of_the_facts(marginals: Marginals) -> None:
     assert len(marginals.item_ids) == 238
     assert int(marginals.as_array().sum()) == 21_560_529
     assert sum(marginals.n(item_id) for item_id in marginals.item_ids) == 21_560_529

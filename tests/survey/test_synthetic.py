@@ -10,8 +10,8 @@ import pytest
 
 from worldvaluesbench.errors import FolderError, SurveyFileError
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
-from worldvaluesbench.survey.invented_answers import cut_by_rank, load_variables, scaled_counts
 from worldvaluesbench.survey.invented_people import load_places, sizes_of
+from worldvaluesbench.survey.invented_responses import cut_by_rank, load_variables, scaled_counts
 from worldvaluesbench.survey.marginals import load_marginals
 from worldvaluesbench.survey.synthetic import build_synthetic, write_synthetic
 
@@ -36,9 +36,9 @@ def seeded(n: int, seed: int) -> pl.DataFrame:
 
 def spread_of_means(frame: pl.DataFrame, item_id: str, group: str) -> float:
     """The between-group share of an item's variance, less what chance alone would give."""
-    answered = frame.filter((pl.col(item_id) >= 0) & (pl.col(group) >= 0))
-    means = answered.group_by(group).agg(pl.col(item_id).mean().alias("mean"), pl.len())
-    rating = answered[item_id].cast(pl.Float64)
+    responded = frame.filter((pl.col(item_id) >= 0) & (pl.col(group) >= 0))
+    means = responded.group_by(group).agg(pl.col(item_id).mean().alias("mean"), pl.len())
+    rating = responded[item_id].cast(pl.Float64)
     between = float((means["len"] * (means["mean"] - rating.mean()) ** 2).sum()) / len(rating)
     return between / float(np.var(rating.to_numpy())) - (len(means) - 1) / len(rating)
 
@@ -62,11 +62,11 @@ def test_every_variable_has_the_counts_of_the_world(frame: pl.DataFrame) -> None
         found = dict(frame[variable].value_counts().iter_rows())
         n_missing = sum(n for code, n in found.items() if code < 0)
         assert abs(n_missing - N * (counts[None] / 94_278)) <= 1, variable
-        n_answers = 94_278 - counts[None]
+        n_responses = 94_278 - counts[None]
         for code, n in counts.items():
             if code is not None:
                 # Q33_3 and its like join two codes, each rounded on its own
-                assert abs(found.get(code, 0) - (N - n_missing) * (n / n_answers)) <= 2, (variable, code)
+                assert abs(found.get(code, 0) - (N - n_missing) * (n / n_responses)) <= 2, (variable, code)
 
 
 def test_no_code_is_unlisted_but_the_one_that_is_unlisted_in_the_real_file(
@@ -123,7 +123,7 @@ def test_ids_are_unique_but_for_uruguay_and_begin_with_the_country(frame: pl.Dat
     assert china["D_INTERVIEW"][0] == 156_070_001
 
 
-def test_countries_and_levels_of_education_answer_differently(frame: pl.DataFrame, codebook: Codebook) -> None:
+def test_countries_and_levels_of_education_respond_differently(frame: pl.DataFrame, codebook: Codebook) -> None:
     some = codebook.item_ids[::5]
     by_country = [spread_of_means(frame, item_id, "B_COUNTRY") for item_id in some]
     by_education = [spread_of_means(frame, item_id, "Q275") for item_id in some]
@@ -133,7 +133,7 @@ def test_countries_and_levels_of_education_answer_differently(frame: pl.DataFram
     assert spread_of_means(frame, "H_URBRURAL", "B_COUNTRY") > 0.1
 
 
-def test_answers_to_one_topic_hang_together(frame: pl.DataFrame) -> None:
+def test_responses_to_one_topic_hang_together(frame: pl.DataFrame) -> None:
     confident = frame.select(
         pl.col("Q65", "Q70", "Q71", "Q72").filter(pl.all_horizontal(pl.col("^Q(65|70|71|72)$") > 0))
     )
@@ -175,8 +175,8 @@ def test_particulars_of_a_respondent_agree(frame: pl.DataFrame) -> None:
 
 
 def test_ranks_are_cut_by_counts() -> None:
-    score = np.array([0.3, -1.0, 2.0, 0.1, 0.2], dtype=np.float32)
-    assert cut_by_rank(score, (4, 7, 5), np.array([2, 0, 3])).tolist() == [5, 4, 5, 4, 5]
+    tendency = np.array([0.3, -1.0, 2.0, 0.1, 0.2], dtype=np.float32)
+    assert cut_by_rank(tendency, (4, 7, 5), np.array([2, 0, 3])).tolist() == [5, 4, 5, 4, 5]
 
 
 def test_scaled_counts_are_rounded_up_or_down_and_keep_their_sum() -> None:
@@ -250,6 +250,8 @@ def test_an_unknown_extension_and_an_occupied_name_are_refused(tmp_path: Path) -
         SurveyFileError, match=r"survey\.xlsx: unknown extension; .* written as \.csv, \.csv\.gz, \.zip"
     ):
         write_synthetic(tmp_path / "survey.xlsx", 100, seed=1)
+    with pytest.raises(SurveyFileError, match=r"^\.: unknown extension"):
+        write_synthetic(Path(), 100, seed=1)
     path = tmp_path / "survey.csv"
     path.write_text("mine")
     with pytest.raises(FolderError, match="exists already"):

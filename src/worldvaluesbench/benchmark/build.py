@@ -13,7 +13,8 @@ from worldvaluesbench.benchmark.split import SPLITS
 from worldvaluesbench.folder import check_destination, file_facts, new_folder, write_json, write_manifest
 from worldvaluesbench.survey.catalogue import catalogue_of, read_wordings
 from worldvaluesbench.survey.codebook import Attribute, Codebook, Item, load_codebook
-from worldvaluesbench.survey.microdata import COUNTRY_COLUMN, WEIGHT_COLUMNS, Microdata, read_microdata
+from worldvaluesbench.survey.columns import COUNTRY_COLUMN, WEIGHT_COLUMNS
+from worldvaluesbench.survey.microdata import Microdata, read_microdata
 from worldvaluesbench.survey.responses import Coded, code_responses
 
 
@@ -120,6 +121,11 @@ def _attribute_json(attribute: Attribute) -> dict[str, Any]:
     }
 
 
+def _country_notes(countries: pl.Series) -> list[str]:
+    unknown = int((countries < 0).sum())
+    return [f"Respondents without a listed country, and so without a continent: {unknown:,}."] if unknown else []
+
+
 def _describe(
     microdata: Microdata, coded: Coded, kept: Kept, edition: Edition, respondents: pl.DataFrame
 ) -> dict[str, Any]:
@@ -143,5 +149,5 @@ def _describe(
         "without_education_level": int(education.is_in(list(edition.education_without_level)).sum()),
         "unlisted": [asdict(code) for code in coded.unlisted],
         "weights": [name for name in WEIGHT_COLUMNS if name in respondents.columns],
-        "notes": list(microdata.notes),
+        "notes": [*microdata.notes, *_country_notes(countries)],
     }

@@ -14,6 +14,7 @@ import polars as pl
 from worldvaluesbench.benchmark.split import SPLITS
 from worldvaluesbench.errors import DatasetError, FolderError
 from worldvaluesbench.folder import check_files
+from worldvaluesbench.survey.attributes import check_attribute_id
 from worldvaluesbench.survey.catalogue import read_wordings
 from worldvaluesbench.survey.codebook import Codebook
 
@@ -70,10 +71,13 @@ class Dataset:
         in questionnaire order. The tables are read now; their long form, thirty times as long, is made when it is
         collected or sunk to a file.
 
-        Raises DatasetError for an unknown split or column.
+        Raises DatasetError for an unknown split or item, CodebookError for an unknown attribute.
         """
         wanted = list(self.codebook.item_ids if item_ids is None else item_ids)
-        kept = ["respondent_id", *attribute_ids]
+        attributes = list(dict.fromkeys(attribute_ids))
+        for attribute_id in attributes:
+            check_attribute_id(attribute_id, self.codebook)
+        kept = ["respondent_id", *attributes]
         order = self.split_order(split)["row"]
         wide = pl.concat([self.respondents(kept), self.responses(wanted).drop("respondent_id")], how="horizontal")
         return _long(wide[order].lazy(), kept, wanted)

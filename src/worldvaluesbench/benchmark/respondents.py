@@ -13,7 +13,8 @@ from worldvaluesbench.benchmark.split import SPLITS, Split, split_by_hash, split
 from worldvaluesbench.errors import DatasetError
 from worldvaluesbench.survey.attributes import derive_attribute, load_derived_attributes
 from worldvaluesbench.survey.codebook import Codebook
-from worldvaluesbench.survey.microdata import COUNTRY_COLUMN, ID_COLUMN, WEIGHT_COLUMNS, Microdata
+from worldvaluesbench.survey.columns import COUNTRY_COLUMN, ID_COLUMN, WEIGHT_COLUMNS
+from worldvaluesbench.survey.microdata import Microdata
 from worldvaluesbench.survey.responses import Coded
 
 FRESH_ID_SPAN = 10**9
@@ -54,6 +55,11 @@ def keep_respondents(microdata: Microdata, coded: Coded, edition: Edition, codeb
         renamed.size,
     )
     _check_ids(kept.respondent_ids, microdata.source.name)
+    if not (countries[rows] >= 0).any():
+        raise DatasetError(
+            f"{microdata.source.name}: no row has a country that the codebook lists in {COUNTRY_COLUMN}; "
+            f"expected codes such as 156 (`wvb inspect` shows what there is)."
+        )
     return kept
 
 
@@ -96,7 +102,7 @@ def build_respondents(microdata: Microdata, coded: Coded, kept: Kept, edition: E
         for derived in load_derived_attributes().values()
     ]
     names = pl.Series("split", np.array(SPLITS)[split.split], dtype=pl.Enum(SPLITS))
-    weights = [name for name in WEIGHT_COLUMNS if name in microdata.frame.columns]
+    weights = [microdata.frame[name].gather(kept.rows) for name in WEIGHT_COLUMNS if name in microdata.frame.columns]
     return pl.DataFrame(
         [
             pl.Series("respondent_id", kept.respondent_ids),
@@ -104,7 +110,7 @@ def build_respondents(microdata: Microdata, coded: Coded, kept: Kept, edition: E
             pl.Series("place", split.place),
             *attributes.get_columns(),
             *derived,
-            *microdata.frame.select(weights)[kept.rows].get_columns(),
+            *weights,
         ]
     )
 

@@ -118,6 +118,8 @@ def _item_ids(name: str, fields: Mapping[str, Any], codebook: Codebook) -> tuple
 
 def _names(name: str, fields: Mapping[str, Any], key: str) -> tuple[str, ...]:
     value: Sequence[Any] = fields.get(key, [])
+    if key not in fields:
+        raise ProbeError(f"{name}: {key} is missing; expected a list of at least one name.")
     if not isinstance(value, list) or not value or not all(isinstance(entry, str) for entry in value):
         raise ProbeError(f"{name}: {key} is {value!r}; expected a list of at least one name.")
     if len(set(value)) != len(value):
@@ -127,6 +129,8 @@ def _names(name: str, fields: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 def _number(name: str, fields: Mapping[str, Any], key: str, default: int | None) -> int:
     value = fields.get(key, default)
+    if value is None:
+        raise ProbeError(f"{name}: {key} is missing; expected a whole number.")
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ProbeError(f"{name}: {key} is {value!r}; expected a whole number.")
+        raise ProbeError(f"{name}: {key} is {value!r}; expected a whole number that is not negative.")
     return value

@@ -117,12 +117,19 @@ def read_samples(path: Path) -> pl.DataFrame:
     if not path.is_file():
         raise ProbeError(f"{path}: there is no such file; expected a samples file in the published shape (tsv).")
     try:
-        samples = pl.read_csv(path, separator="\t", infer_schema=False)
-        samples = samples.select(COLUMNS).with_columns(pl.col("D_INTERVIEW").cast(pl.Int64))
+        samples = pl.read_csv(path, separator="\t", infer_schema=False, glob=False)
+        samples = samples.select(COLUMNS)
     except (pl.exceptions.PolarsError, OSError):
         raise ProbeError(
             f"{path.name}: is no samples file; expected tab-separated text with the columns {', '.join(COLUMNS)}."
         ) from None
+    ids = samples["D_INTERVIEW"].cast(pl.Int64, strict=False)
+    if ids.null_count():
+        row = int(ids.is_null().arg_max() or 0)
+        raise ProbeError(
+            f"{path.name}: row {row + 2} has {samples['D_INTERVIEW'][row]!r} for D_INTERVIEW; expected a respondent id."
+        )
+    samples = samples.with_columns(ids)
     if not samples.height:
         raise ProbeError(f"{path.name}: has no rows; expected one row an example.")
     return samples

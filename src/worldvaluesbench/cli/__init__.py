@@ -4,6 +4,8 @@ A command reads its arguments, calls one function of the library and prints wher
 input are one line on standard error and exit code 1; a wrong call exits with 2; bugs keep their traceback.
 """
 
+import errno
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -52,8 +54,16 @@ def app() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `wvb` with these arguments (default: those of the process) and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # bars and accents must not stop a command on an ASCII terminal
     try:
         app(args=None if arguments is None else list(arguments), prog_name="wvb")
     except WorldValuesBenchError as error:
         click.echo(f"wvb: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        click.echo("wvb: standard output cannot be written (no space left).", err=True)
         sys.exit(1)

@@ -16,6 +16,7 @@ from worldvaluesbench.cli import options, show
 from worldvaluesbench.folder import new_file
 from worldvaluesbench.survey.attributes import level_label
 
+MAX_CELLS_SHOWN = 100
 SPLIT_NAMES = (EVERYONE, *SPLITS)
 
 
@@ -70,10 +71,10 @@ def _notes(dataset: Dataset) -> Iterable[str]:
     if dropped["country_not_in_version_5"]:
         n = dropped["country_not_in_version_5"]
         yield f"Left out: {n:,} respondents in countries that file version 5 lacks (India, Uzbekistan)."
-    if dataset.edition == "paper" and manifest["file_version"] not in (None, "5.0"):
+    if dataset.edition == "paper" and manifest["file_version"] != "5.0":
         yield (
-            f"The published splits can be repeated from file version 5.0 alone; from {manifest['file_version']} "
-            f"the same rules draw other people."
+            f"The published splits can be repeated from file version 5.0 alone; from this one "
+            f"({manifest['file_version'] or 'version not stated'}) the same rules draw other people."
         )
     if dataset.edition == "paper":
         yield what_corrected_changes(dataset)
@@ -89,6 +90,8 @@ def _notes(dataset: Dataset) -> Iterable[str]:
 @options.force
 def examples(data: Path, out: Path, split: str, attributes: str, force: bool) -> None:
     """Write the examples of a split in long form: respondent, item, rating."""
+    if out.suffix != ".parquet":
+        raise click.UsageError(f"--out is {out}; expected the name of a .parquet file.")
     dataset = load_dataset(data)
     wanted = [name.strip() for name in attributes.split(",") if name.strip()]
     with new_file(out, force=force) as path:
@@ -170,10 +173,12 @@ def show_probe(drawn: ProbeSet, dataset: Dataset) -> None:
             row["drawn"],
             row["skipped"],
         )
-        for row in cells.iter_rows(named=True)
+        for row in cells.head(MAX_CELLS_SHOWN).iter_rows(named=True)
     ]
     columns = (*spec.cross, "fewest candidates", "most candidates", "drawn", "items skipped")
     show.table(columns, rows, title=f"{spec.name}, edition {drawn.edition}", left=len(spec.cross))
+    if cells.height > len(rows):
+        show.say(f"... and {cells.height - len(rows):,} more cells; all are in cells.parquet.")
     show.say(
         f"{drawn.examples.height:,} examples: {len(spec.item_ids)} items, {spec.per_cell} people from each cell with "
         f"at least {spec.minimum}, {drawn.examples['respondent_id'].n_unique():,} respondents, split {spec.split}."

@@ -61,6 +61,10 @@ def score(  # noqa: PLR0913  one parameter an option
         click.echo(json.dumps(scores_document(scores), ensure_ascii=False))
         return
     show_scores(scores)
+    for name in names_without_valid_rows(scores):
+        click.echo(
+            f"wvb: warning: no row of {name} counts, so it has no distance; see what became of its rows.", err=True
+        )
     show.say(f"Scores: {out}")
 
 
@@ -75,6 +79,12 @@ def show_scores(scores: Scores) -> None:
         _show_items(scores)
     else:
         show.say(f"{items} items; their scores are in scores.parquet.")
+
+
+def names_without_valid_rows(scores: Scores) -> list[str]:
+    """The files of answers of which no row counts."""
+    totals = scores.counts.group_by("answers", maintain_order=True).agg(pl.col("valid").sum())
+    return totals.filter(pl.col("valid") == 0)["answers"].to_list()
 
 
 def describe_reference(reference: Reference) -> str:

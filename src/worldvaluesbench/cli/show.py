@@ -9,6 +9,7 @@ from rich.text import Text
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 LEVELS = "▁▂▃▄▅▆▇█"
+GAP = 2
 INVENTED_MARK = "These people are INVENTED (wvb synthetic); no number here says anything about the world."
 
 
@@ -30,15 +31,47 @@ def say_invented(is_invented: bool) -> None:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", left: int = 1) -> None:
-    """Print a table; the first `left` columns stand left-aligned, the others right."""
-    # Text objects, for a name such as gpt[temp=1] is no markup; folding keeps every word on a narrow terminal
-    shown = Table(title=Text(title) if title else None, title_justify="left", box=None, pad_edge=False)
+    """Print a table; the first `left` columns stand left-aligned, the others right.
+
+    Where the terminal is too narrow, the right columns are printed in several tables below one another, each with the
+    left ones before them: no number is ever broken.
+    """
+    texts = [[cell_text(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
+    if title:
+        console().print(title, style="bold", markup=False)
+    for shown in _fitting(widths, left, console().width):
+        _print_columns([columns[k] for k in shown], [[row[k] for k in shown] for row in texts], left)
+
+
+def _fitting(widths: Sequence[int], left: int, room: int) -> list[list[int]]:
+    """Which columns to show together: the left ones, then as many others as fit, at least one at a time."""
+    always = list(range(left))
+    parts: list[list[int]] = [always]
+    for column in range(left, len(widths)):
+        together = [*parts[-1], column]
+        if len(parts[-1]) > left and sum(widths[k] + GAP for k in together) - GAP > room:
+            together = [*always, column]
+            parts.append(together)
+        parts[-1] = together
+    return parts
+
+
+def _print_columns(columns: Sequence[str], texts: Sequence[Sequence[str]], left: int) -> None:
+    # Text objects, for a name such as gpt[temp=1] is no markup
+    shown = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
     for index, name in enumerate(columns):
-        header = Text(name, style="bold")
-        shown.add_column(header, justify="left" if index < left else "right", overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text(cell_text(cell)) for cell in row))
+        is_left = index < left
+        shown.add_column(Text(name, style="bold"), justify="left" if is_left else "right", overflow="fold")
+        shown.columns[-1].no_wrap = not is_left
+    for row in texts:
+        shown.add_row(*map(Text, row))
     console().print(shown, soft_wrap=False)
+
+
+def counted(n: int, what: str) -> str:
+    """A count with its noun: 1 item, 2 items."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def cell_text(cell: object) -> str:

@@ -1,5 +1,6 @@
 """Commands about the survey: `wvb items`, `wvb inspect`, `wvb synthetic`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -8,26 +9,33 @@ import numpy as np
 from worldvaluesbench.cli import options, show
 from worldvaluesbench.distribution import shares_of
 from worldvaluesbench.errors import CodebookError
-from worldvaluesbench.survey.codebook import Item, load_codebook
+from worldvaluesbench.survey.attributes import load_derived_attributes
+from worldvaluesbench.survey.codebook import Codebook, Item, load_codebook
 from worldvaluesbench.survey.inspection import Inspection, inspect_microdata
 from worldvaluesbench.survey.marginals import Marginals, load_marginals
 from worldvaluesbench.survey.microdata import read_microdata
 from worldvaluesbench.survey.synthetic import write_synthetic
+
+MAX_CHOICES_SHOWN = 40
 
 
 @click.command()
 @click.argument("item_ids", nargs=-1)
 @click.option("--topic", default="", help="Only topics whose name contains this.")
 @click.option("--search", default="", help="Only items whose wording, name or labels contain this.")
-def items(item_ids: tuple[str, ...], topic: str, search: str) -> None:
+@click.option("--attributes", is_flag=True, help="List the attributes instead.")
+def items(item_ids: tuple[str, ...], topic: str, search: str, attributes: bool) -> None:
     """Show the 239 value items: scales, labels, and how the world responded.
 
-    With ITEM_IDS, such as Q56, these items in full. The world is file version 5, unweighted.
+    With ITEM_IDS, such as Q56, these items in full; attributes, such as Q260 or continent, too. The world is file
+    version 5, unweighted.
     """
     codebook, marginals = load_codebook(), load_marginals()
     if item_ids:
-        for item_id in item_ids:
-            _show_item(codebook.item(item_id), marginals)
+        _show_by_id(item_ids, codebook, marginals)
+        return
+    if attributes:
+        _list_attributes(codebook)
         return
     found = [item for item in codebook.items if _matches(item, topic, search)]
     if not found:
@@ -40,7 +48,7 @@ def items(item_ids: tuple[str, ...], topic: str, search: str) -> None:
             rows = [(item.item_id, item.name, str(item.scale), _world_spark(item, marginals)) for item in members]
             show.table(("item", "name", "scale", "world"), rows, title=f"{name}", left=4)
             show.say("")
-    show.say(f"{len(found)} items. `wvb items {found[0].item_id}` shows one in full.")
+    show.say(f"{show.counted(len(found), 'item')}. `wvb items {found[0].item_id}` shows one in full.")
 
 
 @click.command()
@@ -54,8 +62,8 @@ def inspect(file: Path) -> None:
 
 
 @click.command()
-@options.out("The file to write: .csv, .sav, .dta or .parquet.")
-@click.option("--respondents", default=94_278, show_default=True, help="How many people to invent.")
+@options.out("The file to write: .csv, .csv.gz, .zip, .sav, .dta or .parquet.")
+@click.option("--respondents", default=94_278, show_default=True, help="How many people: 100 to 2,000,000.")
 @click.option("--seed", default=0, show_default=True, help="The same seed invents the same people.")
 @options.force
 def synthetic(out: Path, respondents: int, seed: int, force: bool) -> None:
@@ -68,6 +76,47 @@ def synthetic(out: Path, respondents: int, seed: int, force: bool) -> None:
 def _matches(item: Item, topic: str, search: str) -> bool:
     text = " ".join((item.item_id, item.name, item.stem, item.question, *item.labels))
     return topic.casefold() in item.topic.casefold() and search.casefold() in text.casefold()
+
+
+def _show_by_id(ids: Sequence[str], codebook: Codebook, marginals: Marginals) -> None:
+    item_ids = {item_id.casefold(): item_id for item_id in codebook.item_ids}
+    derived = load_derived_attributes()
+    attribute_ids = {name.casefold(): name for name in (*codebook.attribute_ids, *derived)}
+    for name in ids:
+        if name.casefold() in item_ids:
+            _show_item(codebook.item(item_ids[name.casefold()]), marginals)
+        elif name.casefold() in attribute_ids:
+            _show_attribute(attribute_ids[name.casefold()], codebook)
+        else:
+            raise CodebookError(
+                f"There is no item or attribute {name!r}; `wvb items` and `wvb items --attributes` list them."
+            )
+
+
+def _list_attributes(codebook: Codebook) -> None:
+    coded = [(entry.attribute_id, entry.name, entry.kind, len(entry.choices) or None) for entry in codebook.attributes]
+    show.table(("attribute", "name", "kind", "choices"), coded, left=3)
+    derived = load_derived_attributes().values()
+    levels = [(entry.attribute_id, entry.source, ", ".join(entry.levels.values())) for entry in derived]
+    show.say("")
+    show.table(("derived", "from", "levels"), levels, left=3)
+
+
+def _show_attribute(attribute_id: str, codebook: Codebook) -> None:
+    derived = load_derived_attributes().get(attribute_id)
+    if derived is not None:
+        show.say(f"{attribute_id}  derived from {derived.source}")
+        show.table(("code", "level"), list(derived.levels.items()), left=2)
+        return
+    attribute = codebook.attribute(attribute_id)
+    show.say(f"{attribute_id}  {attribute.name}\n{attribute.question}")
+    if attribute.is_free:
+        show.say(f"A number that means itself ({attribute.kind}), {attribute.low} to {attribute.high}.")
+        return
+    rows = [(str(code), label) for code, label in attribute.choices.items()]
+    show.table(("code", "label"), rows[:MAX_CHOICES_SHOWN], left=2)
+    if len(rows) > MAX_CHOICES_SHOWN:
+        show.say(f"... and {len(rows) - MAX_CHOICES_SHOWN:,} more; all are in attributes.json of a dataset.")
 
 
 def _world_spark(item: Item, marginals: Marginals) -> str:
@@ -100,7 +149,7 @@ def _show_inspection(found: Inspection) -> None:
     kind = "inverted" if found.is_inverted else "standard"
     show.say(f"{found.source.name}: {found.source.details}, {found.source.size:,} bytes")
     show.say(f"World Values Survey wave 7, file version {found.version or 'not stated'}, {kind} edition")
-    show.say(f"{found.n_rows:,} rows, {len(found.countries)} countries:")
+    show.say(f"{found.n_rows:,} rows, {found.n_countries} countries:")
     show.say(", ".join(f"{country.name} {country.n:,}" for country in found.countries))
     _show_columns("Items", found.items, found.absent_items)
     _show_columns("Attributes", found.attributes, found.absent_attributes)

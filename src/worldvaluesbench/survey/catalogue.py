@@ -68,7 +68,8 @@ def _read_catalogue(path: Path) -> dict[str, object]:
     except FileNotFoundError:
         raise CodebookError(f"{path}: there is no such file; expected a catalogue of wordings (JSON).") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise CodebookError(f"{path.name}: cannot be read as JSON ({error}).") from None
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise CodebookError(f"{path}: cannot be read as JSON ({reason}).") from None
     if not isinstance(content, dict):
         raise CodebookError(f"{path.name}: expected an object of item ids, found a {type(content).__name__}.")
     return content

@@ -43,6 +43,18 @@ def codes_of(cells: pl.Series, where: str, dtype: DataTypeClass = pl.Int32, *, n
     return codes
 
 
+def ids_of(cells: pl.Series, where: str) -> pl.Series:
+    """The column of respondents' ids, Int64; blank cells are null.
+
+    Raises SurveyFileError with column, row and cell where a cell is no whole number, or below one.
+    """
+    ids = codes_of(cells, where, pl.Int64)
+    is_bad = ids < 1
+    if is_bad.any():
+        _refuse(ids, is_bad, f"{where}: column {shown(cells.name)}", 0, "a respondent's id, a number of at least 1")
+    return ids
+
+
 def weights_of(cells: pl.Series, where: str, missing_codes: Collection[int] = ()) -> pl.Series:
     """One column of a survey file as weights, Float64; blank cells and missing codes are null.
 

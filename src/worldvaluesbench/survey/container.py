@@ -40,7 +40,7 @@ def unpacked(path: Path) -> Iterator[Unpacked]:
     Raises SurveyFileError where there is none, several, a damaged or encrypted container, or one that would
     unpack to more than a survey file can be.
     """
-    where = one_line(path.name)
+    where = name_of(path)
     head = _read_head(path)
     if not head.startswith((*_ZIP, _GZ)):
         yield Unpacked(path, where, recognise_format(head, path.name, where), "")
@@ -59,13 +59,24 @@ def unpacked(path: Path) -> Iterator[Unpacked]:
         yield Unpacked(target, where, recognise_format(head, name, where), packing)
 
 
+def name_of(path: Path) -> str:
+    """What messages call the file at `path`: its name, or the whole of a path such as `.` that ends in none."""
+    return one_line(path.name or str(path))
+
+
 def one_line(name: str) -> str:
     """A file name as it may stand in a message."""
     return name if name.isprintable() and len(name) <= 120 else shown(name, 120)
 
 
+def unreadable(where: str, error: OSError) -> str:
+    """One line for a file that cannot be read, or unpacked, for want of permission, disk space or the like."""
+    reason = error.strerror or str(error) or type(error).__name__  # polars gives only the text
+    return f"{where}: cannot be read ({one_line(reason)}); check its permissions and the free disk space."
+
+
 def _read_head(path: Path) -> bytes:
-    where = one_line(path.name)
+    where = name_of(path)
     if path.is_dir():
         raise SurveyFileError(
             f"{where}: is a folder; expected a survey file (csv, sav, dta, parquet, or a zip of one)."

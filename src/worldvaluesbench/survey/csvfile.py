@@ -21,8 +21,9 @@ _TEXT_COLUMNS_PER_PASS = 64
 
 _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
-# A column beyond the header: some files end every row with an extra separator.
-_BEYOND = "beyond"
+# Columns beyond the header: some files end every row with an extra separator, and a separator within a cell that is
+# not quoted shifts the rest of its row. Those that shift may be blank, so one column would not show every such row.
+_BEYOND = tuple(f"beyond {n}" for n in range(1, 9))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class DelimitedTable:
     def _scan(self, codes: list[str], dtype: DataTypeClass, texts: list[str]) -> pl.DataFrame:
         # columns go by their position: names that are not needed may occur twice
         position = {name: str(index) for index, name in enumerate(self.names)}
-        schema: dict[str, DataTypeClass] = dict.fromkeys((*map(str, range(len(self.names))), _BEYOND), pl.String)
+        schema: dict[str, DataTypeClass] = dict.fromkeys((*map(str, range(len(self.names))), *_BEYOND), pl.String)
         schema |= {position[name]: dtype for name in codes}
         scan = pl.scan_csv(
             self.path,
@@ -94,17 +95,18 @@ class DelimitedTable:
             encoding="utf8-lossy",
             glob=False,
         )
-        return scan.select(*(pl.col(position[name]).alias(name) for name in (*codes, *texts)), _BEYOND).collect()
+        return scan.select(*(pl.col(position[name]).alias(name) for name in (*codes, *texts)), *_BEYOND).collect()
 
     def _check_rows(self, frame: pl.DataFrame) -> None:
-        is_beyond = frame[_BEYOND].str.strip_chars() != ""
-        if is_beyond.any():
-            row = int(is_beyond.arg_max() or 0)
-            raise SurveyFileError(
-                f"{self.where}: row {row + 1} below the header has more cells than the header names "
-                f"({len(self.names)}), one of them {shown(frame[_BEYOND][row])}; its cells may stand in wrong columns, "
-                f"download it again."
-            )
+        for beyond in frame.select(_BEYOND):
+            is_filled = beyond.str.strip_chars() != ""
+            if is_filled.any():
+                row = int(is_filled.arg_max() or 0)
+                raise SurveyFileError(
+                    f"{self.where}: row {row + 1} below the header has more cells than the header names "
+                    f"({len(self.names)}), one of them {shown(beyond[row])}; its cells may stand in wrong columns, "
+                    f"download it again."
+                )
         last = frame[self.names[-1]]
         short = _first_short_row(self, frame.height) if last.null_count() else None
         if short is not None:

@@ -7,10 +7,13 @@ import numpy as np
 import polars as pl
 
 from worldvaluesbench.survey.codebook import Attribute, Codebook, Item, load_codebook
+from worldvaluesbench.survey.columns import COUNTRY_COLUMN, ID_COLUMN, WEIGHT_COLUMNS
 from worldvaluesbench.survey.inverted import AMBIGUOUS_CODE
-from worldvaluesbench.survey.microdata import COUNTRY_COLUMN, ID_COLUMN, WEIGHT_COLUMNS, Microdata, Source
+from worldvaluesbench.survey.microdata import Microdata, Source
 from worldvaluesbench.survey.outcomes import outcome_codes
-from worldvaluesbench.survey.responses import UnlistedCode
+from worldvaluesbench.survey.responses import UnlistedCode, unlisted_codes
+
+UNLISTED_COUNTRY = "unlisted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,11 @@ class Inspection:
     weights: tuple[WeightColumn, ...]
     notes: tuple[str, ...]
 
+    @property
+    def n_countries(self) -> int:
+        """How many countries of the codebook the file holds; blank and unlisted codes are none."""
+        return sum(country.name != UNLISTED_COUNTRY for country in self.countries)
+
 
 def inspect_microdata(microdata: Microdata, codebook: Codebook | None = None) -> Inspection:
     """Count what a survey file holds: rows, countries, items, missing reasons, unlisted codes, weights."""
@@ -68,9 +76,9 @@ def inspect_microdata(microdata: Microdata, codebook: Codebook | None = None) ->
     frame = microdata.frame
     items = [item for item in codebook.items if item.item_id in frame.columns]
     attributes = [attribute for attribute in codebook.attributes if attribute.attribute_id in frame.columns]
-    by_item = {item.item_id: _count_outcomes(frame[item.item_id], item, codebook) for item in items}
+    by_item = {item.item_id: _count_outcomes(microdata, item.item_id, item, codebook) for item in items}
     by_attribute = {
-        entry.attribute_id: _count_outcomes(frame[entry.attribute_id], entry, codebook) for entry in attributes
+        entry.attribute_id: _count_outcomes(microdata, entry.attribute_id, entry, codebook) for entry in attributes
     }
     missing = sum((found.missing for found in by_item.values()), Counter[str]())
     both = by_attribute | by_item
@@ -105,16 +113,16 @@ class _ColumnCounts:
     ambiguous: tuple[UnlistedCode, ...]
 
 
-def _count_outcomes(codes: pl.Series, entry: Item | Attribute, codebook: Codebook) -> _ColumnCounts:
-    outcomes, unlisted = outcome_codes(codes, entry, codebook)
+def _count_outcomes(microdata: Microdata, name: str, entry: Item | Attribute, codebook: Codebook) -> _ColumnCounts:
+    outcomes, unlisted = outcome_codes(microdata.frame[name], entry, codebook)
     found = np.bincount(-outcomes[outcomes < 0].astype(np.int64), minlength=1)
     reasons = {missing.code: missing.reason for missing in codebook.missing_reasons}
     missing = Counter({reasons[-code]: n for code, n in enumerate(found.tolist()) if n})
-    n_ambiguous = missing["ambiguous"]
+    ambiguous = {AMBIGUOUS_CODE: missing["ambiguous"]} if missing["ambiguous"] else {}
     return _ColumnCounts(
         missing=missing,
-        unlisted=tuple(UnlistedCode(codes.name, code, n) for code, n in sorted(unlisted.items())),
-        ambiguous=(UnlistedCode(codes.name, AMBIGUOUS_CODE, n_ambiguous),) if n_ambiguous else (),
+        unlisted=unlisted_codes(microdata, name, unlisted, codebook),
+        ambiguous=unlisted_codes(microdata, name, ambiguous, codebook),
     )
 
 
@@ -126,7 +134,7 @@ def _count_countries(codes: pl.Series, codebook: Codebook) -> tuple[CountryRows,
     names = {country.code: country.name for country in codebook.countries}
     counts = Counter(codes.to_list())
     return tuple(
-        CountryRows(code, names.get(code, "unlisted"), n)
+        CountryRows(code, names.get(code, UNLISTED_COUNTRY), n)
         for code, n in sorted(counts.items(), key=lambda pair: (pair[0] is None, pair[0] or 0))
     )
 

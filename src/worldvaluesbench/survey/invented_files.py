@@ -9,6 +9,7 @@ import pyreadstat
 
 from worldvaluesbench.errors import SurveyFileError
 from worldvaluesbench.survey.codebook import Codebook
+from worldvaluesbench.survey.container import name_of
 
 Writer = Callable[[pl.DataFrame, Path, Codebook], None]
 
@@ -26,7 +27,9 @@ def writer_of(path: Path) -> Writer:
     for suffix, writer in _WRITERS.items():
         if path.name.lower().endswith(suffix):
             return writer
-    raise SurveyFileError(f"{path.name}: unknown extension; an invented survey is written as {', '.join(_WRITERS)}.")
+    raise SurveyFileError(
+        f"{name_of(path)}: unknown extension; an invented survey is written as {', '.join(_WRITERS)}."
+    )
 
 
 def _write_csv(frame: pl.DataFrame, path: Path, _: Codebook) -> None:

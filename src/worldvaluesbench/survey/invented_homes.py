@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldvaluesbench.survey.codebook import Codebook
-from worldvaluesbench.survey.invented_answers import NO_ANSWER, NOT_ASKED, Codes
 from worldvaluesbench.survey.invented_people import People
+from worldvaluesbench.survey.invented_responses import NO_ANSWER, NOT_ASKED, Codes
 
 LongCodes = NDArray[np.int32]
 
@@ -20,7 +20,7 @@ BIRTHS = {"Q266": "Q263", "Q267": "Q264", "Q268": "Q265"}
 
 
 def draw_home_codes(
-    people: People, answers: Mapping[str, Codes], rng: np.random.Generator, codebook: Codebook
+    people: People, responses: Mapping[str, Codes], rng: np.random.Generator, codebook: Codebook
 ) -> dict[str, LongCodes]:
     """The codes of all columns that depend on the country, each of shape (people,)."""
     home_country = np.array([place.code for place in people.places], dtype=np.int32)[people.home]
@@ -31,12 +31,12 @@ def draw_home_codes(
         "Q290": _draw_listed(people, codebook.attribute("Q290").choices, rng),
         "S_INTLANGUAGE": interview,
         "Q272": _draw_home_languages(interview, codebook.attribute("Q272").choices, rng),
-        "Q289CS9": _draw_denominations(answers["Q289"], codebook.attribute("Q289CS9").choices, rng),
+        "Q289CS9": _draw_denominations(responses["Q289"], codebook.attribute("Q289CS9").choices, rng),
     }
     own = np.where(home_country == NORTHERN_IRELAND, GREAT_BRITAIN, home_country).astype(np.int32)
     for column, immigrant in BIRTHS.items():
         abroad = [code for code in codebook.attribute(column).choices if code != OTHER_COUNTRY]
-        columns[column] = _draw_births(own, answers[immigrant], abroad, rng)
+        columns[column] = _draw_births(own, responses[immigrant], abroad, rng)
     return columns
 
 

@@ -1,6 +1,6 @@
-"""Invented people: where they live, and the hidden scores that their invented answers follow.
+"""Invented people: where they live, and the hidden tendencies that their invented responses follow.
 
-Places and their tendencies are in `data/synthetic/places.csv`; the people are drawn, and nobody is copied.
+Places and their means are in `data/synthetic/places.csv`; the people are drawn, and nobody is copied.
 """
 
 import csv
@@ -15,7 +15,7 @@ from worldvaluesbench.errors import CodebookError
 from worldvaluesbench.survey.codebook import Codebook, Country
 from worldvaluesbench.survey.marginals import load_marginals
 
-Scores = NDArray[np.float32]
+Tendencies = NDArray[np.float32]
 Whole = NDArray[np.int64]
 
 N_TRAITS = 8
@@ -26,7 +26,7 @@ class Place:
     """A country or territory of the invented survey.
 
     `size` is its number of interviews in a file of 94,278; fieldwork takes `n_months` from `first_month`
-    (YYYYMM). `urbanity`, `education` and `rural_education` (added for rural people) are means of hidden scores.
+    (YYYYMM). `urbanity`, `education` and `rural_education` (added for rural people) are means of hidden tendencies.
     """
 
     code: int
@@ -48,14 +48,14 @@ class Place:
 class People:
     """The invented respondents in file order: `home` is each one's index in `places`.
 
-    `scores` are standardised, shape (people,): urbanity, age, education, income, origin, denomination, chance.
+    `tendencies` are standardised, shape (people,): urbanity, age, education, income, origin, denomination, chance.
     `traits`, shape (traits, people), stand behind all value items and make them hang together.
     """
 
     places: tuple[Place, ...]
     home: Whole
-    scores: Mapping[str, Scores]
-    traits: Scores
+    tendencies: Mapping[str, Tendencies]
+    traits: Tendencies
 
     @property
     def n(self) -> int:
@@ -72,8 +72,8 @@ def draw_people(n: int, *, rng: np.random.Generator, codebook: Codebook) -> Peop
     """Draw `n` people, grouped by place in the order of `places.csv`."""
     places = load_places(codebook)
     home = np.repeat(np.arange(len(places)), sizes_of(n, places))
-    scores = _draw_scores(places, home, rng)
-    return People(places, home, scores, _draw_traits(places, home, scores, rng))
+    tendencies = _draw_tendencies(places, home, rng)
+    return People(places, home, tendencies, _draw_traits(places, home, tendencies, rng))
 
 
 def sizes_of(n: int, places: tuple[Place, ...]) -> Whole:
@@ -105,15 +105,15 @@ def read_synthetic_table(name: str) -> Iterator[dict[str, str]]:
     yield from csv.DictReader(text.splitlines())
 
 
-def noise(n: int, rng: np.random.Generator) -> Scores:
-    """Standard normal scores, shape (n,)."""
+def noise(n: int, rng: np.random.Generator) -> Tendencies:
+    """Standard normal tendencies, shape (n,)."""
     return rng.standard_normal(n, dtype=np.float32)
 
 
-def standardised(scores: Scores) -> Scores:
-    """Scores with mean 0 and standard deviation 1."""
-    spread = scores.std()
-    result: Scores = (scores - scores.mean()) / (spread if spread > 0 else np.float32(1))
+def standardised(tendencies: Tendencies) -> Tendencies:
+    """Tendencies with mean 0 and standard deviation 1."""
+    spread = tendencies.std()
+    result: Tendencies = (tendencies - tendencies.mean()) / (spread if spread > 0 else np.float32(1))
     return result
 
 
@@ -135,8 +135,8 @@ def _place(row: Mapping[str, str], country: Country) -> Place:
     )
 
 
-def _draw_scores(places: tuple[Place, ...], home: Whole, rng: np.random.Generator) -> dict[str, Scores]:
-    def at_home(field: str) -> Scores:
+def _draw_tendencies(places: tuple[Place, ...], home: Whole, rng: np.random.Generator) -> dict[str, Tendencies]:
+    def at_home(field: str) -> Tendencies:
         return np.array([getattr(place, field) for place in places], dtype=np.float32)[home]
 
     n = home.size
@@ -165,8 +165,8 @@ def _rural_share() -> float:
 
 
 def _draw_traits(
-    places: tuple[Place, ...], home: Whole, scores: Mapping[str, Scores], rng: np.random.Generator
-) -> Scores:
+    places: tuple[Place, ...], home: Whole, tendencies: Mapping[str, Tendencies], rng: np.random.Generator
+) -> Tendencies:
     """Traits that differ by continent, country, education, urbanity and age, then by person; each has variance 1."""
     continents = sorted({place.continent for place in places})
     continent_of = np.array([continents.index(place.continent) for place in places])
@@ -175,6 +175,6 @@ def _draw_traits(
         of_place = 0.55 * noise(len(continents), rng)[continent_of] + 0.7 * noise(len(places), rng)
         trait[:] = of_place[home] + noise(home.size, rng)
         for name, effect in (("education", 0.35), ("urbanity", 0.25), ("age", 0.3)):
-            trait += effect * rng.choice([-1.0, 1.0]) * scores[name]
+            trait += effect * rng.choice([-1.0, 1.0]) * tendencies[name]
         trait[:] = standardised(trait)
     return traits

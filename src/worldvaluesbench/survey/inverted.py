@@ -9,8 +9,9 @@ from worldvaluesbench.survey.codebook import Codebook
 # An inverted column's code that stands for two standard codes and cannot be turned back.
 AMBIGUOUS_CODE = -1008
 
-# An inverted code unknown to the codebook must not be taken for the standard code of the same number.
-UNKNOWN_OFFSET = 1000
+# An inverted code unknown to the codebook must not be taken for the standard code of the same number. The offset is
+# beyond every code of the survey, so that it can be taken off again to tell the user what the file holds.
+UNKNOWN_OFFSET = 1_000_000_000
 
 
 def turn_back(frame: pl.DataFrame, inverted: Mapping[str, str], codebook: Codebook) -> tuple[pl.DataFrame, list[str]]:
@@ -35,6 +36,13 @@ def turn_back(frame: pl.DataFrame, inverted: Mapping[str, str], codebook: Codebo
                 f"{n_ambiguous} responses cannot be turned back and are missing (ambiguous)."
             )
     return turned, notes
+
+
+def code_in_file(code: int, inverted: Mapping[int, int | None]) -> int:
+    """The code of an inverted column (given by its codebook table) that `turn_back` made one the codebook lacks."""
+    if code == AMBIGUOUS_CODE:
+        return next((before for before, standard in inverted.items() if standard is None), code)
+    return code - UNKNOWN_OFFSET if code >= UNKNOWN_OFFSET else code
 
 
 def _standard_codes(name: str, inverted: Mapping[int, int | None], codebook: Codebook) -> dict[int, int]:

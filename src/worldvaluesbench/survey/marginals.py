@@ -1,4 +1,4 @@
-"""World marginals: how many people of file version 5 gave each answer, unweighted. Real aggregates, no download."""
+"""World marginals: how many people of file version 5 gave each response, unweighted. Real aggregates, no download."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Marginals:
     def counts(self, item_id: str) -> Counts:
         """People per scale point of an item after recoding, lowest point first, shape (points,).
 
-        Codes that have no place on the scale are left out, as missing answers are.
+        Codes that have no place on the scale are left out, as missing responses are.
 
         Raises CodebookError for an unknown item and for one without marginals.
         """
@@ -62,7 +62,7 @@ class Marginals:
         return counts
 
     def n(self, item_id: str) -> int:
-        """How many people gave an answer that is on the item's scale."""
+        """How many people gave a response that is on the item's scale."""
         return int(self.counts(item_id).sum())
 
     def as_array(self, item_ids: Iterable[str] | None = None, width: int = MAX_POINTS) -> Counts:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from pathlib import Path
 import polars as pl
 
 from worldvaluesbench.errors import SurveyFileError
-from worldvaluesbench.survey.cells import codes_of, weights_of
+from worldvaluesbench.survey.cells import codes_of, ids_of, weights_of
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
 from worldvaluesbench.survey.columns import (
-    COUNTRY_COLUMN,
+    COUNTRY_COLUMN,  # noqa: F401 - until benchmark/ imports it from survey.columns
     EXPECTED,
     ID_COLUMN,
     VERSION_COLUMN,
@@ -23,21 +23,11 @@ from worldvaluesbench.survey.columns import (
     ColumnChoice,
     choose_columns,
 )
-from worldvaluesbench.survey.container import Unpacked, one_line, unpacked
+from worldvaluesbench.survey.container import Unpacked, name_of, unpacked, unreadable
 from worldvaluesbench.survey.csvfile import open_delimited
-from worldvaluesbench.survey.inverted import AMBIGUOUS_CODE, turn_back
+from worldvaluesbench.survey.inverted import turn_back
 from worldvaluesbench.survey.statfile import open_parquet, open_statistics
 from worldvaluesbench.survey.table import SurveyTable, TableCells
-
-__all__ = [
-    "AMBIGUOUS_CODE",
-    "COUNTRY_COLUMN",
-    "ID_COLUMN",
-    "WEIGHT_COLUMNS",
-    "Microdata",
-    "Source",
-    "read_microdata",
-]
 
 WAVE = 7
 
@@ -62,17 +52,24 @@ class Microdata:
 
     `frame` has `D_INTERVIEW` (Int64); every attribute and item the file has (Int32, codebook order), codes untouched,
     missing and unlisted ones included, blank cells null; `W_WEIGHT` and `S018` (Float64) where the file has them.
-    `notes` are one-line remarks for the user.
+    `columns` says under which name the file holds each of them, `inverted` which were turned back, and from which
+    inverted column of the codebook. `notes` are one-line remarks for the user.
     """
 
     frame: pl.DataFrame
     source: Source
     version: str | None
     is_invented: bool
-    is_inverted: bool
+    columns: Mapping[str, str]
+    inverted: Mapping[str, str]
     absent_items: tuple[str, ...]
     absent_attributes: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def is_inverted(self) -> bool:
+        """Whether the file is of the inverted edition, or some of its columns are."""
+        return bool(self.inverted)
 
 
 def read_microdata(path: Path, codebook: Codebook | None = None) -> Microdata:
@@ -101,7 +98,8 @@ def read_microdata(path: Path, codebook: Codebook | None = None) -> Microdata:
         source=source,
         version=_version_of(version_cell),
         is_invented="invented" in version_cell.lower(),
-        is_inverted=bool(choice.inverted),
+        columns=choice.columns,
+        inverted=choice.inverted,
         absent_items=tuple(item_id for item_id in codebook.item_ids if item_id not in choice.columns),
         absent_attributes=tuple(name for name in codebook.attribute_ids if name not in choice.columns),
         notes=(*cells.notes, *_doubled_notes(choice), *notes),
@@ -131,10 +129,13 @@ def _in_codes(cells: pl.DataFrame, choice: ColumnChoice, where: str, codebook: C
         if ours not in choice.columns:
             continue
         column = cells[choice.columns[ours]]
-        if ours in WEIGHT_COLUMNS:
-            columns.append(weights_of(column, where, missing_codes).alias(ours))
+        if ours == ID_COLUMN:
+            column = ids_of(column, where)
+        elif ours in WEIGHT_COLUMNS:
+            column = weights_of(column, where, missing_codes)
         else:
-            columns.append(codes_of(column, where, pl.Int64 if ours == ID_COLUMN else pl.Int32).alias(ours))
+            column = codes_of(column, where)
+        columns.append(column.alias(ours))
     return pl.DataFrame(columns)
 
 
@@ -195,7 +196,4 @@ def _one_line_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise SurveyFileError(
-            f"{one_line(path.name)}: cannot be read ({reason}); check its permissions and the free disk space."
-        ) from None
+        raise SurveyFileError(unreadable(name_of(path), error)) from None

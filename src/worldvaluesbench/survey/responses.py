@@ -1,6 +1,6 @@
 """Responses and attributes: the codes of a survey file turned into ratings, valid codes and missing reasons."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,13 +8,17 @@ import polars as pl
 
 from worldvaluesbench.errors import SurveyFileError
 from worldvaluesbench.survey.codebook import Attribute, Codebook, Item
+from worldvaluesbench.survey.inverted import code_in_file
 from worldvaluesbench.survey.microdata import Microdata
 from worldvaluesbench.survey.outcomes import outcome_codes
 
 
 @dataclass(frozen=True, slots=True)
 class UnlistedCode:
-    """A code that the file holds and the codebook does not list: it is counted, and missing."""
+    """A code that the file holds and the codebook does not list: it is counted, and missing.
+
+    Column and code are the file's own: `Q7P=2` where an inverted file holds a code that its edition does not have.
+    """
 
     column: str
     code: int
@@ -42,8 +46,8 @@ def code_responses(microdata: Microdata, codebook: Codebook, *, strict: bool = F
 
     Raises SurveyFileError with `strict` where the file holds a code that the codebook does not list.
     """
-    responses, unlisted_items = _code_columns(microdata.frame, codebook.items, codebook)
-    attributes, unlisted_attributes = _code_columns(microdata.frame, codebook.attributes, codebook)
+    responses, unlisted_items = _code_columns(microdata, codebook.items, codebook)
+    attributes, unlisted_attributes = _code_columns(microdata, codebook.attributes, codebook)
     unlisted = (*unlisted_attributes, *unlisted_items)
     if strict and unlisted:
         some = ", ".join(str(code) for code in unlisted[:5])
@@ -54,10 +58,24 @@ def code_responses(microdata: Microdata, codebook: Codebook, *, strict: bool = F
     return Coded(responses, attributes, unlisted)
 
 
+def unlisted_codes(
+    microdata: Microdata, name: str, found: Mapping[int, int], codebook: Codebook
+) -> tuple[UnlistedCode, ...]:
+    """The codes `found` (code -> how often) in one of our columns, as the file has them, in their order."""
+    column = microdata.columns[name]
+    if name not in microdata.inverted:
+        return tuple(UnlistedCode(column, code, n) for code, n in sorted(found.items()))
+    inverted = codebook.inverted[microdata.inverted[name]]
+    in_file = [(code_in_file(code, inverted), n) for code, n in found.items()]
+    return tuple(UnlistedCode(column, code, n) for code, n in sorted(in_file))
+
+
 def _code_columns(
-    frame: pl.DataFrame, entries: Sequence[Item] | Sequence[Attribute], codebook: Codebook
+    microdata: Microdata, entries: Sequence[Item] | Sequence[Attribute], codebook: Codebook
 ) -> tuple[pl.DataFrame, list[UnlistedCode]]:
-    columns, unlisted = [], []
+    columns: list[pl.Series] = []
+    unlisted: list[UnlistedCode] = []
+    frame = microdata.frame
     not_asked = codebook.missing_code("not_asked")
     for entry in entries:
         name = entry.item_id if isinstance(entry, Item) else entry.attribute_id
@@ -67,5 +85,5 @@ def _code_columns(
             continue
         codes, found = outcome_codes(frame[name], entry, codebook)
         columns.append(pl.Series(name, codes))
-        unlisted += [UnlistedCode(name, code, n) for code, n in sorted(found.items())]
+        unlisted += unlisted_codes(microdata, name, found, codebook)
     return pl.DataFrame(columns), unlisted

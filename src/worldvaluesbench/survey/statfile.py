@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,12 +27,15 @@ _FORMAT_NAMES = {"sav": "SPSS (sav)", "dta": "Stata (dta)", "parquet": "Parquet"
 _ROWS_PER_READ = 16_384
 _MAX_PROCESSES = 4
 
+# How a process ends that went wrong by itself; any other signal came from outside.
+_CRASHES = {number for number in signal.Signals if number.name in {"SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE"}}
+
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Stretch:
     """What a process of its own is to read: `n_rows` rows from `start`, into an IPC file at `target`.
 
-    Without columns only the names of the columns and the number of rows are asked for. `texts` are those of the
+    Without columns only the names of the columns and the number of rows are read. `texts` are those of the
     columns that are not codes.
     """
 
@@ -62,8 +66,8 @@ class StatisticsTable:
         """
         n_processes = min(_MAX_PROCESSES, os.cpu_count() or 1)
         with tempfile.TemporaryDirectory(prefix="wvb-") as folder, ThreadPoolExecutor(n_processes) as pool:
-            requests = [
-                Request(
+            stretches = [
+                Stretch(
                     path=str(self.path.absolute()),
                     where=self.where,
                     format=self.format,
@@ -75,13 +79,13 @@ class StatisticsTable:
                 )
                 for start in range(0, self.n_rows, _ROWS_PER_READ)
             ]
-            answers = list(pool.map(read_apart, requests))
+            replies = list(pool.map(read_apart, stretches))
             cells = pl.concat(
-                [pl.read_ipc(request.target) for request in requests],
+                [pl.scan_ipc(stretch.target, glob=False).collect() for stretch in stretches],
                 how="vertical_relaxed",
                 rechunk=True,
             )
-        unknown_tags = sum((Counter(answer["unknown_tags"]) for answer in answers), Counter[str]())
+        unknown_tags = sum((Counter(reply["unknown_tags"]) for reply in replies), Counter[str]())
         notes = [
             f"column {column}: {n} cells hold Stata missing values other than .a to .e; they are blank here."
             for column, n in unknown_tags.items()
@@ -108,10 +112,10 @@ def open_statistics(path: Path, where: str, file_format: Format) -> StatisticsTa
 
     Raises SurveyFileError where it cannot be read or has no rows.
     """
-    answer = read_apart(Request(str(path.absolute()), where, file_format))
-    if not answer["n_rows"]:
+    reply = read_apart(Stretch(str(path.absolute()), where, file_format))
+    if not reply["n_rows"]:
         raise SurveyFileError(f"{where}: has columns and no rows; download it again.")
-    return StatisticsTable(path, where, file_format, tuple(answer["names"]), answer["n_rows"])
+    return StatisticsTable(path, where, file_format, tuple(reply["names"]), reply["n_rows"])
 
 
 def open_parquet(path: Path, where: str) -> ParquetTable:
@@ -120,34 +124,46 @@ def open_parquet(path: Path, where: str) -> ParquetTable:
     Raises SurveyFileError where it cannot be read.
     """
     with one_line_errors(where, "parquet"):
-        return ParquetTable(path, where, tuple(pl.read_parquet_schema(path)))
+        return ParquetTable(path, where, tuple(pl.scan_parquet(path, glob=False).collect_schema()))
 
 
-def read_apart(request: Request) -> dict[str, Any]:
-    """Have a process of its own answer a request; see `statworker`.
+def read_apart(stretch: Stretch) -> dict[str, Any]:
+    """Have a process of its own read a stretch; see `statworker`.
 
-    Raises SurveyFileError where the file is refused, or damaged such that its reader crashes.
+    Raises SurveyFileError where the file is refused, damaged such that its reader crashes, or its reader is killed.
     """
-    command = [sys.executable, "-m", "worldvaluesbench.survey.statworker", json.dumps(asdict(request))]
+    # -P: Python must not import from the current folder, where somebody's polars.py may lie beside the download
+    command = [sys.executable, "-P", "-m", "worldvaluesbench.survey.statworker", json.dumps(asdict(stretch))]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode > 0:
-        raise RuntimeError(f"The reader of {request.where} failed:\n{done.stderr}")
+        raise RuntimeError(f"The reader of {stretch.where} failed:\n{done.stderr}")
     if done.returncode < 0:
-        raise SurveyFileError(
-            f"{request.where}: cannot be read as {_FORMAT_NAMES[request.format]} (its reader crashed); "
+        raise SurveyFileError(_end_by_signal(stretch, -done.returncode))
+    reply: dict[str, Any] = json.loads(done.stdout)
+    if "refusal" in reply:
+        raise SurveyFileError(reply["refusal"])
+    return reply
+
+
+def _end_by_signal(stretch: Stretch, signal_number: int) -> str:
+    if signal_number in _CRASHES:
+        return (
+            f"{stretch.where}: cannot be read as {_FORMAT_NAMES[stretch.format]} (its reader crashed); "
             f"the file is damaged, download it again."
         )
-    answer: dict[str, Any] = json.loads(done.stdout)
-    if "refusal" in answer:
-        raise SurveyFileError(answer["refusal"])
-    return answer
+    return (
+        f"{stretch.where}: its reader was killed (signal {signal_number}), most likely for want of memory; "
+        f"free some memory and try again, or give the csv edition."
+    )
 
 
 @contextmanager
 def one_line_errors(where: str, file_format: Format) -> Iterator[None]:
-    """Turn whatever a reader raises into one line that says that the file is damaged."""
+    """Turn whatever a reader raises into one line that says that the file is damaged; but a full disk stays one."""
     try:
         yield
+    except OSError:
+        raise
     except (Exception, pl.exceptions.PanicException) as error:  # on damaged files both raise more than they document
         reason = " ".join(str(error).split()) or type(error).__name__
         raise SurveyFileError(

@@ -2,7 +2,7 @@
 
 The reader is a C library that may bring its process down on a damaged file, and it holds Python's lock: a process for
 each stretch makes the first a message and lets several stretches be read at once. Run by `statfile.read_apart` as
-`python -m worldvaluesbench.survey.statworker REQUEST`, where the request is JSON.
+`python -P -m worldvaluesbench.survey.statworker STRETCH`, where the stretch is JSON, and so is the reply it prints.
 """
 
 import json
@@ -18,42 +18,58 @@ import pyreadstat
 from worldvaluesbench.errors import SurveyFileError
 from worldvaluesbench.survey.cells import codes_of
 from worldvaluesbench.survey.columns import ID_COLUMN
-from worldvaluesbench.survey.statfile import Request, one_line_errors
+from worldvaluesbench.survey.container import unreadable
+from worldvaluesbench.survey.statfile import Stretch, one_line_errors
 
 # Stata's extended missing values, which the survey's Stata files use for its missing codes.
 STATA_MISSING = {"a": -1, "b": -2, "c": -3, "d": -4, "e": -5}
 
 
-def answer_request(request: Request) -> dict[str, Any]:
-    """Do what is asked: column names and row count, or the cells of some rows, written to `request.target`."""
-    if not request.columns:
-        _, metadata = _read(request, metadataonly=True)
+def main(argument: str) -> None:
+    """Print the reply to a stretch given as JSON: what `read_stretch` says, or the one line that refuses the file."""
+    stretch = Stretch(**json.loads(argument))
+    try:
+        reply = read_stretch(stretch)
+    except SurveyFileError as error:
+        reply = {"refusal": str(error)}
+    except OSError as error:
+        reply = {"refusal": unreadable(stretch.where, error)}
+    print(json.dumps(reply))
+
+
+def read_stretch(stretch: Stretch) -> dict[str, Any]:
+    """Read what is asked for: column names and row count, or the cells of some rows, written to `stretch.target`.
+
+    Raises SurveyFileError where the file is damaged or no survey file, OSError where its cells cannot be written.
+    """
+    if not stretch.columns:
+        _, metadata = _read(stretch, metadataonly=True)
         return {"names": metadata.column_names, "n_rows": metadata.number_rows}
     cells, metadata = _read(
-        request,
-        usecols=request.columns,
-        row_offset=request.start,
-        row_limit=request.n_rows,
+        stretch,
+        usecols=stretch.columns,
+        row_offset=stretch.start,
+        row_limit=stretch.n_rows,
         user_missing=True,
         disable_datetime_conversion=True,
     )
     unknown_tags = Counter[str]()
     columns = []
-    for name in request.columns:
+    for name in stretch.columns:
         if metadata.readstat_variable_types[name] == "string":
             column = pl.Series(name, cells[name], dtype=pl.String)
         else:
             column = _numbers(name, cells[name], unknown_tags)
-        columns.append(column if name in request.texts else _narrowed(column, request))
-    pl.DataFrame(columns).write_ipc(request.target)
+        columns.append(column if name in stretch.texts else _narrowed(column, stretch))
+    pl.DataFrame(columns).write_ipc(stretch.target)
     return {"unknown_tags": unknown_tags}
 
 
-def _read(request: Request, **options: Any) -> tuple[dict[str, list[Any]], Any]:
-    read = pyreadstat.read_sav if request.format == "sav" else pyreadstat.read_dta
-    with one_line_errors(request.where, request.format), warnings.catch_warnings():
+def _read(stretch: Stretch, **options: Any) -> tuple[dict[str, list[Any]], Any]:
+    read = pyreadstat.read_sav if stretch.format == "sav" else pyreadstat.read_dta
+    with one_line_errors(stretch.where, stretch.format), warnings.catch_warnings():
         warnings.simplefilter("error")  # a column that occurs twice is a warning to pyreadstat
-        cells, metadata = read(Path(request.path), output_format="dict", **options)
+        cells, metadata = read(Path(stretch.path), output_format="dict", **options)
     return cells, metadata
 
 
@@ -68,13 +84,10 @@ def _numbers(name: str, cells: list[Any], unknown_tags: Counter[str]) -> pl.Seri
         return pl.Series(name, numbers, dtype=pl.Float64)
 
 
-def _narrowed(cells: pl.Series, request: Request) -> pl.Series:
+def _narrowed(cells: pl.Series, stretch: Stretch) -> pl.Series:
     dtype = pl.Int64 if cells.name.casefold() == ID_COLUMN.casefold() else pl.Int32
-    return codes_of(cells, request.where, dtype, n_rows_before=request.start)
+    return codes_of(cells, stretch.where, dtype, n_rows_before=stretch.start)
 
 
 if __name__ == "__main__":
-    try:
-        print(json.dumps(answer_request(Request(**json.loads(sys.argv[1])))))
-    except SurveyFileError as error:
-        print(json.dumps({"refusal": str(error)}))
+    main(sys.argv[1])

@@ -1,6 +1,6 @@
 """An invented survey file with the shape, the codes and the world marginals of the real one, for demos and tests.
 
-No line of it is or resembles a real respondent: people, their homes and their answers are drawn, such that over
+No line of it is or resembles a real respondent: people, their homes and their responses are drawn, such that over
 the whole file every variable has the counts that the real file has. The `version` cell says that it is invented.
 """
 
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from worldvaluesbench.errors import SurveyFileError
 from worldvaluesbench.folder import new_file
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
-from worldvaluesbench.survey.invented_answers import Codes, draw_answers
 from worldvaluesbench.survey.invented_files import writer_of
 from worldvaluesbench.survey.invented_homes import draw_home_codes
 from worldvaluesbench.survey.invented_people import People, Whole, draw_people, read_synthetic_table
+from worldvaluesbench.survey.invented_responses import Codes, draw_responses
 
 MIN_RESPONDENTS, MAX_RESPONDENTS = 100, 2_000_000
 URUGUAY, URUGUAY_ID = 858, 858_069_901
@@ -37,12 +37,14 @@ def build_synthetic(n_respondents: int, *, rng: np.random.Generator, codebook: C
         )
     codebook = codebook or load_codebook()
     people = draw_people(n_respondents, rng=rng, codebook=codebook)
-    answers = draw_answers(people, rng=rng, codebook=codebook)
-    columns = {name: pl.Series(name, codes) for name, codes in answers.items()}
-    columns |= _recoded_columns(answers)
-    columns |= _interview_columns(people, answers["Q262"], rng)
+    responses = draw_responses(people, rng=rng, codebook=codebook)
+    columns = {name: pl.Series(name, codes) for name, codes in responses.items()}
+    columns |= _recoded_columns(responses)
+    columns |= _interview_columns(people, responses["Q262"], rng)
     columns |= _weight_columns(people, rng)
-    columns |= {name: pl.Series(name, codes) for name, codes in draw_home_codes(people, answers, rng, codebook).items()}
+    columns |= {
+        name: pl.Series(name, codes) for name, codes in draw_home_codes(people, responses, rng, codebook).items()
+    }
     return pl.DataFrame([_column(row, columns, people.n, rng) for row in read_synthetic_table("columns")])
 
 
@@ -75,11 +77,11 @@ def _column(row: Mapping[str, str], columns: Mapping[str, pl.Series], n: int, rn
     return pl.Series(name, [int(filler)], dtype=pl.Int16).new_from_index(0, n)
 
 
-def _recoded_columns(answers: Mapping[str, Codes]) -> dict[str, pl.Series]:
+def _recoded_columns(responses: Mapping[str, Codes]) -> dict[str, pl.Series]:
     """Columns that only group the codes of another one; missing reasons stay."""
     recoded: dict[str, Codes] = {}
     for row in read_synthetic_table("recoded_ranges"):
-        source = answers[row["source"]]
+        source = responses[row["source"]]
         target = recoded.setdefault(row["column"], source.copy())
         target[(source >= int(row["low"])) & (source <= int(row["high"]))] = int(row["code"])
     return {name: pl.Series(name, codes) for name, codes in recoded.items()}

@@ -1,7 +1,7 @@
-"""Invented answers: codes cut along a hidden score, so that groups differ and the whole has the world's counts.
+"""Invented responses: codes cut along a hidden tendency, so that groups differ and the whole has the world's counts.
 
-For every variable the people are ranked by a score of their own, and the ranks are cut by the world's shares:
-the lowest share of them gives the lowest answer, and so on. Who gives no answer, and why, is drawn before.
+For every variable the people are ranked by a tendency of their own, and the ranks are cut by the world's shares:
+the lowest share of them gives the lowest code, and so on. Who gives no response, and why, is drawn before.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from worldvaluesbench.survey.codebook import Codebook, Item
 from worldvaluesbench.survey.invented_people import (
     People,
-    Scores,
+    Tendencies,
     Whole,
     noise,
     read_synthetic_table,
@@ -28,21 +28,21 @@ DONT_KNOW, NO_ANSWER, NOT_APPLICABLE, NOT_ASKED, NOT_AVAILABLE = -1, -2, -3, -4,
 ORDINARY_REASONS = (DONT_KNOW, NO_ANSWER, NOT_AVAILABLE)
 SHARES_FOR_ITEMS, SHARES_FOR_ATTRIBUTES = (0.58, 0.4, 0.02), (0.12, 0.8, 0.08)
 ORDINARY_SHARE = 0.05
-"""Missing answers beyond this share of the people are whole countries where the question was not asked."""
+"""Missing responses beyond this share of the people are whole countries where the question was not asked."""
 MOST_SKIPPED = 0.3
-"""No more than this share of a continent's countries skips a question, so each of its cells has answers to all."""
+"""No more than this share of a continent's countries skips a question, so each of its cells has responses to all."""
 TRAIT_WEIGHT = 0.72
-"""How much of an item's score its traits make; the rest is chance."""
+"""How much of an item's tendency its traits make; the rest is chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """What the answers to a variable follow: a score, how closely, and (else as numbered) the codes from low to high.
+    """What responses to a variable follow: a tendency, how closely, and (else as numbered) the codes from low to high.
 
     `not_applicable` names the people to whom the question does not apply.
     """
 
-    score: str
+    tendency: str
     weight: float
     order: tuple[int, ...]
     not_applicable: str
@@ -64,16 +64,16 @@ class Variable:
     driver: Driver | None
 
 
-def draw_answers(people: People, *, rng: np.random.Generator, codebook: Codebook) -> dict[str, Codes]:
+def draw_responses(people: People, *, rng: np.random.Generator, codebook: Codebook) -> dict[str, Codes]:
     """The raw codes of every variable that has counts, real or invented, each of shape (people,)."""
     topics = {topic: noise(len(people.traits), rng) for topic in codebook.topics}
-    answers: dict[str, Codes] = {}
+    responses: dict[str, Codes] = {}
     for variable in load_variables(codebook):
-        not_applicable = _not_applicable(variable, people, answers, rng)
+        not_applicable = _not_applicable(variable, people, responses, rng)
         missing = _draw_missing(variable, people, not_applicable, rng)
-        score = _score_of(variable, people, answers, topics, rng)
-        answers[variable.name] = _draw_codes(variable, score, missing, rng)
-    return answers
+        tendency = _tendency_of(variable, people, responses, topics, rng)
+        responses[variable.name] = _draw_codes(variable, tendency, missing, rng)
+    return responses
 
 
 def load_variables(codebook: Codebook) -> Iterator[Variable]:
@@ -81,7 +81,7 @@ def load_variables(codebook: Codebook) -> Iterator[Variable]:
     counts = dict(load_marginals(codebook).raw) | _load_invented_counts()
     drivers = {
         row["variable"]: Driver(
-            score=row["driver"],
+            tendency=row["driver"],
             weight=float(row["weight"]),
             order=tuple(int(code) for code in row["order"].split()),
             not_applicable=row["not_applicable"],
@@ -101,12 +101,12 @@ def scaled_counts(counts: Whole, n: int, rng: np.random.Generator) -> Whole:
     return result
 
 
-def cut_by_rank(score: Scores, codes: tuple[int, ...], counts: Whole) -> Codes:
-    """Give the first code to the `counts[0]` lowest scores, the second to the `counts[1]` next, and so on."""
+def cut_by_rank(tendency: Tendencies, codes: tuple[int, ...], counts: Whole) -> Codes:
+    """Give the first code to the `counts[0]` lowest tendencies, the second to the `counts[1]` next, and so on."""
     edges = np.cumsum(counts)[:-1]
-    inner = np.unique(edges[(edges > 0) & (edges < score.size)])
-    order = np.argpartition(score, inner) if inner.size else np.arange(score.size)
-    result = np.empty(score.size, dtype=np.int16)
+    inner = np.unique(edges[(edges > 0) & (edges < tendency.size)])
+    order = np.argpartition(tendency, inner) if inner.size else np.arange(tendency.size)
+    result = np.empty(tendency.size, dtype=np.int16)
     result[order] = np.repeat(np.array(codes, dtype=np.int16), counts)
     return result
 
@@ -139,60 +139,60 @@ def _load_invented_counts() -> dict[str, RawCounts]:
     return dict(counts)
 
 
-def _score_of(
+def _tendency_of(
     variable: Variable,
     people: People,
-    answers: Mapping[str, Codes],
-    topics: Mapping[str, Scores],
+    responses: Mapping[str, Codes],
+    topics: Mapping[str, Tendencies],
     rng: np.random.Generator,
-) -> Scores:
+) -> Tendencies:
     chance = noise(people.n, rng)
     if variable.driver:
         weight = variable.driver.weight
-        driver = _driver_scores(variable.driver.score, people, answers)
-        driven: Scores = weight * driver + np.float32(np.sqrt(1 - weight**2)) * chance
+        driver = _driver_tendencies(variable.driver.tendency, people, responses)
+        driven: Tendencies = weight * driver + np.float32(np.sqrt(1 - weight**2)) * chance
         return driven
     loadings = 0.7 * noise(len(people.traits), rng)
     if variable.item:
         loadings += topics[variable.item.topic]
     loadings *= TRAIT_WEIGHT / np.sqrt(np.sum(loadings**2))
-    score = np.float32(np.sqrt(1 - TRAIT_WEIGHT**2)) * chance
+    tendency = np.float32(np.sqrt(1 - TRAIT_WEIGHT**2)) * chance
     # one trait at a time: a matrix product would sum in another order on another machine
     for loading, trait in zip(loadings, people.traits, strict=True):
-        score += loading * trait
-    return score
+        tendency += loading * trait
+    return tendency
 
 
-def _driver_scores(name: str, people: People, answers: Mapping[str, Codes]) -> Scores:
+def _driver_tendencies(name: str, people: People, responses: Mapping[str, Codes]) -> Tendencies:
     if name != "occupation":
-        return people.scores[name]
-    without_work = _never_worked(answers).astype(np.float32)
-    return standardised(people.scores["education"] - 3 * without_work)
+        return people.tendencies[name]
+    without_work = _never_worked(responses).astype(np.float32)
+    return standardised(people.tendencies["education"] - 3 * without_work)
 
 
 def _not_applicable(
-    variable: Variable, people: People, answers: Mapping[str, Codes], rng: np.random.Generator
+    variable: Variable, people: People, responses: Mapping[str, Codes], rng: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """To whom the question does not apply, by the answers drawn so far."""
+    """To whom the question does not apply, by the responses drawn so far."""
     group = variable.driver.not_applicable if variable.driver else ""
     if group == "no_partner":
-        return ~np.isin(answers["Q273"], (1, 2))
+        return ~np.isin(responses["Q273"], (1, 2))
     if group == "never_worked":
-        return _never_worked(answers)
+        return _never_worked(responses)
     if group == "not_sought":
         return rng.random(people.n) < variable.missing_share / 4
     return np.zeros(people.n, dtype=np.bool_)
 
 
-def _never_worked(answers: Mapping[str, Codes]) -> NDArray[np.bool_]:
+def _never_worked(responses: Mapping[str, Codes]) -> NDArray[np.bool_]:
     """Housewives and students."""
-    return np.isin(answers["Q279"], (5, 6))
+    return np.isin(responses["Q279"], (5, 6))
 
 
 def _draw_missing(
     variable: Variable, people: People, not_applicable: NDArray[np.bool_], rng: np.random.Generator
 ) -> Codes:
-    """The missing reason of each person, shape (people,); 0 for those who answer."""
+    """The missing reason of each person, shape (people,); 0 for those who respond."""
     reasons = np.zeros(people.n, dtype=np.int16)
     n_missing = int(people.n * variable.missing_share + rng.uniform(0.0, 1.0 - 1e-9))
     excused = rng.permutation(np.flatnonzero(not_applicable))[: int(0.97 * n_missing)]
@@ -205,11 +205,11 @@ def _draw_missing(
         is_skipped = _draw_skipped_places(people, budget - int(0.8 * ORDINARY_SHARE * people.n), rng)[people.home]
         reasons[is_skipped] = NOT_ASKED
         budget -= int(is_skipped.sum())
-    answering = np.flatnonzero(reasons == 0)
-    # the less educated answer a little less often
-    reluctance = noise(answering.size, rng) - 0.2 * people.scores["education"][answering]
-    if 0 < budget < answering.size:
-        silent = answering[np.argpartition(-reluctance, budget)[:budget]]
+    responding = np.flatnonzero(reasons == 0)
+    # the less educated respond a little less often
+    reluctance = noise(responding.size, rng) - 0.2 * people.tendencies["education"][responding]
+    if 0 < budget < responding.size:
+        silent = responding[np.argpartition(-reluctance, budget)[:budget]]
         reasons[silent] = rng.choice(np.array(ORDINARY_REASONS, dtype=np.int16), budget, p=shares)
     return reasons
 
@@ -231,13 +231,13 @@ def _draw_skipped_places(people: People, budget: int, rng: np.random.Generator) 
     return is_skipped
 
 
-def _draw_codes(variable: Variable, score: Scores, missing: Codes, rng: np.random.Generator) -> Codes:
-    answering = np.flatnonzero(missing == 0)
-    counts = scaled_counts(variable.counts, answering.size, rng)
-    own = score[answering]
+def _draw_codes(variable: Variable, tendency: Tendencies, missing: Codes, rng: np.random.Generator) -> Codes:
+    responding = np.flatnonzero(missing == 0)
+    counts = scaled_counts(variable.counts, responding.size, rng)
+    own = tendency[responding]
     if variable.n_unordered:
         n_outside = int(counts[-variable.n_unordered :].sum())
         own[rng.choice(own.size, n_outside, replace=False)] = np.inf
     result = missing.copy()
-    result[answering] = cut_by_rank(own, variable.codes, counts)
+    result[responding] = cut_by_rank(own, variable.codes, counts)
     return result
