@@ -16,7 +16,8 @@ WVB, REFERENCE = [*PYTHON, "worldvaluesbench"], [*PYTHON, "benchmarks.reference"
 
 def main() -> None:
     print(f"Preparing {FOLDER}/ ...", flush=True)
-    FOLDER.mkdir(exist_ok=True)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir()
     subprocess.run([*PYTHON, "benchmarks.prepare", str(FOLDER)], check=True)
     print(f"{'job':<46}{'reference':>12}{'ours':>10}{'ratio':>8}{'reference':>12}{'ours':>10}")
     print(f"{'':<46}{'seconds':>12}{'seconds':>10}{'':>8}{'GB':>12}{'GB':>10}")
