@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from worldvaluesbench.benchmark.spec import ProbeSpec, read_spec
     from worldvaluesbench.benchmark.verify import Verification, verify_samples
     from worldvaluesbench.distribution import shares_of, wasserstein
+    from worldvaluesbench.elicitation.persona import Persona, persona_of
+    from worldvaluesbench.elicitation.presets import Preset, load_presets
+    from worldvaluesbench.elicitation.prompt import Template, load_template, read_template, render_prompt
     from worldvaluesbench.errors import WorldValuesBenchError
     from worldvaluesbench.scale import Scale
     from worldvaluesbench.scoring.answers import Answers, read_answers
@@ -58,12 +61,15 @@ __all__ = [
     "Marginals",
     "Microdata",
     "MissingReason",
+    "Persona",
+    "Preset",
     "ProbeSet",
     "ProbeSpec",
     "Reference",
     "Scale",
     "Scores",
     "Source",
+    "Template",
     "UnlistedCode",
     "Verification",
     "WorldValuesBenchError",
@@ -79,11 +85,16 @@ __all__ = [
     "load_dataset",
     "load_edition",
     "load_marginals",
+    "load_presets",
+    "load_template",
     "parse_groupings",
+    "persona_of",
     "read_answers",
     "read_microdata",
     "read_spec",
+    "read_template",
     "read_wordings",
+    "render_prompt",
     "respondents_reference",
     "score_answers",
     "shares_of",
@@ -103,6 +114,9 @@ _HOMES = {
     "benchmark.spec": ("ProbeSpec", "read_spec"),
     "benchmark.verify": ("Verification", "verify_samples"),
     "distribution": ("shares_of", "wasserstein"),
+    "elicitation.persona": ("Persona", "persona_of"),
+    "elicitation.presets": ("Preset", "load_presets"),
+    "elicitation.prompt": ("Template", "load_template", "read_template", "render_prompt"),
     "errors": ("WorldValuesBenchError",),
     "scale": ("Scale",),
     "scoring.answers": ("Answers", "read_answers"),

@@ -134,6 +134,7 @@ def test_free_values_are_their_own_labels() -> None:
     assert CODEBOOK.attribute("Q262").label_of(44) == "44"
     assert CODEBOOK.attribute("J_INTDATE").label_of(20181130) == "2018-11-30"
     assert CODEBOOK.attribute("J_INTDATE").label_of(20181199) == "2018-11"
+    assert CODEBOOK.attribute("J_INTDATE").label_of(20179999) == "2017"
 
 
 def changed(codebook: Codebook, item_id: str, item: Item) -> Codebook:

@@ -24,6 +24,7 @@ COMMANDS = {
     "export": "benchmark",
     "verify": "benchmark",
     "probe": "benchmark",
+    "prompt": "elicitation",
     "score": "scoring",
     "demo": "demo",
 }

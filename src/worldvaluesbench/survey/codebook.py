@@ -331,4 +331,6 @@ def _expect_same_keys(name: str, table: Iterable[str], expected: Iterable[str]) 
 
 def _date_text(code: int) -> str:
     year, month, day = code // 10_000, code // 100 % 100, code % 100
+    if not 1 <= month <= 12:
+        return f"{year:04d}"
     return f"{year:04d}-{month:02d}-{day:02d}" if 1 <= day <= 31 else f"{year:04d}-{month:02d}"

@@ -14,7 +14,6 @@ from worldvaluesbench.errors import SurveyFileError
 from worldvaluesbench.survey.cells import codes_of, ids_of, weights_of
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
 from worldvaluesbench.survey.columns import (
-    COUNTRY_COLUMN,  # noqa: F401 - until benchmark/ imports it from survey.columns
     EXPECTED,
     ID_COLUMN,
     VERSION_COLUMN,

@@ -1,0 +1,1 @@
+"""How a model is asked and read: personas, prompts, plans, runs."""
