@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from worldvaluesbench.benchmark.spec import ProbeSpec, read_spec
     from worldvaluesbench.benchmark.verify import Verification, verify_samples
     from worldvaluesbench.distribution import shares_of, wasserstein
+    from worldvaluesbench.elicitation.parse import Unparsed, parse_rating
     from worldvaluesbench.elicitation.persona import Persona, persona_of
     from worldvaluesbench.elicitation.presets import Preset, load_presets
     from worldvaluesbench.elicitation.prompt import Template, load_template, read_template, render_prompt
@@ -71,6 +72,7 @@ __all__ = [
     "Source",
     "Template",
     "UnlistedCode",
+    "Unparsed",
     "Verification",
     "WorldValuesBenchError",
     "__version__",
@@ -88,6 +90,7 @@ __all__ = [
     "load_presets",
     "load_template",
     "parse_groupings",
+    "parse_rating",
     "persona_of",
     "read_answers",
     "read_microdata",
@@ -114,6 +117,7 @@ _HOMES = {
     "benchmark.spec": ("ProbeSpec", "read_spec"),
     "benchmark.verify": ("Verification", "verify_samples"),
     "distribution": ("shares_of", "wasserstein"),
+    "elicitation.parse": ("Unparsed", "parse_rating"),
     "elicitation.persona": ("Persona", "persona_of"),
     "elicitation.presets": ("Preset", "load_presets"),
     "elicitation.prompt": ("Template", "load_template", "read_template", "render_prompt"),
