@@ -3,12 +3,17 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from worldvaluesbench.benchmark.build import build_dataset
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.survey.synthetic import write_synthetic
 
 N_INVENTED = 4_000
+
+# no test asserts a time, not even this way: a slow machine must not fail one
+settings.register_profile("untimed", parent=settings(), deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
