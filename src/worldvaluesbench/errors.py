@@ -10,6 +10,8 @@
     ├── DatasetError      a dataset that cannot be built from, or does not hold, what was asked for
     ├── ProbeError        a probe specification that is malformed or impossible
     ├── PromptError       a prompt template, preset or persona that cannot be rendered
+    ├── ModelError        a model or endpoint that cannot be asked
+    ├── RunError          a run that cannot be begun, resumed or read
     └── AnswersError      a file of answers that cannot be scored
 
 Every message is one line: what is wrong, where, what was expected, what to do. The command line prints it
@@ -47,6 +49,14 @@ class ProbeError(WorldValuesBenchError):
 
 class PromptError(WorldValuesBenchError):
     """A prompt template, preset or persona that cannot be rendered."""
+
+
+class ModelError(WorldValuesBenchError):
+    """A model or endpoint that cannot be asked."""
+
+
+class RunError(WorldValuesBenchError):
+    """A run that cannot be begun, resumed or read."""
 
 
 class AnswersError(WorldValuesBenchError):

@@ -1,0 +1,119 @@
+"""A model: whoever answers requests. Two small promises are enough for one of your own; `FunctionModel` keeps them.
+
+What runs a plan wants a `Model`: an iterator of requests in, an iterator of replies out, in any order and at any pace.
+`worldvaluesbench.elicitation.models` holds those that ship. A model of your own need not know about requests: it
+promises text (`TextModel`), token log-probabilities (`TokenModel`) or both, and `FunctionModel` makes a `Model` of it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from worldvaluesbench.elicitation.presets import METHODS, Method
+from worldvaluesbench.elicitation.request import Completion, Reply, Request, Sampling
+from worldvaluesbench.errors import ModelError
+
+TEXT_METHODS: frozenset[Method] = frozenset({"greedy", "sampled", "verbalised"})
+"""The methods that read completions."""
+
+
+@runtime_checkable
+class TextModel(Protocol):
+    """A model that continues a prompt."""
+
+    def complete(self, prompt: str, sampling: Sampling) -> str | Completion:
+        """One completion of this prompt."""
+        ...
+
+
+@runtime_checkable
+class TokenModel(Protocol):
+    """A model that knows how likely a continuation of a prompt is."""
+
+    def option_logprobs(self, prompt: str, options: Sequence[str]) -> Sequence[float]:
+        """The natural log-probability of each option's full token sequence as a continuation of the prompt."""
+        ...
+
+
+class Model(Protocol):
+    """Whoever answers requests."""
+
+    @property
+    def name(self) -> str:
+        """The model's name, for tables and folders."""
+        ...
+
+    @property
+    def methods(self) -> frozenset[Method]:
+        """The elicitation methods it can answer."""
+        ...
+
+    def describe(self) -> Mapping[str, object]:
+        """What identifies the model in a manifest and must not change within a run. Never a key."""
+        ...
+
+    def replies(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        """A reply for every request, in any order, as they arrive.
+
+        Requests are taken one after another as there is room for them: whoever gives them can stop giving. A request
+        that failed for now has a reply with `failure`; where no request can ever succeed (a wrong key, an unknown
+        model), ModelError is raised, after the replies that did arrive.
+        """
+        ...
+
+    def count_tokens(self, text: str) -> int | None:
+        """How many tokens the model makes of a text; None where no tokenizer is at hand."""
+        ...
+
+
+@dataclass(frozen=True)
+class FunctionModel:
+    """A `Model` made of plain functions: a `TextModel`'s `complete`, a `TokenModel`'s `option_logprobs`, or both.
+
+    Requests are answered one by one, in order. What a function raises is not caught: it is your code.
+
+    >>> model = FunctionModel("always-two", complete=lambda prompt, sampling: "2")
+    >>> sorted(model.methods)
+    ['greedy', 'sampled', 'verbalised']
+    """
+
+    name: str
+    complete: Callable[[str, Sampling], str | Completion] | None = None
+    option_logprobs: Callable[[str, Sequence[str]], Sequence[float]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.complete is None and self.option_logprobs is None:
+            raise ModelError(f"{self.name}: a model needs a function for text (complete) or for option_logprobs.")
+
+    @property
+    def methods(self) -> frozenset[Method]:
+        """The elicitation methods that its functions allow."""
+        return frozenset(method for method in METHODS if self._can(method))
+
+    def describe(self) -> Mapping[str, object]:
+        """Its name: a function says nothing else about itself."""
+        return {"backend": "function", "model": self.name}
+
+    def replies(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        """A reply for every request, in order."""
+        for request in requests:
+            yield self._reply(request)
+
+    def count_tokens(self, text: str) -> int | None:  # noqa: ARG002
+        """None: a function has no tokenizer."""
+        return None
+
+    def _can(self, method: Method) -> bool:
+        if method in TEXT_METHODS:
+            return self.complete is not None
+        return method == "option_likelihood" and self.option_logprobs is not None
+
+    def _reply(self, request: Request) -> Reply:
+        if not self._can(request.method):
+            raise ModelError(f"{self.name}: cannot answer by {request.method}; it can by {', '.join(self.methods)}.")
+        if request.method == "option_likelihood":
+            assert self.option_logprobs is not None
+            return Reply(request, option_logprobs=tuple(self.option_logprobs(request.prompt, request.options)))
+        assert self.complete is not None
+        given = [self.complete(request.prompt, request.sampling) for _ in range(request.n)]
+        return Reply(request, tuple(Completion(text, "stop") if isinstance(text, str) else text for text in given))

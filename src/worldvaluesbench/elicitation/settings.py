@@ -1,0 +1,178 @@
+"""Settings: everything that decides what is sent to a model, but for the model itself. A run has one of them.
+
+They start from a preset; whatever is given beside it replaces what the preset says. Two runs with equal settings and
+the same dataset send the same requests, and a run is resumed only with the settings it was begun with.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from worldvaluesbench.elicitation.choices import LABELS, Labels, option_orders
+from worldvaluesbench.elicitation.persona import DEFAULT_ATTRIBUTES, Style, load_paper_questions
+from worldvaluesbench.elicitation.presets import DEFAULT_PRESET, Method, Questions, load_preset
+from worldvaluesbench.elicitation.prompt import Template, load_template
+from worldvaluesbench.elicitation.request import Sampling, fingerprint_of
+from worldvaluesbench.errors import PromptError
+from worldvaluesbench.scale import MAX_POINTS
+
+METHOD_TEMPLATES: Mapping[Method, str] = {
+    "token_probs": "symbol",
+    "option_likelihood": "symbol",
+    "verbalised": "shares",
+}
+"""The packaged templates that ask for something else than JSON with a rating: one symbol; a share for each symbol."""
+
+MAX_TOKENS: Mapping[Method, int | None] = {"token_probs": 3, "option_likelihood": None, "verbalised": 512}
+MAX_ORDERS = 2 * MAX_POINTS
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How every example of a run is asked.
+
+    `preset` is where they started. `attributes` are those shown, in order; none where the template shows nobody.
+    `n` is the number of completions of each prompt, `orders` that of the orders of the options, `is_structured`
+    whether the server is to hold answers to a JSON schema, `retry_unparsed` how often an unparsed sample is asked
+    again. `temperature` None is not sent (some models take none).
+    """
+
+    preset: str
+    template: Template
+    attributes: tuple[str, ...]
+    style: Style
+    questions: Questions
+    method: Method
+    n: int
+    temperature: float | None
+    max_tokens: int | None
+    stop: tuple[str, ...]
+    seed: int | None = None
+    labels: Labels = "digits"
+    orders: int = 1
+    is_structured: bool = False
+    retry_unparsed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.n < 1 or self.retry_unparsed < 0 or (self.max_tokens is not None and self.max_tokens < 1):
+            raise PromptError(
+                f"n is {self.n}, max_tokens {self.max_tokens}, retry_unparsed {self.retry_unparsed}; expected at least "
+                f"1, 1 and 0."
+            )
+        if self.temperature is not None and not 0 <= self.temperature <= 100:
+            raise PromptError(f"The temperature is {self.temperature}; expected a number from 0.")
+        if self.method == "greedy" and (self.n > 1 or self.temperature):
+            raise PromptError(
+                f"greedy asks once at temperature 0, found n {self.n} and temperature {self.temperature}; "
+                f"choose method sampled."
+            )
+        if self.method != "sampled" and self.n > 1:
+            raise PromptError(
+                f"{self.method} asks each prompt once, found n {self.n}; only sampled asks several times."
+            )
+        if self.labels not in LABELS:
+            raise PromptError(f"There are no labels {self.labels!r}; there are {', '.join(LABELS)}.")
+        if not 1 <= self.orders <= MAX_ORDERS:
+            raise PromptError(f"orders is {self.orders}; expected 1 to {MAX_ORDERS}.")
+        if (self.labels != "digits" or self.orders > 1) and "options" not in self.template.variables:
+            raise PromptError(
+                f"The template {self.template.name} words its scale itself and cannot show other labels or orders; "
+                f"choose the preset {DEFAULT_PRESET} or a template that uses options."
+            )
+
+    @property
+    def uses_persona(self) -> bool:
+        """Whether prompts can differ from person to person."""
+        return bool(self.attributes) and self.template.uses_persona
+
+    @property
+    def attribute_questions(self) -> Mapping[str, str]:
+        """The wordings that replace the codebook's, for `persona_of`."""
+        return load_paper_questions() if self.questions == "paper" else {}
+
+    @property
+    def sampling(self) -> Sampling:
+        """How completions are drawn."""
+        return Sampling(self.temperature, self.max_tokens, self.stop, self.seed)
+
+    @property
+    def asked(self) -> str:
+        """A hash of what is sent beside the prompt; part of every request's id."""
+        kept = (self.method, self.temperature, self.max_tokens, list(self.stop), self.seed, self.is_structured)
+        return fingerprint_of(kept)
+
+    @property
+    def fingerprint(self) -> str:
+        """The hash of all settings."""
+        return fingerprint_of(self.describe())
+
+    def n_orders_of(self, n_points: int) -> int:
+        """In how many different orders an item with so many scale points is asked."""
+        return len(option_orders(n_points, self.orders))
+
+    def describe(self) -> dict[str, Any]:
+        """The settings as they stand in a run's files, the template with its whole text."""
+        content = {field.name: getattr(self, field.name) for field in fields(self)}
+        tuples = {name: list(value) for name, value in content.items() if isinstance(value, tuple)}
+        return content | tuples | {"template": {"name": self.template.name, "text": self.template.text}}
+
+
+def settle(
+    preset: str = DEFAULT_PRESET,
+    *,
+    template: Template | None = None,
+    method: Method | None = None,
+    attributes: tuple[str, ...] | None = None,
+    without_temperature: bool = False,
+    **others: Any,
+) -> Settings:
+    """The settings of a preset with whatever is given beside it; a None is not given.
+
+    `others` are further fields of `Settings` by name. A method other than the preset's brings its own template
+    (`METHOD_TEMPLATES`) where none is given, and its own sampling: `sampled` temperature 0.7, all others 0.
+    `without_temperature` sends none at all, for models that take none.
+
+    Raises PromptError where they do not fit together.
+    """
+    start = load_preset(preset)
+    chosen = method or start.method
+    own = METHOD_TEMPLATES.get(chosen)
+    if template is None and own is not None and preset != DEFAULT_PRESET:
+        raise PromptError(
+            f"The preset {preset} asks for JSON with a rating, which {chosen} does not read; choose the preset "
+            f"{DEFAULT_PRESET} or give a template."
+        )
+    wanted = template or load_template(own or start.template)
+    shown = DEFAULT_ATTRIBUTES if attributes is None else attributes
+    is_same = chosen == start.method
+    content: dict[str, Any] = {
+        "preset": preset,
+        "template": wanted,
+        "attributes": shown if wanted.uses_persona else (),
+        "style": "list",
+        "questions": start.questions,
+        "method": chosen,
+        "n": start.n if is_same else 1,
+        "temperature": start.temperature if is_same else 0.7 if chosen == "sampled" else 0.0,
+        "max_tokens": MAX_TOKENS.get(chosen, start.max_tokens),
+        "stop": start.stop if chosen not in METHOD_TEMPLATES else (),
+    }
+    content |= {name: value for name, value in others.items() if value is not None}
+    return Settings(**content | ({"temperature": None} if without_temperature else {}))
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Where two descriptions of settings, models or datasets differ, one line each: name, before, now."""
+    lines = []
+    for name in dict.fromkeys([*before, *now]):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines += [f"{name}.{line}" for line in differences(old, new)]
+        elif old != new:
+            lines.append(f"{name}: {_shortened(old)} before, {_shortened(new)} now")
+    return lines
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "…"
