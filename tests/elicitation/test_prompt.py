@@ -18,6 +18,7 @@ from worldvaluesbench.elicitation.prompt import (
     scale_options,
     template_names,
 )
+from worldvaluesbench.elicitation.settings import METHOD_TEMPLATES
 from worldvaluesbench.errors import PromptError
 from worldvaluesbench.survey.codebook import Item, load_codebook
 
@@ -46,7 +47,8 @@ def paper_item(figure: int) -> Item:
 
 
 def prompt_of(preset: Preset, item: Item, codes: dict[str, int] = IN_FIGURES) -> str:
-    persona = persona_of(codes, CODEBOOK, preset.attribute_questions)
+    shown = codes if preset.uses_persona else {}
+    persona = persona_of(shown, CODEBOOK, preset.attribute_questions)
     return render_prompt(load_template(preset.template), persona, item)
 
 
@@ -105,7 +107,7 @@ def test_the_prompt_of_figure_8_in_full() -> None:
 
 def test_the_papers_presets_follow_its_appendix() -> None:
     for name, preset in load_presets().items():
-        if name == "default":
+        if name.startswith("default"):
             continue
         assert (preset.stop, preset.questions) == (("\n\n",), "paper")
         is_bare = name.endswith("-no-demographics")
@@ -116,7 +118,7 @@ def test_the_papers_presets_follow_its_appendix() -> None:
         assert figures[name] == f"paper-figure-{figure}"
     for name in ("vicuna-7b-v1.5", "mixtral-8x7b-instruct"):
         assert figures[f"{name}-no-demographics"] == "paper-figure-9"
-    assert len(figures) == 9
+    assert len(figures) == 10
 
 
 @pytest.mark.parametrize("name", load_presets())
@@ -139,8 +141,9 @@ def test_packaged_templates_end_without_a_line_end() -> None:
         assert text.splitlines()[0] == f"{{# name: {name} #}}"
 
 
-def test_every_packaged_template_is_used_by_a_preset() -> None:
-    assert {preset.template for preset in load_presets().values()} == set(template_names())
+def test_every_packaged_template_is_used_by_a_preset_or_a_method() -> None:
+    used = {preset.template for preset in load_presets().values()} | set(METHOD_TEMPLATES.values())
+    assert used == set(template_names())
 
 
 def test_a_missing_attribute_is_left_out_and_the_rest_numbered_anew() -> None:
@@ -258,7 +261,7 @@ def test_a_template_that_fails_for_a_person_says_nothing_of_the_person() -> None
 def test_unknown_templates_and_presets_name_those_there_are() -> None:
     with pytest.raises(PromptError, match="There is no template 'x'; there are default, paper-figure-10"):
         load_template("x")
-    with pytest.raises(PromptError, match="There is no preset 'gpt-4'; there are default, alpaca-7b, "):
+    with pytest.raises(PromptError, match="There is no preset 'gpt-4'; there are default, default-no-demographics, "):
         load_preset("gpt-4")
 
 
@@ -310,7 +313,7 @@ def test_the_documented_table_is_the_presets() -> None:
         for name, preset in load_presets().items()
     }
     assert documented == shown
-    assert all(f"`{name}`" in text for name in (*template_names(), *METHODS[:2]))
+    assert all(f"`{name}`" in text for name in (*(preset.template for preset in load_presets().values()), *METHODS[:2]))
 
 
 def test_the_documented_template_is_one(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Choices as a prompt shows them: in which order, and by which symbol each is named in an answer.
 
 A symbol belongs to a rating, and the pair is made here and nowhere else: what is shown, what is asked of a model and
-how its answer is read all use the same `Choice` records.
+how its answer is read all use the same `ShownChoice` records.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ LABELS: tuple[Labels, ...] = get_args(Labels)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ShownChoice:
     """One scale point as it is shown: the symbol an answer names it by, its label ("" without one), its rating."""
 
     symbol: str
@@ -27,7 +27,7 @@ class Choice:
     rating: int
 
 
-def choices_of(item: Item, labels: Labels = "digits", order: int = 0) -> tuple[Choice, ...]:
+def choices_of(item: Item, labels: Labels = "digits", order: int = 0) -> tuple[ShownChoice, ...]:
     """The choices of an item, in the order in which they are shown.
 
     `digits`: the symbol is the rating itself, whatever the order. `letters`: A is what is shown first. `words`: the
@@ -47,14 +47,14 @@ def choices_of(item: Item, labels: Labels = "digits", order: int = 0) -> tuple[C
     for place, point in enumerate(orders[order]):
         symbol = ascii_uppercase[place] if labels == "letters" else str(ratings[point])
         shown.append(
-            Choice(own_labels[point], "", ratings[point])
+            ShownChoice(own_labels[point], "", ratings[point])
             if use_words
-            else Choice(symbol, own_labels[point], ratings[point])
+            else ShownChoice(symbol, own_labels[point], ratings[point])
         )
     return tuple(shown)
 
 
-def shown_options(choices: tuple[Choice, ...]) -> Options:
+def shown_options(choices: tuple[ShownChoice, ...]) -> Options:
     """The choices as a template takes them: pairs of symbol and label."""
     return [(choice.symbol, choice.label) for choice in choices]
 

@@ -1,7 +1,7 @@
 """A completion, read: the rating that it gives, or the reason why it gives none."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -24,15 +24,33 @@ UNPARSED_REASONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Why a completion holds no rating: the reason and what it means."""
 
+DISTRIBUTION_REASONS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "no_probabilities": "the endpoint gave no log-probabilities, or not one for each option",
+        "low_coverage": "less than half of the probability at the answer's place is known to be on the options",
+        "ambiguous": "more than 1% of the probability is on tokens that may begin several options",
+        "no_shares": "no share of any option is given",
+        "missing_options": "an option is given no share",
+        "unknown_options": "a share is given to something that is no option",
+        "several_shares": "an option is given two different shares",
+        "not_a_share": "a share is negative or no number",
+        "bad_sum": "the shares do not sum to 100 (or to 1), within 2%",
+    }
+)
+"""Why probabilities or stated shares hold no distribution, beside what can befall any completion."""
+
+ALL_UNPARSED_REASONS: Final[Mapping[str, str]] = MappingProxyType({**UNPARSED_REASONS, **DISTRIBUTION_REASONS})
+"""Why there is no reading, by whatever method; docs/methods.md explains each."""
+
 EXCERPT = 80
 """The most characters of a completion that an `Unparsed` carries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unparsed:
-    """A completion without a rating.
+    """A completion, or probabilities, without a reading.
 
-    `reason` is one of `UNPARSED_REASONS`; `text`, at most 80 characters, is what stood in the way: the number or
+    `reason` is one of `ALL_UNPARSED_REASONS`; `text`, at most 80 characters, is what stood in the way: the number or
     numbers as written (`off_scale`, `not_integer`, `several_numbers`), the end of the text (`truncated`), else the
     beginning of the text or of what stands under its answer key.
     It may repeat what the prompt says of a respondent, so it belongs in no log.
@@ -44,11 +62,26 @@ class Unparsed:
     text: str
 
     def __post_init__(self) -> None:
-        if self.reason not in UNPARSED_REASONS:
-            raise ValueError(f"{self.reason!r} is no unparsed reason; expected one of {', '.join(UNPARSED_REASONS)}.")
+        if self.reason not in ALL_UNPARSED_REASONS:
+            known = ", ".join(ALL_UNPARSED_REASONS)
+            raise ValueError(f"{self.reason!r} is no unparsed reason; expected one of {known}.")
 
 
-_PLAIN = str.maketrans(
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """What an answer looks like, for `read_answer`.
+
+    `find` gives what a text offers as its answer, each once, as written; `judge` the rating of what is the only answer
+    found, or why it is none. `may_go_on` tells whether a text that was cut off behind its answer may have been about
+    to give a longer one.
+    """
+
+    find: Callable[[str], tuple[str, ...]]
+    judge: Callable[[str], int | Unparsed]
+    may_go_on: Callable[[str, int], bool]
+
+
+PLAIN = str.maketrans(
     {
         **dict.fromkeys("“”„‟«»″＂", '"'),
         **dict.fromkeys("‘’‚‛′＇", "'"),
@@ -68,6 +101,15 @@ _PLAIN = str.maketrans(
     }
 )
 """Other spellings of quotes, colons, blanks and the minus sign; characters that are not seen go, as in the keycap 4️⃣."""
+
+_UNTROUBLED = rf'[^"\\\n:={{}}<\[|{re.escape("".join(map(chr, PLAIN)))}]*+'
+_PLAIN_JSON = re.compile(
+    rf"""\s*\{{\s*"(?:thoughtful )?explanation"\s?:\s?"{_UNTROUBLED}",\s*"(?:answer|answer as a score)"\s?:\s?"""
+    r"""("?)(\d{1,2})\1\s*\}\s*""",
+    re.ASCII,
+)
+"""Just the JSON that the prompts ask for, with nothing in it that could be read in another way. Most completions are,
+and there may be millions."""
 
 _REASONING = re.compile(
     r"[<\[](/?)(?:think|thinking|thought|reasoning|scratchpad|reflection|analysis)[>\]]", re.IGNORECASE
@@ -158,20 +200,33 @@ def parse_rating(
         raise ScaleError(
             f"The scale {scale} has {scale.n_points} points, but {len(labels)} labels came; give one for each."
         )
-    text = completion.translate(_PLAIN).strip()
+    plain = _PLAIN_JSON.fullmatch(completion)
+    if plain and finish_reason in (None, "stop") and int(plain[2]) in scale:
+        return int(plain[2])
+    reader = Reader(
+        find=lambda text: find_numbers(text, scale, labels),
+        judge=lambda number: _judge(number, scale),
+        may_go_on=lambda text, rating: _may_go_on(text, rating, scale),
+    )
+    return read_answer(completion, reader, finish_reason)
+
+
+def read_answer(completion: str, reader: Reader, finish_reason: str | None = None) -> int | Unparsed:
+    """Read the answer that a completion gives, whatever an answer looks like; otherwise as `parse_rating`."""
+    text = completion.translate(PLAIN).strip()
     if finish_reason == "content_filter":
         return Unparsed("filtered", text[:EXCERPT])
-    spoken, is_open = _after_reasoning(text)
-    reading = _read_turns(spoken, scale, labels)
+    spoken, is_open = after_reasoning(text)
+    reading = _read_turns(spoken, reader)
     if isinstance(reading, int):
-        may_go_on = finish_reason == "length" and _may_go_on(text, reading, scale)
-        return Unparsed("truncated", text[-EXCERPT:]) if may_go_on else reading
+        is_cut_short = finish_reason == "length" and reader.may_go_on(text, reading)
+        return Unparsed("truncated", text[-EXCERPT:]) if is_cut_short else reading
     is_cut = finish_reason == "length" or (finish_reason is None and (is_open or _is_open_object(spoken)))
     may_be_cut = reading.reason in ("empty", "no_number", "several_numbers")
     return Unparsed("truncated", text[-EXCERPT:]) if is_cut and may_be_cut else reading
 
 
-def _after_reasoning(text: str) -> tuple[str, bool]:
+def after_reasoning(text: str) -> tuple[str, bool]:
     """What is said outside reasoning blocks, and whether a block is still open at the end.
 
     A closing tag without an opening one closes a block that the prompt's template opened.
@@ -202,35 +257,43 @@ def _before_end(text: str) -> str:
     return text[start:].strip()
 
 
-def _read_turns(text: str, scale: Scale, labels: Sequence[str]) -> int | Unparsed:
+def is_refusal(text: str) -> bool:
+    """Whether a model says in a text that it declines to answer."""
+    return _REFUSAL.search(text) is not None
+
+
+def _read_turns(text: str, reader: Reader) -> int | Unparsed:
     """Read what comes before a next question; where that says nothing, the question may be the one that was asked."""
     turn = next((match.start() for match in _NEXT_TURN.finditer(text) if match.start()), None)
-    reading = _read_turn(text[:turn].strip(), scale, labels)
+    reading = _read_turn(text[:turn].strip(), reader)
     if turn and isinstance(reading, Unparsed) and reading.reason in ("empty", "no_number"):
-        return _read_turn(text, scale, labels)
+        return _read_turn(text, reader)
     return reading
 
 
-def _read_turn(text: str, scale: Scale, labels: Sequence[str]) -> int | Unparsed:
+def _read_turn(text: str, reader: Reader) -> int | Unparsed:
     if not text:
         return Unparsed("empty", "")
     keys = list(_KEY.finditer(text))
     values = _answer_values(text, keys)
     for value in reversed(values):
-        numbers = find_numbers(value, scale, labels)
-        if numbers:
-            return _judge(numbers, scale)
-    numbers = () if values else find_numbers(_without_explanations(text, keys), scale, labels)
+        found = reader.find(value)
+        if found:
+            return _read_found(found, reader)
+    found = () if values else reader.find(_without_explanations(text, keys))
     # a refusal may mention numbers (years, shares), as long as it offers none as an answer
-    if len(numbers) != 1 and _REFUSAL.search(text):
+    if len(found) != 1 and is_refusal(text):
         return Unparsed("refusal", text[:EXCERPT])
-    return _judge(numbers, scale) if numbers else Unparsed("no_number", (values[-1] if values else text)[:EXCERPT])
+    return _read_found(found, reader) if found else Unparsed("no_number", (values[-1] if values else text)[:EXCERPT])
 
 
-def _judge(numbers: tuple[str, ...], scale: Scale) -> int | Unparsed:
-    if len(numbers) > 1:
-        return Unparsed("several_numbers", ", ".join(number[:20] for number in numbers[:3])[:EXCERPT])
-    (number,) = numbers
+def _read_found(found: tuple[str, ...], reader: Reader) -> int | Unparsed:
+    if len(found) > 1:
+        return Unparsed("several_numbers", ", ".join(answer[:20] for answer in found[:3])[:EXCERPT])
+    return reader.judge(found[0])
+
+
+def _judge(number: str, scale: Scale) -> int | Unparsed:
     value = read_value(number)
     if value.denominator > 1:
         return Unparsed("not_integer", number[:EXCERPT])

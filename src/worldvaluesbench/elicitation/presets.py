@@ -68,7 +68,7 @@ def load_presets() -> Mapping[str, Preset]:
     text = (files("worldvaluesbench") / "data" / "presets.toml").read_text(encoding="utf-8")
     presets = parse_presets(text)
     for preset in presets.values():
-        if load_template(preset.template).uses_persona != preset.uses_persona:
+        if preset.uses_persona and not load_template(preset.template).uses_persona:
             raise PromptError(f"{preset.name}: uses_persona does not fit its template {preset.template}.")
     return presets
 

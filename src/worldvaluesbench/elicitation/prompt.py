@@ -123,18 +123,26 @@ def scale_options(item: Item) -> Options:
 
 
 def render_prompt(
-    template: Template, persona: Persona, item: Item, *, style: Style = "list", options: Options | None = None
+    template: Template,
+    persona: Persona,
+    item: Item,
+    *,
+    style: Style = "list",
+    options: Options | None = None,
+    persona_text: str | None = None,
 ) -> str:
     """The prompt that asks a model what this person answered to an item.
 
     `options` replaces the item's scale points where they are shown in another order or by other symbols.
+    `persona_text` is the persona as rendered before, for whoever asks the same person many items.
 
     Raises PromptError where the template fails; the message repeats nothing of the person.
     """
     values: dict[str, object] = {"question": item.question, "low": item.scale.low, "high": item.scale.high}
     # made only for templates that use them: millions of prompts are rendered for a plan
     if template.uses_persona:
-        values |= {"persona": render_persona(persona, style), "facts": persona.facts}
+        text = render_persona(persona, style) if persona_text is None else persona_text
+        values |= {"persona": text, "facts": persona.facts}
     if "options" in template.variables:
         values["options"] = scale_options(item) if options is None else options
     try:

@@ -70,6 +70,10 @@ class Settings:
             raise PromptError(
                 f"{self.method} asks each prompt once, found n {self.n}; only sampled asks several times."
             )
+        if self.is_structured and self.method in ("token_probs", "option_likelihood"):
+            raise PromptError(
+                f"{self.method} reads probabilities, no text; structured output is for greedy, sampled and verbalised."
+            )
         if self.labels not in LABELS:
             raise PromptError(f"There are no labels {self.labels!r}; there are {', '.join(LABELS)}.")
         if not 1 <= self.orders <= MAX_ORDERS:
@@ -137,13 +141,14 @@ def settle(
     start = load_preset(preset)
     chosen = method or start.method
     own = METHOD_TEMPLATES.get(chosen)
-    if template is None and own is not None and preset != DEFAULT_PRESET:
+    if template is None and own is not None and start.template != load_preset(DEFAULT_PRESET).template:
         raise PromptError(
             f"The preset {preset} asks for JSON with a rating, which {chosen} does not read; choose the preset "
             f"{DEFAULT_PRESET} or give a template."
         )
     wanted = template or load_template(own or start.template)
-    shown = DEFAULT_ATTRIBUTES if attributes is None else attributes
+    usual = DEFAULT_ATTRIBUTES if start.uses_persona or template is not None else ()
+    shown = usual if attributes is None else attributes
     is_same = chosen == start.method
     content: dict[str, Any] = {
         "preset": preset,

@@ -33,8 +33,9 @@ _BETWEEN = (
     r"""(?:[:=>{→]|->|(?:is|would be|will be|es|ist|est|是|为|は)(?!\w{2}))"""
     r"""["'`*_\[({<\s]{0,8}(?:(?:an?|option|number)\s)?["'`*_]{0,3}(?P<rest>[^\n]{0,120})"""
 )
-_LABELLED = re.compile(rf"(?<![A-Za-z])(?:{_ANSWER_WORDS})s?{_BETWEEN}", re.IGNORECASE)
-_FINAL = re.compile(rf"\bfinal (?:answer|score|rating|response|choice){_BETWEEN}", re.IGNORECASE)
+NAMED_ANSWER = re.compile(rf"(?<![A-Za-z])(?:{_ANSWER_WORDS})s?{_BETWEEN}", re.IGNORECASE)
+"""An answer that is named as such, "Answer: ..."; what follows is the group `rest`."""
+FINAL_ANSWER = re.compile(rf"\bfinal (?:answer|score|rating|response|choice){_BETWEEN}", re.IGNORECASE)
 
 _TAIL = re.compile(
     r"\s{0,2}(?:%|\+|percent|or (?:higher|lower|more|less|above|below)\b|"
@@ -108,10 +109,10 @@ def find_numbers(text: str, scale: Scale, labels: Sequence[str] = ()) -> tuple[s
     if whole:
         return (whole,)
     text = _without_list(_without_scale(text, scale))
-    finals = list(_named(_FINAL, text, scale, labels))
+    finals = list(_named(FINAL_ANSWER, text, scale, labels))
     if finals:
         return finals[-1]
-    named = [number for numbers in _named(_LABELLED, text, scale, labels) for number in numbers]
+    named = [number for numbers in _named(NAMED_ANSWER, text, scale, labels) for number in numbers]
     strong = _distinct([*named, *_alone_on_line(text, labels)])
     return strong or _only_number(text, labels)
 

@@ -1,0 +1,130 @@
+"""The end of a run: the answers table and, last of all, the manifest, once nothing is missing."""
+
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import polars as pl
+
+from worldvaluesbench.elicitation.answers import order_disagreement, write_answers
+from worldvaluesbench.elicitation.budget import Budget, Spending
+from worldvaluesbench.elicitation.journal import JOURNAL, open_journal
+from worldvaluesbench.elicitation.received import Received, read_received
+from worldvaluesbench.elicitation.run import ANSWERS, PLANNED, RUN, Run, write_whole
+from worldvaluesbench.folder import MANIFEST, file_facts, manifest_of, read_manifest
+
+_LIBRARIES = ("polars", "openai", "aiohttp", "torch", "transformers")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a session of asking ended. Counts are over all sessions, but for failures and `seconds`, which are its own.
+
+    `n_done` of `n_completions` samples have an answer, of which `unparsed` counts those that could not be read, by
+    reason. `failures` counts requests that have none, by what is told of them. `cost` is None without prices. `why`
+    says in one line why the run is not finished, or that it was before; "" where it finished now.
+    """
+
+    n_completions: int
+    n_done: int
+    unparsed: Mapping[str, int]
+    n_retried: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: float | None
+    is_finished: bool
+    is_interrupted: bool = False
+    seconds: float = 0.0
+    failures: Mapping[str, int] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def n_unparsed(self) -> int:
+        """How many completions could not be read."""
+        return sum(self.unparsed.values())
+
+    @property
+    def n_failed(self) -> int:
+        """How many requests failed and are asked again in the next session."""
+        return sum(self.failures.values())
+
+
+def conclude_run(run: Run, budget: Budget | None = None) -> Outcome:
+    """Finish a run whose journal is complete, without asking anyone; say what is missing where it is not.
+
+    For completions that reach the journal by another way than `ask`. Prices in `budget` say what they cost.
+
+    Raises RunError where the journal is damaged or another process writes to it.
+    """
+    if run.is_finished:
+        return read_outcome(run)
+    with open_journal(run.folder):
+        spending = Spending(budget or Budget())
+        received = read_received(run, spending)
+        if received.is_complete:
+            finish_run(run, received, spending)
+            return outcome_of(received, spending, is_finished=True)
+    missing = run.n_completions - received.n_done
+    why = f"{missing:,} of {run.n_completions:,} completions are missing" if missing else "unparsed samples are left"
+    return outcome_of(received, spending, is_finished=False, why=f"{why}; ask the run again.")
+
+
+def finish_run(run: Run, received: Received, spending: Spending, seconds: float | None = None) -> None:
+    """Write the answers table of a complete run and its manifest, last. `seconds`: how long the last session took."""
+    write_answers(run.folder)
+    outcome = outcome_of(received, spending, is_finished=True)
+    kept = ("n_completions", "n_done", "unparsed", "n_retried", "prompt_tokens", "completion_tokens", "cost")
+    counts = {name: value for name, value in asdict(outcome).items() if name in kept}
+    content = {key: value for key, value in run.description.items() if key not in ("kind", "worldvaluesbench", "files")}
+    budget = spending.budget
+    content |= counts | {
+        "n_unparsed": outcome.n_unparsed,
+        "price_in": budget.price_in,
+        "price_out": budget.price_out,
+        "last_session_seconds": None if seconds is None else round(seconds, 3),
+        "order_disagreement": _order_disagreement(run),
+        "versions": _versions(),
+    }
+    files = {name: file_facts(run.folder / name) for name in (RUN, *PLANNED, JOURNAL, ANSWERS)}
+    write_whole(run.folder / MANIFEST, manifest_of("run", content) | {"files": files})
+
+
+def outcome_of(received: Received, spending: Spending, *, is_finished: bool, **others: Any) -> Outcome:
+    """An outcome with the counts of what was received and spent; `others` are further fields of it."""
+    return Outcome(
+        n_completions=received.n_completions,
+        n_done=received.n_done,
+        unparsed={reason: n for reason, n in sorted(received.unparsed.items()) if n},
+        n_retried=received.n_retried,
+        prompt_tokens=spending.prompt_tokens,
+        completion_tokens=spending.completion_tokens,
+        cost=spending.spent,
+        is_finished=is_finished,
+        **others,
+    )
+
+
+def read_outcome(run: Run) -> Outcome:
+    """The outcome of a run that was finished before, from its manifest."""
+    manifest = read_manifest(run.folder, "run")
+    names = ("n_completions", "n_done", "unparsed", "n_retried", "prompt_tokens", "completion_tokens", "cost")
+    return Outcome(
+        **{name: manifest[name] for name in names},
+        is_finished=True,
+        why="The run was finished before; there is nothing to do.",
+    )
+
+
+def _order_disagreement(run: Run) -> list[dict[str, Any]] | None:
+    """How far the orders of the options disagree, where there are several."""
+    if run.settings.orders == 1:
+        return None
+    return order_disagreement(pl.read_parquet(run.folder / ANSWERS)).to_dicts()
+
+
+def _versions() -> dict[str, str]:
+    used = {name: version(name) for name in _LIBRARIES if name in sys.modules}
+    return {"python": platform.python_version(), **used}

@@ -1,0 +1,235 @@
+"""A run: one model asked the requests of one plan with one set of settings, as a folder that can be gone on with.
+
+`run.json` says what is asked of whom and never changes; beside it stand `requests.parquet` and `examples.parquet`
+(the plan), `journal.jsonl` (what came back) and, once all has come, `answers.parquet` and `manifest.json`. A folder
+without a manifest is unfinished: asking again with the same settings goes on where it stopped.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from worldvaluesbench.benchmark.dataset import CATALOGUE
+from worldvaluesbench.elicitation.journal import JOURNAL, open_journal
+from worldvaluesbench.elicitation.plan import EXAMPLES, REQUESTS, Plan, read_codebook, read_requests, write_plan
+from worldvaluesbench.elicitation.prompt import parse_template
+from worldvaluesbench.elicitation.request import Request
+from worldvaluesbench.elicitation.settings import Settings, differences
+from worldvaluesbench.errors import PromptError, RunError
+from worldvaluesbench.folder import MANIFEST, file_facts, manifest_of
+from worldvaluesbench.survey.codebook import Codebook
+
+RUN, ANSWERS = "run.json", "answers.parquet"
+PLANNED = (REQUESTS, EXAMPLES, CATALOGUE)
+"""The files of the plan, which stand beside `run.json` and never change."""
+
+_COMPARED = ("name", "settings", "model", "examples", "dataset", "n_examples", "n_requests", "n_completions")
+
+
+class Described(Protocol):
+    """Whoever answers a run, as far as its folder says: every `Model` is one."""
+
+    @property
+    def name(self) -> str:
+        """The name, for tables and folders."""
+        ...
+
+    def describe(self) -> Mapping[str, object]:
+        """What must not change within a run. Never a key."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, opened: its folder, what `run.json` says, and the settings and codebook that read its answers."""
+
+    folder: Path
+    description: Mapping[str, Any] = field(repr=False)
+    settings: Settings = field(repr=False)
+    codebook: Codebook = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """The run's name, for tables."""
+        return str(self.description["name"])
+
+    @property
+    def model(self) -> Mapping[str, Any]:
+        """What the model said of itself."""
+        return dict(self.description["model"])
+
+    @property
+    def is_invented(self) -> bool:
+        """Whether the people in the dataset were invented."""
+        return bool(self.description["is_invented"])
+
+    @property
+    def n_examples(self) -> int:
+        """How many examples it covers."""
+        return int(self.description["n_examples"])
+
+    @property
+    def n_requests(self) -> int:
+        """How many distinct requests it sends."""
+        return int(self.description["n_requests"])
+
+    @property
+    def n_completions(self) -> int:
+        """How many completions it wants, retries apart."""
+        return int(self.description["n_completions"])
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether everything has come and the manifest stands."""
+        return (self.folder / MANIFEST).is_file()
+
+    def requests(self) -> Iterator[Request]:
+        """All its requests as they were planned, lazily."""
+        return read_requests(self.folder, self.settings, self.codebook)
+
+
+def begin_run(plan: Plan, model: Described, folder: Path | str, name: str | None = None) -> Run:
+    """Begin a run in an absent or empty folder, or open the one that was begun there with the same plan and model.
+
+    `name` is that of the model where none is given, and that of the run where it was begun before.
+
+    Raises RunError where the folder holds something else, a run with other settings (the differences are named), or
+    a run that another process is beginning or asking.
+    """
+    folder = Path(folder).resolve()
+    wanted = _plain(_describe(plan, model, name))
+    if (folder / RUN).exists():
+        return _reopen(folder, wanted, has_name=name is not None)
+    _check_free(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open_journal(folder):  # its lock keeps a second writer out from the first moment
+            if (folder / RUN).exists():
+                return _reopen(folder, wanted, has_name=name is not None)
+            write_plan(plan, folder)
+            files = {file: file_facts(folder / file) for file in PLANNED}
+            write_whole(folder / RUN, manifest_of("run", wanted) | {"files": files})
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another place.") from None
+    return open_run(folder)
+
+
+def open_run(folder: Path | str) -> Run:
+    """Open the run in a folder, finished or not.
+
+    Raises RunError where there is none, or its plan was changed since it was made.
+    """
+    folder = Path(folder).resolve()
+    description = _read_description(folder)
+    for name, facts in description["files"].items():
+        path = folder / name
+        if not path.is_file() or file_facts(path) != facts:
+            raise RunError(f"{path}: is absent or was changed since the run was begun; begin the run again elsewhere.")
+    if description["settings"] is None:
+        raise RunError(f"{folder}: holds answers that were imported; there are no requests to ask or to go on with.")
+    settings = _settings_of(folder / RUN, description["settings"])
+    return Run(folder, description, settings, read_codebook(folder))
+
+
+def check_model(run: Run, model: Described) -> None:
+    """Raise RunError where a model is not the one that a run was begun with."""
+    found = differences(run.model, _plain(model.describe()))
+    if found:
+        raise RunError(f"{run.folder}: was begun with another model; choose another folder. {'; '.join(found)}.")
+
+
+def write_whole(path: Path, content: object) -> None:
+    """Write JSON aside and move it into place, so that a killed process leaves all of it or nothing."""
+    aside = path.with_name(f".{path.name}.unfinished")
+    with aside.open("w", encoding="utf-8") as stream:
+        stream.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    aside.replace(path)
+
+
+def _describe(plan: Plan, model: Described, name: str | None) -> dict[str, Any]:
+    dataset = plan.examples.dataset
+    return {
+        "name": name or model.name,
+        "settings": plan.settings.describe(),
+        "model": model.describe(),
+        "examples": plan.examples.describe(),
+        "dataset": dataset.receipt,
+        "is_invented": dataset.is_invented,
+        "n_examples": plan.n_examples,
+        "n_requests": plan.n_requests,
+        "n_completions": plan.n_completions,
+    }
+
+
+def _plain(content: object) -> Any:
+    """The content as JSON gives it back, to be compared with a file."""
+    return json.loads(json.dumps(content))
+
+
+def _reopen(folder: Path, wanted: Mapping[str, Any], *, has_name: bool) -> Run:
+    run = open_run(folder)
+    compared = [key for key in _COMPARED if has_name or key != "name"]
+    before, now = ({key: content.get(key) for key in compared} for content in (run.description, wanted))
+    found = differences(before, now)
+    if found:
+        raise RunError(
+            f"{folder}: holds a run with other settings; go on with those, or choose another folder. "
+            f"Differences: {'; '.join(found)}."
+        )
+    return run
+
+
+def _check_free(folder: Path) -> None:
+    """Raise RunError unless a run can be begun here: nothing, or what a begin that was killed has left."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RunError(f"{folder}: is a file; expected the name of a folder for the run.")
+    names = {path.name for path in folder.iterdir()}
+    if not names:
+        return
+    journal = folder / JOURNAL
+    is_ours = journal.is_file() and journal.stat().st_size == 0
+    foreign = sorted(names - {JOURNAL, *PLANNED, f".{RUN}.unfinished"})
+    if foreign or not is_ours:
+        raise RunError(
+            f"{folder}: holds {(foreign or sorted(names))[0]} and no run; choose an empty folder or another name."
+        )
+
+
+def _read_description(folder: Path) -> Mapping[str, Any]:
+    path = folder / RUN
+    if not folder.is_dir():
+        raise RunError(f"{folder}: there is no such folder; expected a run made by `wvb ask`.")
+    if not path.is_file():
+        raise RunError(f"{folder}: no {RUN}, so this is no run; expected a folder made by `wvb ask`.")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise RunError(f"{path}: cannot be read as JSON; begin the run again elsewhere.") from None
+    absent = [
+        key for key in (*_COMPARED, "is_invented", "files") if not isinstance(content, dict) or key not in content
+    ]
+    if absent:
+        raise RunError(f"{path}: says nothing of {absent[0]}; expected what `wvb ask` writes there.")
+    return dict(content)
+
+
+def _settings_of(path: Path, described: Mapping[str, Any]) -> Settings:
+    """The settings that a run was begun with, from their description."""
+    content: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in described.items()
+    }
+    try:
+        name, text = described["template"]["name"], described["template"]["text"]
+        template = parse_template(f"{{# name: {name} #}}\n{text}", f"{path} template")
+        return Settings(**content | {"template": template})
+    except (KeyError, TypeError):
+        raise RunError(f"{path}: its settings are not those of this version of worldvaluesbench.") from None
+    except PromptError as error:
+        raise RunError(f"{path}: its settings cannot be used ({error}).") from None

@@ -1,0 +1,174 @@
+"""Shares that a model states: the percentage of people it gives to each option, read from its text."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from worldvaluesbench.elicitation.choices import ShownChoice
+from worldvaluesbench.elicitation.parse import EXCERPT, PLAIN, Unparsed, after_reasoning, is_refusal
+from worldvaluesbench.elicitation.statement import DECORATION
+
+TOLERANCE = 0.02
+"""How far the sum of stated shares may be from 1 (or 100%); they are then divided by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A distribution over the scale points of an item, in the order of the scale; its probabilities sum to 1.
+
+    `coverage` is how much there was before they were divided by their sum: the probability known to be on the options
+    (`token_probs`, `option_likelihood`), or the sum of the stated shares, at most 1.
+    """
+
+    probabilities: tuple[float, ...]
+    coverage: float
+
+
+_OBJECT = re.compile(r"\{[^{}]*+\}?")
+_NUMBER = r"[-+−]?(?:\d++(?:[.,]\d++)?|\.\d++)"
+_ENTRY = re.compile(
+    r"""\\?(?P<quote>["'])(?P<key>[^"\n{}]{1,160}?)\\?(?P=quote)\s{0,9}[:=]\s{0,9}(?P<value>"[^"\n{}]*+"|'[^'\n{}]*+'|[^,}\n]++)"""
+    r"""|(?<=[{,\n])\s{0,9}(?P<bare>\w{1,3})\s{0,9}[:=]\s{0,9}(?P<plain>"[^"\n{}]*+"|'[^'\n{}]*+'|[^,}\n]++)"""
+)
+_LINE = re.compile(
+    rf"^[ \t*_\-•>|]{{0,8}}(?P<key>[^\n]{{1,160}}?)[*_` ]{{0,4}}\s{{0,3}}(?:[:=|→]|->|[–—-](?=\s))[*_` ~≈]{{0,4}}"
+    rf"(?P<value>{_NUMBER}\s?(?:%|percent)?)[*_` .,;|]{{0,6}}$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_SHARE = re.compile(rf"[~≈]?\s?(?P<number>{_NUMBER})\s?(?P<percent>%|percent)?", re.IGNORECASE)
+_ASIDE = re.compile(
+    r"explanation|thoughtful explanation|reason(?:ing)?|rationale|thoughts?|comment|notes?|total|sum|question|item|n|"
+    r"confidence|answer|format|unit",
+    re.IGNORECASE,
+)
+"""Keys beside the shares that say nothing about any option."""
+
+
+def parse_shares(
+    completion: str, choices: tuple[ShownChoice, ...], *, finish_reason: str | None = None
+) -> Distribution | Unparsed:
+    """Read the share that a completion states for each option, or why it states none.
+
+    Read is, after any reasoning block, the last JSON object that gives a number to an option, however it is nested or
+    fenced; without one, the lines that do, such as "1: 40%". An option goes by its symbol, its label, or both. Shares
+    are percentages, or fractions where they sum to 1. The sum may be off by 2 in a hundred; shares are then divided by
+    it. Nothing is filled in: every option must have its share, an option not mentioned is not taken for 0.
+
+    >>> choices = ShownChoice("1", "Yes", 1), ShownChoice("2", "No", 2)
+    >>> parse_shares('{"1": 60, "2": "40%"}', choices)
+    Distribution(probabilities=(0.6, 0.4), coverage=1.0)
+    >>> parse_shares('{"1": 60}', choices).reason
+    'missing_options'
+    """
+    text = completion.translate(PLAIN).strip()
+    if finish_reason == "content_filter":
+        return Unparsed("filtered", text[:EXCERPT])
+    spoken, is_open = after_reasoning(text)
+    reading = _read(spoken, choices)
+    if isinstance(reading, Distribution):
+        return reading
+    is_cut = finish_reason == "length" or (finish_reason is None and (is_open or _is_open_object(spoken)))
+    may_be_cut = reading.reason in ("empty", "no_shares", "missing_options", "bad_sum")
+    return Unparsed("truncated", text[-EXCERPT:]) if is_cut and may_be_cut else reading
+
+
+def _read(text: str, choices: tuple[ShownChoice, ...]) -> Distribution | Unparsed:
+    if not text:
+        return Unparsed("empty", "")
+    names = _names_of(choices)
+    stated = _stated(text, names)
+    if stated is None:
+        return Unparsed("refusal" if is_refusal(text) else "no_shares", text[:EXCERPT])
+    shares: dict[int, tuple[float, bool]] = {}
+    for key, value in stated:
+        rating, share = names.get(_plain(key)), _share_of(value)
+        fault = _fault(rating, share, shares, key)
+        if fault:
+            return Unparsed(fault, f"{key}: {value}"[:EXCERPT])
+        if rating is not None and share is not None:
+            shares[rating] = share
+    return _distribution_of(shares, [choice.rating for choice in choices])
+
+
+def _fault(
+    rating: int | None, share: tuple[float, bool] | None, shares: Mapping[int, tuple[float, bool]], key: str
+) -> str | None:
+    """Why an entry cannot be a part of a distribution; None: it can, or it is no part of it."""
+    if rating is None:
+        is_aside = share is None or share[0] == 0 or _ASIDE.fullmatch(key.strip(DECORATION)) is not None
+        return None if is_aside else "unknown_options"
+    if share is None or share[0] < 0:
+        return "not_a_share"
+    return "several_shares" if rating in shares and shares[rating] != share else None
+
+
+def _distribution_of(shares: Mapping[int, tuple[float, bool]], ratings: Sequence[int]) -> Distribution | Unparsed:
+    absent = sorted(set(ratings) - shares.keys())
+    if absent:
+        return Unparsed("missing_options", ", ".join(map(str, absent)))
+    total = math.fsum(share for share, _ in shares.values())
+    is_percent = total > 2 or any(percent for _, percent in shares.values())
+    whole = 100.0 if is_percent else 1.0
+    if abs(total / whole - 1) > TOLERANCE + 1e-9:
+        return Unparsed("bad_sum", f"{total:g}")
+    return Distribution(tuple(shares[rating][0] / total for rating in sorted(ratings)), min(1.0, total / whole))
+
+
+def _stated(text: str, names: Mapping[str, int]) -> list[tuple[str, str]] | None:
+    """The entries of the last object, or else of the lines, that give a number to an option; None: nothing does."""
+    for entries in (*_objects(text), [(match["key"], match["value"]) for match in _LINE.finditer(text)]):
+        own = [value for key, value in entries if _plain(key) in names]
+        if any(_share_of(value) is not None for value in own):
+            return entries
+    return None
+
+
+def _objects(text: str) -> Iterator[list[tuple[str, str]]]:
+    """The entries of every innermost object, the last object first."""
+    for found in reversed(_OBJECT.findall(text)):
+        if ":" in found or "=" in found:
+            yield _entries(found)
+
+
+def _entries(text: str) -> list[tuple[str, str]]:
+    try:
+        content = json.loads(text, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        matches = list(_ENTRY.finditer(text))
+        return [(match["key"] or match["bare"], match["value"] or match["plain"]) for match in matches]
+    return [(str(key), str(value)) for key, value in content]
+
+
+@lru_cache(maxsize=4096)
+def _share_of(value: str) -> tuple[float, bool] | None:
+    """A number, and whether it is said to be a percentage; None where the value is no number."""
+    match = _SHARE.fullmatch(value.strip(" \t\r\n\"'*_`"))
+    if match is None:
+        return None
+    number = float(match["number"].replace(",", ".").replace("−", "-")[:40])
+    return number, match["percent"] is not None
+
+
+@lru_cache(maxsize=1024)
+def _names_of(choices: tuple[ShownChoice, ...]) -> Mapping[str, int]:
+    """The rating of every name that an option goes by."""
+    names: dict[str, int] = {}
+    for choice in choices:
+        both = f"{choice.symbol} {choice.label}" if choice.label else choice.symbol
+        names |= {_plain(name): choice.rating for name in (choice.label, both, choice.symbol) if name}
+    return names
+
+
+@lru_cache(maxsize=4096)
+def _plain(key: str) -> str:
+    """A key as it is compared: words and numbers only, in lower case, without "option" or "answer" before them."""
+    words = re.findall(r"-?\w+", key.casefold().replace("'", ""))
+    return " ".join(words[1:] if len(words) > 1 and words[0] in ("option", "answer", "choice") else words)
+
+
+def _is_open_object(text: str) -> bool:
+    opening = text.rfind("{")
+    return opening >= 0 and text.find("}", opening) < 0

@@ -1,0 +1,171 @@
+"""Symbols: which option a text names by its letter or its words. Never guessed; what is not named is not read."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from worldvaluesbench.elicitation.choices import ShownChoice
+from worldvaluesbench.elicitation.parse import EXCERPT, Reader, Unparsed
+from worldvaluesbench.elicitation.statement import DECORATION, FINAL_ANSWER, NAMED_ANSWER
+
+_CHOSEN = re.compile(
+    r"\b(?:(?:say|choose|pick|select|answer|respond|reply|go|opt|give)(?:s|es|ed)?|chose|chosen|said|likely|"
+    r"probably|option|letter)"
+    r"""(?: with| for| option| letter| that it is)?:?\s{1,3}(?P<rest>)""",
+    re.IGNORECASE,
+)
+_FOLLOWED = re.compile(
+    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!?(=<,/&|\n]|[–—-](?!\w))|"""
+    r"""\s+(?:because|since|as|or|and|but|given|due|based|for|on|out)\b)"""
+)
+"""What may follow a name that is an answer; "A person" and "No respect" do not pass for A and No."""
+_OPENED = re.compile(
+    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!)\]=\n]|[–—-](?!\w)|,?\s(?:because|since|as|given|due)\b))"""
+)
+"""What may follow a name that opens a text; "No, but" does not pass."""
+_ALSO = re.compile(r"""[*_"'`)\]]{0,3}\s{0,2}(?:,?\s?\b(?:or|and|to)\b|[/,&|–-])\s{0,2}(?:option\s)?[*_"'`(\[]{0,3}""")
+_LEAD = re.compile(r"""[\s"'`*_(\[:]{0,8}""")
+_LETTER = re.compile(r"[A-Z]")
+_LINE_ENDS = " \t\"'`*_#>()[]{}<.,;:!|\\~"
+
+
+@dataclass(frozen=True)
+class _Names:
+    """By what names options go, and the pattern of a name: a letter, a letter with a label, or a label."""
+
+    symbols: frozenset[str]
+    by_label: dict[str, str]
+    pattern: re.Pattern[str]
+
+
+def has_numbers(choices: Sequence[ShownChoice]) -> bool:
+    """Whether the options are named by their ratings: always with digits, and where an item has no words for all."""
+    return all(choice.symbol == str(choice.rating) for choice in choices)
+
+
+def has_letters(choices: Sequence[ShownChoice]) -> bool:
+    """Whether the options are named by the letters A, B, C, ..."""
+    return all(_LETTER.fullmatch(choice.symbol) for choice in choices)
+
+
+def reader_of(choices: tuple[ShownChoice, ...]) -> Reader:
+    """The reader of answers that name options by letters or words, for `parse.read_answer`."""
+    ratings = {choice.symbol: choice.rating for choice in choices}
+
+    def judge(symbol: str) -> int | Unparsed:
+        return ratings[symbol] if symbol in ratings else Unparsed("off_scale", symbol[:EXCERPT])
+
+    def may_go_on(text: str, rating: int) -> bool:
+        end = _plain(text)
+        own = next(_plain(symbol) for symbol, known in ratings.items() if known == rating)
+        return end.endswith(own) and any(_plain(symbol).startswith(f"{own} ") for symbol in ratings)
+
+    return Reader(lambda text: find_symbols(text, choices), judge, may_go_on)
+
+
+def find_symbols(text: str, choices: tuple[ShownChoice, ...]) -> tuple[str, ...]:
+    """Find the symbols that a text offers as its answer, each once.
+
+    None: it offers none. One: that is the answer; a letter that is no option's is given as written. Several: which is
+    meant is not clear. What counts is, in this order: a name that is all there is (a letter in either case); what is
+    said to be the final answer; an answer that is named as such, chosen, or alone on its line (where lines list all
+    options they say nothing); a name that opens the text.
+
+    A name is the symbol, the label, or both; where both disagree they are two answers. The longest name counts: "Not
+    at all important" is not "Important". Letters in a sentence are capitals.
+    """
+    names = _names_of(choices)
+    bare = text.strip(DECORATION)
+    # one letter is an answer in either case; in a sentence "a" is a word
+    whole = _exactly(bare.upper() if len(bare) == 1 else bare, names)
+    if whole:
+        return whole
+    finals = [found for found in _after(FINAL_ANSWER, text, names) if found]
+    if finals:
+        return finals[-1]
+    lines = _on_lines(text, names)
+    is_list = set(lines) == names.symbols
+    offered = [*_after(NAMED_ANSWER, text, names), *_after(_CHOSEN, text, names), () if is_list else lines]
+    strong = tuple(dict.fromkeys(symbol for found in offered for symbol in found))
+    return strong or (lines if is_list else _opening(text, names))
+
+
+@lru_cache(maxsize=1024)
+def _names_of(choices: tuple[ShownChoice, ...]) -> _Names:
+    is_letter = has_letters(choices)
+    labels = {(choice.label if is_letter else choice.symbol): choice.symbol for choice in choices}
+    labels.pop("", None)
+    spelled = "|".join(_pattern_of(label) for label in sorted(labels, key=len, reverse=True)) or "(?!)"
+    letter = r"(?P<letter>[A-Z])(?![\w'])" if is_letter else "(?P<letter>(?!))"
+    beside = rf"(?:\s{{0,2}}[=:.,)\]–—(-]{{1,3}}\s{{0,2}}[\"'(]?(?P<beside>(?i:{spelled}))(?!\w)[\"')]?)?"
+    pattern = rf"(?<!\w)(?:{letter}{beside}|(?P<label>(?i:{spelled}))(?![\w']))"
+    by_label = {_plain(label): symbol for label, symbol in labels.items()}
+    return _Names(frozenset(choice.symbol for choice in choices), by_label, re.compile(pattern))
+
+
+def _pattern_of(label: str) -> str:
+    return r"[\s,]{1,3}".join(word.replace("'", "'?") for word in re.findall(r"[\w']+", label))
+
+
+def _plain(label: str) -> str:
+    """A label as it is compared: its words, without case, apostrophes and commas."""
+    return " ".join(re.findall(r"\w+", label.casefold().replace("'", "")))
+
+
+def _symbols_in(match: re.Match[str], names: _Names) -> tuple[str, ...]:
+    found = [match["letter"]] if match["letter"] else []
+    found += [names.by_label[_plain(label)] for label in (match["beside"], match["label"]) if label]
+    return tuple(dict.fromkeys(found))
+
+
+def _exactly(text: str, names: _Names) -> tuple[str, ...]:
+    match = names.pattern.fullmatch(text)
+    return _symbols_in(match, names) if match else ()
+
+
+def _after(cue: re.Pattern[str], text: str, names: _Names) -> Iterator[tuple[str, ...]]:
+    """What is named behind each of these cues: one symbol, several, or nothing."""
+    match = cue.search(text)
+    while match:
+        start = match.start("rest")
+        # the cue takes "a" for an article; a capital one is an answer
+        start -= 2 if text[start - 2 : start] == "A " else 0
+        lead = _LEAD.match(text, start)
+        yield _named_at(text, lead.end() if lead else start, names)
+        # the rest of a line may hold the next cue
+        match = cue.search(text, match.start("rest"))
+
+
+def _named_at(text: str, start: int, names: _Names) -> tuple[str, ...]:
+    first = names.pattern.match(text, start)
+    if first is None or not _FOLLOWED.match(text, first.end()):
+        return ()
+    found = _symbols_in(first, names)
+    if found[0] not in names.symbols and found[0] == "I":
+        return ()
+    return tuple(dict.fromkeys([*found, *_also_at(text, first.end(), names)]))
+
+
+def _also_at(text: str, start: int, names: _Names) -> tuple[str, ...]:
+    """What is named beside the name that ends here: "B" behind the A of "A or B"."""
+    joint = _ALSO.match(text, start)
+    second = names.pattern.match(text, joint.end()) if joint else None
+    return _symbols_in(second, names) if second and _FOLLOWED.match(text, second.end()) else ()
+
+
+def _on_lines(text: str, names: _Names) -> tuple[str, ...]:
+    """The names that are all that stands on their lines: one, several, or the list of all options."""
+    bare = (line.strip(_LINE_ENDS) for line in text.splitlines() if len(line) < 300)
+    found = (symbol for line in bare for symbol in _exactly(line, names))
+    return tuple(dict.fromkeys(symbol for symbol in found if symbol in names.symbols))
+
+
+def _opening(text: str, names: _Names) -> tuple[str, ...]:
+    start = len(text) - len(text.lstrip(DECORATION + "-–—"))
+    match = names.pattern.match(text, start)
+    if match is None:
+        return ()
+    also = _also_at(text, match.end(), names)
+    found = _symbols_in(match, names) if also or _OPENED.match(text, match.end()) else ()
+    return tuple(dict.fromkeys(symbol for symbol in [*found, *also] if symbol in names.symbols))

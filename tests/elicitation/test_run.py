@@ -1,0 +1,218 @@
+"""A run folder: begun once, gone on with by the same settings only, and never in the way of a second try."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tests.elicitation.runs import small_plan, steady_model
+from worldvaluesbench.benchmark.build import build_dataset
+from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.elicitation.ask import ask
+from worldvaluesbench.elicitation.choices import Labels
+from worldvaluesbench.elicitation.examples import split_examples
+from worldvaluesbench.elicitation.journal import JOURNAL, open_journal
+from worldvaluesbench.elicitation.model import FunctionModel
+from worldvaluesbench.elicitation.plan import Plan, build_plan
+from worldvaluesbench.elicitation.run import begin_run, check_model, open_run
+from worldvaluesbench.elicitation.settings import settle
+from worldvaluesbench.errors import RunError
+from worldvaluesbench.survey.catalogue import catalogue_of
+from worldvaluesbench.survey.codebook import load_codebook
+
+
+@pytest.fixture
+def plan(paper: Dataset, tmp_path: Path) -> Plan:
+    return small_plan(paper, tmp_path, 5)
+
+
+def test_a_run_says_what_is_asked_of_whom(plan: Plan, paper: Dataset, tmp_path: Path) -> None:
+    run = begin_run(plan, steady_model(), tmp_path / "run")
+    assert (run.name, run.model) == ("steady", {"backend": "function", "model": "steady"})
+    assert run.is_invented
+    assert not run.is_finished
+    assert (run.n_examples, run.n_requests, run.n_completions) == (plan.n_examples, plan.n_requests, plan.n_requests)
+    content = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert content["kind"] == "run"
+    assert content["dataset"] == paper.receipt
+    assert set(content["files"]) == {"requests.parquet", "examples.parquet", "question_metadata.json"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"preset": "mixtral-8x7b-instruct"},
+        {"method": "sampled", "n": 3, "seed": 4, "retry_unparsed": 2, "style": "prose", "orders": 2},
+        {"labels": "letters", "without_temperature": True, "stop": ("\n\n", "###"), "attributes": ("Q260",)},
+    ],
+)  # fmt: skip
+def test_an_opened_run_has_the_settings_it_was_begun_with(
+    paper: Dataset, tmp_path: Path, given: dict[str, Any]
+) -> None:
+    begin_run(small_plan(paper, tmp_path, 3, **given), steady_model(), tmp_path / "run", "mine")
+    run = open_run(tmp_path / "run")
+    assert run.settings == settle(**given)
+    assert run.settings.fingerprint == settle(**given).fingerprint
+    assert run.name == "mine"
+
+
+def test_begun_again_with_the_same_it_is_the_same_run(plan: Plan, tmp_path: Path) -> None:
+    before = begin_run(plan, steady_model(), tmp_path / "run", "mine")
+    said = (tmp_path / "run" / "run.json").read_bytes()
+    assert begin_run(plan, steady_model(), tmp_path / "run") == before
+    assert begin_run(plan, steady_model(), tmp_path / "run", "mine") == before
+    assert (tmp_path / "run" / "run.json").read_bytes() == said
+
+
+def test_other_settings_are_refused_with_every_difference(paper: Dataset, plan: Plan, tmp_path: Path) -> None:
+    begin_run(plan, steady_model(), tmp_path / "run")
+    labels: Labels = "letters"
+    other = small_plan(paper, tmp_path, 5, method="sampled", temperature=0.5, n=2, labels=labels)
+    with pytest.raises(RunError) as told:
+        begin_run(other, steady_model("another"), tmp_path / "run", "mine")
+    text = str(told.value)
+    assert "holds a run with other settings" in text
+    for difference in (
+        "settings.method: 'greedy' before, 'sampled' now",
+        "settings.temperature: 0.0 before, 0.5 now",
+        "settings.n: 1 before, 2 now",
+        "settings.labels: 'digits' before, 'letters' now",
+        "model.model: 'steady' before, 'another' now",
+        "name: 'steady' before, 'mine' now",
+    ):
+        assert difference in text.split("Differences: ")[1].rstrip(".").split("; ")
+    assert "\n" not in text
+
+
+def test_other_examples_are_refused(paper: Dataset, plan: Plan, tmp_path: Path) -> None:
+    begin_run(plan, steady_model(), tmp_path / "run")
+    with pytest.raises(RunError, match="n_examples: 10 before, 12 now"):
+        begin_run(small_plan(paper, tmp_path, 6), steady_model(), tmp_path / "run")
+
+
+def test_another_model_is_not_asked(plan: Plan, tmp_path: Path) -> None:
+    run = begin_run(plan, steady_model(), tmp_path / "run")
+    check_model(run, steady_model())
+    with pytest.raises(RunError, match=r"another model.*model: 'steady' before, 'other' now"):
+        ask(run, steady_model("other"))
+
+
+@pytest.mark.parametrize("name", ["mine.txt", "requests.parquet", "manifest.json", "journal.jsonl"])
+def test_a_folder_that_holds_something_else_is_left_alone(plan: Plan, tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / name).write_text("not ours")
+    with pytest.raises(RunError, match=f"holds {name} and no run"):
+        begin_run(plan, steady_model(), folder)
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [(name, "not ours")]
+
+
+def test_a_file_in_its_place_is_refused(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(RunError, match="is a file; expected the name of a folder"):
+        begin_run(plan, steady_model(), tmp_path / "run")
+
+
+def test_a_begin_that_was_killed_anywhere_does_not_block_the_next(plan: Plan, tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    begin_run(plan, steady_model(), whole)
+    order = [JOURNAL, "requests.parquet", "examples.parquet", ".run.json.unfinished"]
+    for n in range(len(order) + 1):
+        folder = tmp_path / f"killed{n}"
+        folder.mkdir()
+        for name in order[:n]:
+            (folder / name).write_bytes(b"" if name == JOURNAL else b"half")
+        run = begin_run(plan, steady_model(), folder)
+        assert {path.name for path in folder.iterdir()} == {path.name for path in whole.iterdir()}
+        assert ask(run, steady_model()).is_finished
+
+
+def test_a_run_that_is_being_written_is_not_begun_twice(plan: Plan, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with open_journal(folder), pytest.raises(RunError, match="another process is writing to this run"):
+        begin_run(plan, steady_model(), folder)
+    run = begin_run(plan, steady_model(), folder)
+    with open_journal(folder), pytest.raises(RunError, match="another process is writing to this run"):
+        ask(run, steady_model())
+
+
+@pytest.mark.parametrize("name", ["requests.parquet", "examples.parquet"])
+def test_a_plan_that_was_changed_is_refused(plan: Plan, tmp_path: Path, name: str) -> None:
+    begin_run(plan, steady_model(), tmp_path / "run")
+    path = tmp_path / "run" / name
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(RunError, match=f"{name}: is absent or was changed"):
+        open_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "cannot be read as JSON"),
+        ("[]", "says nothing of name"),
+        ('{"kind": "run"}', "says nothing of name"),
+    ],
+)
+def test_a_damaged_description_is_one_line(plan: Plan, tmp_path: Path, content: str, told: str) -> None:
+    begin_run(plan, steady_model(), tmp_path / "run")
+    (tmp_path / "run" / "run.json").write_text(content)
+    with pytest.raises(RunError, match=told):
+        open_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"settings": None}, "imported; there are no requests"),
+        ({"settings": {"later": 1}}, "are not those of this version"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_one_line(
+    plan: Plan, tmp_path: Path, change: dict[str, Any], told: str
+) -> None:
+    begin_run(plan, steady_model(), tmp_path / "run")
+    path = tmp_path / "run" / "run.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(RunError, match=told):
+        open_run(tmp_path / "run")
+
+
+def test_no_run_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="there is no such folder; expected a run"):
+        open_run(tmp_path / "nothing")
+    with pytest.raises(RunError, match=r"no run\.json, so this is no run"):
+        open_run(tmp_path)
+
+
+@dataclass(frozen=True)
+class Described:
+    """Something that answers a run elsewhere: it need not be a model."""
+
+    name: str = "somewhere"
+
+    def describe(self) -> dict[str, object]:
+        return {"backend": "batch", "shape": (1, 2)}
+
+
+def test_what_answers_elsewhere_can_begin_and_reopen_a_run(plan: Plan, tmp_path: Path) -> None:
+    run = begin_run(plan, Described(), tmp_path / "run")
+    assert begin_run(plan, Described(), tmp_path / "run") == run
+    assert replace(run) == run
+
+
+def test_answers_in_words_are_read_by_the_labels_that_were_shown(survey_csv: Path, tmp_path: Path) -> None:
+    catalogue = catalogue_of(load_codebook())
+    text = json.dumps(catalogue["Q46"]).replace("Very happy", "Delighted")
+    assert "Delighted" in text
+    (tmp_path / "words.json").write_text(json.dumps(catalogue | {"Q46": json.loads(text)}))
+    dataset = build_dataset(survey_csv, tmp_path / "d", wordings=tmp_path / "words.json")
+    plan = build_plan(split_examples(dataset, "test", ["Q46"]), settle("default", labels="words"))
+    model = FunctionModel("glad", complete=lambda prompt, sampling: '{"answer": "Delighted"}')
+    outcome = ask(begin_run(plan, model, tmp_path / "run"), model)
+    assert (outcome.is_finished, outcome.n_unparsed) == (True, 0)
+    assert set(pl.read_parquet(tmp_path / "run" / "answers.parquet")["rating"]) == {1}
