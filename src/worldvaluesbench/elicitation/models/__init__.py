@@ -1,0 +1,1 @@
+"""Models that ship: endpoints that speak the OpenAI API, and weights that run here."""

@@ -1,0 +1,79 @@
+"""Bodies: what is sent to an OpenAI-compatible endpoint for a request, the same one by one as in a batch."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from worldvaluesbench.elicitation.request import Request
+
+Endpoint = Literal["chat", "completions"]
+
+URLS: Mapping[Endpoint, str] = {"chat": "/v1/chat/completions", "completions": "/v1/completions"}
+
+TOP_LOGPROBS = 20
+"""How many alternatives of a token are asked for: the most that the widest-spread endpoints give."""
+
+SEEDS_AN_ATTEMPT = 1_000_000
+"""How far apart the seeds of two attempts at the same sample are, so that no two completions share one."""
+
+
+def chat_body(
+    request: Request, model: str, *, top_logprobs: int = TOP_LOGPROBS, is_reasoning: bool = False
+) -> dict[str, Any]:
+    """The body of a chat completion: the prompt as the one message of a user.
+
+    `is_reasoning`: the model takes its limit as `max_completion_tokens`.
+    """
+    body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": request.prompt}]}
+    body |= _drawing(request)
+    if is_reasoning and "max_tokens" in body:
+        body["max_completion_tokens"] = body.pop("max_tokens")
+    if request.method == "token_probs":
+        body |= {"logprobs": True, "top_logprobs": top_logprobs}
+    return body
+
+
+def completion_body(request: Request, model: str, *, top_logprobs: int = TOP_LOGPROBS) -> dict[str, Any]:
+    """The body of a plain completion: the prompt, continued."""
+    body = {"model": model, "prompt": request.prompt} | _drawing(request)
+    return body | ({"logprobs": top_logprobs} if request.method == "token_probs" else {})
+
+
+def echo_body(request: Request, model: str, option: int) -> dict[str, Any]:
+    """The body of a plain completion that gives back the log-probabilities of the prompt with an option behind it.
+
+    `option` is a place in `request.options`. One token is generated and thrown away: not every server generates none.
+    """
+    prompt = request.prompt + continuation_of(request.options[option])
+    return {"model": model, "prompt": prompt, "echo": True, "logprobs": 1, "max_tokens": 1, "temperature": 0.0}
+
+
+def continuation_of(option: str) -> str:
+    """An option as it continues a plain prompt, which ends without a space."""
+    return f" {option}"
+
+
+def seed_of(request: Request) -> int | None:
+    """The seed of a request's first sample; None: none is sent."""
+    if request.sampling.seed is None:
+        return None
+    return request.sampling.seed + request.first_sample + SEEDS_AN_ATTEMPT * request.attempt
+
+
+def _drawing(request: Request) -> dict[str, Any]:
+    """What both kinds of body say of how completions are drawn; what is not set is not sent."""
+    sampling = request.sampling
+    given = {
+        "temperature": sampling.temperature,
+        "max_tokens": sampling.max_tokens,
+        "stop": list(sampling.stop) or None,
+        "seed": seed_of(request),
+        "n": request.n if request.n > 1 else None,
+        "response_format": _response_format(request),
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _response_format(request: Request) -> dict[str, Any] | None:
+    if request.schema is None:
+        return None
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": dict(request.schema)}}

@@ -1,0 +1,157 @@
+"""Calls: a body is sent until it is answered, within the pace that is set and the patience that is left."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from worldvaluesbench.elicitation.models.dialect import Body, Dialect
+from worldvaluesbench.elicitation.models.endpoint import Endpoint
+from worldvaluesbench.elicitation.models.outcomes import Answered, Failed, Filtered, Outcome, Refused, sentence
+from worldvaluesbench.elicitation.models.pace import Pace, Patience
+from worldvaluesbench.elicitation.models.returned import token_counts
+from worldvaluesbench.errors import ModelError
+
+MOST_FAILURES = 20
+"""So many requests in a row that failed for good mean that the endpoint is down."""
+
+T = TypeVar("T")
+Read = Callable[[Mapping[str, Any]], T]
+
+
+@dataclass
+class Calls:
+    """The calls of one session with an endpoint, and what they have shown of it."""
+
+    endpoint: Endpoint
+    dialect: Dialect
+    pace: Pace
+    patience: Patience
+    concurrency: int
+    stopped: ModelError | None = None
+    _was_reached: bool = False
+    _n_failed: int = 0
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.heard = asyncio.Event()
+        self._slots = asyncio.Semaphore(self.concurrency)
+
+    async def settle(self, build: Callable[[], Body], read: Read[T]) -> T | Filtered | Failed | Refused:
+        """Send what `build` makes until it is answered, filtered or has failed for good; `read` reads the answer.
+
+        `build` is called anew for every try, for the dialect may have learned. Refused: the body asked for several
+        prompts in one call, and the endpoint takes one.
+
+        Raises ModelError where no call can succeed.
+        """
+        n_tries = 0
+        while True:
+            body = build()
+            outcome = await self._once(body)
+            if isinstance(outcome, Refused):
+                if build() == body:  # else another call has taught what to do in the meantime
+                    self.dialect.learn(outcome, body)
+                if isinstance(body.get("prompt"), list) and not self.dialect.takes_lists:
+                    return outcome
+                if build() == body:
+                    raise ModelError(f"{self.endpoint.place}: {sentence(outcome)}")
+                continue
+            settled = _read(outcome, read) if isinstance(outcome, Answered) else outcome
+            if not isinstance(settled, Failed):
+                return settled
+            n_tries += 1
+            if n_tries > self.patience.retries or self.stopped is not None:
+                tries = "attempt" if n_tries == 1 else "attempts"
+                return replace(settled, told=f"{settled.told} after {n_tries} {tries}")
+            await self._rest(self.patience.rest(n_tries, settled.rest))
+
+    def stop(self, error: ModelError) -> None:
+        """Begin no further call; the first error is the one that is told."""
+        self.stopped = self.stopped or error
+        self._stop.set()
+        self.heard.set()
+
+    async def until_stopped(self) -> ModelError:
+        """Wait for a stop; the error that is to be told."""
+        await self._stop.wait()
+        assert self.stopped is not None
+        return self.stopped
+
+    def count(self, failure: str | None) -> None:
+        """Count a request that is done; too many failures in a row stop the session."""
+        self._n_failed = 0 if failure is None else self._n_failed + 1
+        if self._n_failed >= MOST_FAILURES:
+            self.stop(
+                ModelError(
+                    f"{self.endpoint.place}: {self._n_failed} requests in a row failed, the last with {failure}; it "
+                    f"seems to be down. What was answered is kept: go on when it is up."
+                )
+            )
+
+    async def _once(self, body: Body) -> Outcome:
+        estimate = 0.0
+        if self.pace.is_limited:
+            estimate = self._estimate(body)
+            await self._rest(self.pace.take(estimate))
+        async with self._slots:
+            if self.stopped is not None:
+                return Failed("the session was stopped")
+            outcome = await self.endpoint.call(body)
+        if isinstance(outcome, Failed) and outcome.is_unreached and not self._was_reached:
+            raise ModelError(
+                f"{self.endpoint.place}: cannot be reached ({outcome.told}); check --base-url, and whether the server "
+                f"is up."
+            )
+        self._was_reached = True
+        if not isinstance(outcome, Refused):  # the first call alone finds out how calls are put
+            self.heard.set()
+        if isinstance(outcome, Answered) and self.pace.is_limited:
+            self._settle_pace(estimate, outcome, body)
+        return outcome
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but not beyond a stop."""
+        if seconds <= 0 or self.stopped is not None:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            return
+
+    def _estimate(self, body: Body) -> float:
+        prompts = body.get("prompt") or [message["content"] for message in body.get("messages", ())]
+        texts = [prompts] if isinstance(prompts, str) else prompts
+        n = body.get("n", 1) * (len(texts) if "prompt" in body else 1)
+        limit = body.get("max_tokens", body.get("max_completion_tokens"))
+        return self.pace.estimate(sum(map(len, texts)), n, limit)
+
+    def _settle_pace(self, estimate: float, outcome: Answered, body: Body) -> None:
+        prompt, completion = token_counts(outcome.body)
+        if prompt is None or completion is None:
+            return
+        self.pace.learn(completion, body.get("n", 1))
+        self.pace.settle(estimate, prompt + completion)
+
+
+async def all_of(awaited: Sequence[Awaitable[T]]) -> list[T]:
+    """All results, each waited for, so that what was paid for arrives even where one of them raises; then it does."""
+    results = await asyncio.gather(*awaited, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+def sum_known(numbers: Sequence[int | None]) -> int | None:
+    """The sum of token counts; None where one of them is not known."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if len(known) == len(numbers) else None
+
+
+def _read(answered: Answered, read: Read[T]) -> T | Failed:
+    try:
+        return read(answered.body)
+    except ModelError:
+        return Failed("a reply that is no completion")

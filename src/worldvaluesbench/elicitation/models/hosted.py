@@ -1,0 +1,181 @@
+"""Hosted: a model behind an OpenAI-compatible endpoint, asked over HTTP through the official client.
+
+Nothing is opened before the first request, and the client's library is imported only then. The key is read from the
+environment at that time; it is in no description, message or log line.
+"""
+
+import importlib
+import threading
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from os import environ
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from worldvaluesbench.elicitation.models.background import replies_from
+from worldvaluesbench.elicitation.models.bodies import TOP_LOGPROBS, URLS, Endpoint
+from worldvaluesbench.elicitation.models.dialect import Dialect
+from worldvaluesbench.elicitation.models.pace import Pace, Patience
+from worldvaluesbench.elicitation.presets import METHODS, Method
+from worldvaluesbench.elicitation.request import Reply, Request
+from worldvaluesbench.errors import ModelError
+
+if TYPE_CHECKING:
+    from worldvaluesbench.elicitation.models.session import Session
+
+KEY_ENV = "OPENAI_API_KEY"
+DEFAULT_URL = "https://api.openai.com/v1"
+DEFAULT_HOST = "api.openai.com"
+
+
+@dataclass(frozen=True, slots=True)
+class HostedOptions:
+    """How an endpoint is driven; nothing of it changes what is asked.
+
+    `concurrency`: calls at a time; `requests_per_minute` and `tokens_per_minute`: no more than these (None: no limit).
+    `timeout`: seconds that one call may take, `deadline` those of a request with all its tries (None: no limit).
+    `retries`: further tries of a call that failed for now, with rests that double from `first_rest` seconds.
+    `top_logprobs`: alternatives asked for by token_probs; fewer where the endpoint allows fewer. `is_reasoning`: the
+    model wants its limit as `max_completion_tokens`; without it that is found out by one refused call.
+    """
+
+    concurrency: int = 64
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    timeout: float = 120.0
+    deadline: float | None = None
+    retries: int = 8
+    first_rest: float = 0.5
+    top_logprobs: int = TOP_LOGPROBS
+    is_reasoning: bool = False
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1 or self.retries < 0 or self.top_logprobs < 2 or self.first_rest < 0:
+            raise ModelError(
+                f"concurrency is {self.concurrency}, retries {self.retries}, top_logprobs {self.top_logprobs}, "
+                f"first_rest {self.first_rest}; expected at least 1, 0, 2 and 0."
+            )
+        for name in ("requests_per_minute", "tokens_per_minute", "timeout", "deadline"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ModelError(f"{name} is {value}; expected a number above 0.")
+
+
+@dataclass(frozen=True)
+class HostedModel:
+    """A `Model` behind an endpoint that speaks the OpenAI API.
+
+    `base_url` None: that of the environment variable OPENAI_BASE_URL, else OpenAI's own. `key_env` names the
+    environment variable with the key. `endpoint`: `chat`, or `completions` for models that continue a text, which alone
+    can answer by `option_likelihood`, if the endpoint echoes.
+
+    Raises ModelError for an address that cannot be one, or holds what belongs into the environment.
+    """
+
+    name: str
+    base_url: str | None = None
+    key_env: str = KEY_ENV
+    endpoint: Endpoint = "chat"
+    options: HostedOptions = field(default_factory=HostedOptions)
+
+    def __post_init__(self) -> None:
+        if self.endpoint not in URLS:
+            raise ModelError(f"There is no endpoint {self.endpoint!r}; there are {', '.join(URLS)}.")
+        _check_address(self._address)
+
+    @property
+    def methods(self) -> frozenset[Method]:
+        """The elicitation methods that its kind of endpoint can answer."""
+        return frozenset(METHODS) - ({"option_likelihood"} if self.endpoint == "chat" else set())
+
+    @property
+    def place(self) -> str:
+        """The model and where it is, as messages name it."""
+        return f"{self.name} at {self._address.split('?')[0]}"
+
+    def describe(self) -> Mapping[str, object]:
+        """Its name and address."""
+        return {
+            "backend": "hosted",
+            "model": self.name,
+            "base_url": self._address.split("?")[0],
+            "endpoint": self.endpoint,
+        }
+
+    def replies(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        """A reply for every request, as they arrive; see `Model.replies`.
+
+        Requests are taken in the caller's thread. When they end, what is in flight is still yielded; closing the
+        iterator cancels it.
+        """
+        return replies_from(self._open, self._checked(requests), self.options.concurrency)
+
+    def count_tokens(self, text: str) -> int | None:  # noqa: ARG002
+        """None: no tokenizer is at hand."""
+        return None
+
+    @property
+    def _address(self) -> str:
+        return (self.base_url or environ.get("OPENAI_BASE_URL") or DEFAULT_URL).rstrip("/")
+
+    def _checked(self, requests: Iterable[Request]) -> Iterator[Request]:
+        if urlsplit(self._address).hostname == DEFAULT_HOST and not environ.get(self.key_env, "").strip():
+            raise ModelError(
+                f"{self.place}: a key is wanted; set the environment variable {self.key_env}, or name another with "
+                f"--key-env."
+            )
+        for request in requests:
+            if request.method not in self.methods:
+                raise ModelError(
+                    f"{self.place}: a {self.endpoint} endpoint cannot answer by {request.method}; where the server "
+                    f"echoes prompts, give --endpoint completions."
+                )
+            yield request
+
+    @asynccontextmanager
+    async def _open(self) -> "AsyncIterator[Session]":
+        from worldvaluesbench.elicitation.models.calls import Calls
+        from worldvaluesbench.elicitation.models.endpoint import open_endpoint
+        from worldvaluesbench.elicitation.models.session import Session
+
+        options = self.options
+        limit_name = "max_completion_tokens" if options.is_reasoning else "max_tokens"
+        dialect = Dialect(self.name, self.endpoint, top_logprobs=options.top_logprobs, limit_name=limit_name)
+        async with open_endpoint(
+            self._address,
+            URLS[self.endpoint].removeprefix("/v1"),
+            place=self.place,
+            key_env=self.key_env,
+            timeout=options.timeout,
+            connections=options.concurrency,
+        ) as endpoint:
+            pace = Pace(options.requests_per_minute, options.tokens_per_minute)
+            patience = Patience(options.retries, options.first_rest)
+            yield Session(Calls(endpoint, dialect, pace, patience, options.concurrency), options.deadline)
+
+
+def preload() -> None:
+    """Begin to import the client's library in the background, while something else is prepared."""
+    module = "worldvaluesbench.elicitation.models.session"
+    threading.Thread(target=importlib.import_module, args=(module,), name="wvb-import", daemon=True).start()
+
+
+def _check_address(address: str) -> None:
+    """Raise ModelError unless it is one; never with what may be secret in it."""
+    try:
+        parts = urlsplit(address)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ModelError("The base URL is no address; expected one such as http://localhost:8000/v1.")
+    if parts.username or parts.password:
+        raise ModelError(
+            "The base URL holds a user or password; put the key into the environment variable that --key-env names."
+        )
+    if any(name != "api-version" for name, _ in parse_qsl(parts.query, keep_blank_values=True)) or parts.fragment:
+        raise ModelError(
+            "The base URL holds a query other than api-version; put keys into the environment variable that --key-env "
+            "names."
+        )

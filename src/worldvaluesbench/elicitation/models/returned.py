@@ -1,0 +1,122 @@
+"""Returned: what an OpenAI-compatible endpoint sends back for a body of `bodies`, read into a reply."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from worldvaluesbench.elicitation.request import Completion, Reply, Request, TokenChoice
+from worldvaluesbench.errors import ModelError
+
+MAX_TOKENS_KEPT = 3
+"""How many of the first generated tokens a reply of `token_probs` keeps."""
+
+NO_LOGPROBS = "no_logprobs"
+"""The failure of a response without the log-probabilities that were asked for."""
+
+FILTERED = "content_filter"
+"""The code of a prompt that a filter of the service stopped, whatever the service calls it."""
+
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{1,59}")
+_FILTERS = frozenset({FILTERED, "content_policy_violation", "invalid_prompt", "moderation_blocked"})
+
+
+def read_response(body: Mapping[str, Any], request: Request) -> Reply:
+    """The reply in the body of a chat or plain completion; that of `option_likelihood` is read by `models.echo`.
+
+    Samples count up from the request's first, in the order of their index. A response without the log-probabilities
+    that were asked for is a failure, `NO_LOGPROBS`.
+
+    Raises ModelError where the body is no completion.
+    """
+    choices = choices_in(body)
+    counts = token_counts(body)
+    if request.method != "token_probs":
+        return Reply(request, tuple(map(_completion, choices[: request.n])), (), (), *counts)
+    tokens = _tokens(choices[0].get("logprobs"))
+    if tokens is None:
+        return Reply(request, failure=NO_LOGPROBS)
+    return Reply(request, (), tokens[:MAX_TOKENS_KEPT], (), *counts)
+
+
+def choices_in(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The choices of a body in the order of their index.
+
+    Raises ModelError where it has none.
+    """
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not choices or not all(isinstance(choice, Mapping) for choice in choices):
+        raise ModelError("the response has no choices; expected a chat completion or a completion.")
+    places = [choice.get("index") for choice in choices]
+    if any(not isinstance(place, int) for place in places):
+        return choices
+    return sorted(choices, key=lambda choice: int(choice["index"]))
+
+
+def error_code(body: object) -> str | None:
+    """The code of an error body, or its type, where it is one word; never its message, which may hold a prompt."""
+    error = body.get("error", body) if isinstance(body, Mapping) else None
+    if not isinstance(error, Mapping):
+        return None
+    if _is_of_a_filter(error):
+        return FILTERED
+    found = (error.get(name) for name in ("code", "type"))
+    return next((name for name in found if isinstance(name, str) and _CODE.fullmatch(name)), None)
+
+
+def _is_of_a_filter(error: Mapping[str, Any]) -> bool:
+    inner = error.get("innererror")
+    inner_code = inner.get("code") if isinstance(inner, Mapping) else None
+    return error.get("code") in _FILTERS or inner_code == "ResponsibleAIPolicyViolation"
+
+
+def _completion(choice: Mapping[str, Any]) -> Completion:
+    finish = choice.get("finish_reason")
+    message = choice.get("message", choice)
+    if not isinstance(message, Mapping):
+        raise ModelError("a choice has no message; expected a chat completion or a completion.")
+    # a structured answer that is declined stands under `refusal`, with no content
+    texts = (message.get(name) for name in ("content", "text", "refusal"))
+    text = next((text for text in texts if isinstance(text, str) and text), "")
+    return Completion(text, finish if isinstance(finish, str) else None)
+
+
+def _tokens(logprobs: object) -> tuple[TokenChoice, ...] | None:
+    """The tokens of a choice in either shape of log-probabilities; None where there are none."""
+    if not isinstance(logprobs, Mapping):
+        return None
+    content = logprobs.get("content")
+    try:
+        if isinstance(content, list):
+            return tuple(_chat_token(entry) for entry in content)
+        tokens, tops = _lists(logprobs, "tokens", "top_logprobs")
+        values = logprobs.get("token_logprobs") or [None] * len(tokens)
+        triples = zip(tokens, values, tops, strict=True)
+        return tuple(_plain_token(*triple) for triple in triples) if tokens else None
+    except (TypeError, ValueError, KeyError, AttributeError):
+        raise ModelError("its log-probabilities are damaged; expected those of a completion.") from None
+
+
+def _chat_token(entry: Mapping[str, Any]) -> TokenChoice:
+    top = {str(entry["token"]): float(entry["logprob"])} if "logprob" in entry else {}
+    for other in entry.get("top_logprobs") or ():
+        top.setdefault(str(other["token"]), float(other["logprob"]))
+    return TokenChoice(str(entry["token"]), top)
+
+
+def _plain_token(token: object, value: object, top: Mapping[str, float] | None) -> TokenChoice:
+    own = {str(token): float(value)} if isinstance(value, int | float) else {}
+    return TokenChoice(str(token), own | {str(name): float(logprob) for name, logprob in (top or {}).items()})
+
+
+def _lists(logprobs: object, *names: str) -> list[list[Any]]:
+    found = [logprobs.get(name) if isinstance(logprobs, Mapping) else None for name in names]
+    return [value if isinstance(value, list) else [] for value in found]
+
+
+def token_counts(body: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Prompt and completion tokens that a response says were paid for; None where it does not."""
+    usage = body.get("usage")
+    if not isinstance(usage, Mapping):
+        return None, None
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return prompt if isinstance(prompt, int) else None, completion if isinstance(completion, int) else None

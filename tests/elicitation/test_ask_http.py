@@ -1,0 +1,120 @@
+"""A run asked over HTTP: faults of the server cost time and no answers, and nothing that is told names anyone."""
+
+import logging
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.elicitation.runs import small_plan
+from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.elicitation.ask import ask
+from worldvaluesbench.elicitation.budget import Budget
+from worldvaluesbench.elicitation.journal import read_journal
+from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions
+from worldvaluesbench.elicitation.models.mock import MockServer, mock_server
+from worldvaluesbench.elicitation.models.mock_options import MockOptions
+from worldvaluesbench.elicitation.progress import Progress
+from worldvaluesbench.elicitation.run import Run, begin_run
+from worldvaluesbench.errors import ModelError
+
+KEY = "sk-mock-0123456789abcdef"
+
+
+def hosted(server: MockServer, name: str = "mock-good", **given: Any) -> HostedModel:
+    options = HostedOptions(**{"concurrency": 16, "first_rest": 0.001, "retries": 12} | given)
+    return HostedModel(name, base_url=server.base_url, key_env="MOCK_KEY", options=options)
+
+
+def begun(dataset: Dataset, folder: Path, server: MockServer, n_each: int = 60, **given: Any) -> Run:
+    return begin_run(small_plan(dataset, folder, n_each, **given), hosted(server), folder / "run")
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOCK_KEY", KEY)
+
+
+def test_with_a_tenth_of_replies_faulty_a_run_completes_and_counts_what_was_injected(
+    paper: Dataset, tmp_path: Path
+) -> None:
+    faults: dict[str, Any] = {"too_many": 0.03, "errors": 0.03, "hang_ups": 0.02, "broken": 0.02}
+    faults |= {"garbage": 0.04, "refusals": 0.03, "cut_offs": 0.02, "filtered": 0.02}
+    with mock_server(MockOptions(seed=5, **faults)) as server:
+        run = begun(paper, tmp_path, server, n_each=150)
+        outcome = ask(run, hosted(server))
+        stats = server.stats()
+    assert outcome.is_finished
+    assert min(stats[kind] for kind in faults) > 0, "every kind of fault was met"
+    assert outcome.n_done == run.n_completions == stats["completions"]
+    assert outcome.unparsed["refusal"] == stats["refusals"]
+    assert outcome.unparsed["filtered"] == stats["filtered"]
+    assert outcome.unparsed["truncated"] == stats["cut_offs"]
+    assert outcome.n_unparsed == sum(stats[kind] for kind in ("garbage", "refusals", "cut_offs", "filtered"))
+
+
+def test_unparsed_completions_are_healed_by_asking_again(paper: Dataset, tmp_path: Path) -> None:
+    with mock_server(MockOptions(seed=5, garbage=0.2, refusals=0.1)) as server:
+        run = begun(paper, tmp_path, server, retry_unparsed=8)
+        outcome = ask(run, hosted(server))
+        stats = server.stats()
+    assert outcome.is_finished
+    assert (outcome.n_unparsed, outcome.n_retried) == (0, stats["garbage"] + stats["refusals"])
+    assert stats["completions"] == run.n_completions + outcome.n_retried
+
+
+def test_the_budget_holds_against_a_server_that_counts_tokens(paper: Dataset, tmp_path: Path) -> None:
+    share, prices = 0.4, Budget(None, 1.0, 2.0)
+    with mock_server() as server:
+        (tmp_path / "whole").mkdir()
+        whole = ask(begun(paper, tmp_path / "whole", server), hosted(server), budget=prices)
+        asked_for_all = server.stats()["requests"]
+        assert whole.cost == pytest.approx((whole.prompt_tokens + 2 * whole.completion_tokens) / 1e6)
+        assert whole.cost is not None
+        budget = Budget(share * whole.cost, 1.0, 2.0)
+        outcome = ask(begun(paper, tmp_path, server), hosted(server), budget=budget)
+        asked = server.stats()["requests"] - asked_for_all
+    assert outcome.cost is not None
+    assert outcome.cost <= share * whole.cost
+    assert 0 < outcome.n_done == asked < whole.n_done
+
+
+def test_a_revoked_key_keeps_what_came_and_is_told_in_one_line(
+    paper: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with mock_server(MockOptions(key=KEY, revoked_after=50)) as server:
+        run = begun(paper, tmp_path, server)
+        with pytest.raises(ModelError) as told:
+            ask(run, hosted(server))
+        n_answered = server.stats()["answered"]
+    journalled = list(read_journal(run.folder))
+    assert 0 < len(journalled) == n_answered
+    assert "\n" not in str(told.value)
+    assert "401" in str(told.value) or "key" in str(told.value)
+    said = str(told.value) + caplog.text
+    assert KEY not in said
+    prompts = [set(request.prompt.splitlines()) for request in run.requests()]
+    personal = {line for line in prompts[0].union(*prompts) - prompts[0].intersection(*prompts) if len(line) > 8}
+    assert [line for line in personal if line in said] == []
+    assert [path.name for path in run.folder.iterdir() if KEY.encode() in path.read_bytes()] == []
+
+
+def test_an_interrupt_takes_in_what_is_in_flight_over_http(paper: Dataset, tmp_path: Path) -> None:
+    said = list[Progress]()
+
+    def watch(progress: Progress) -> None:
+        if progress.n_done and not any(earlier.n_done for earlier in said):
+            os.kill(os.getpid(), signal.SIGINT)
+        said.append(progress)
+
+    with mock_server(MockOptions(latency=0.01)) as server:
+        run = begun(paper, tmp_path, server)
+        outcome = ask(run, hosted(server), watch=watch)
+        assert outcome.is_interrupted
+        assert outcome.n_done == len(list(read_journal(run.folder))) == server.stats()["requests"]
+        assert outcome.n_done < run.n_completions
+        assert ask(run, hosted(server)).is_finished
+        assert server.stats()["requests"] == run.n_completions
