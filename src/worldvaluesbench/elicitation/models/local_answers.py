@@ -1,0 +1,130 @@
+"""Answers of a local model by each method: requests in, replies out, batch by batch."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from worldvaluesbench.elicitation.models.local_groups import Tokens
+from worldvaluesbench.elicitation.models.local_loading import Loaded
+from worldvaluesbench.elicitation.models.local_options import sequence_logprobs, token_table, without_longer
+from worldvaluesbench.elicitation.models.local_reader import Reader
+from worldvaluesbench.elicitation.models.local_tree import Row, tree_of
+from worldvaluesbench.elicitation.models.local_writing import Draft, Written, write
+from worldvaluesbench.elicitation.request import Completion, Reply, Request, TokenChoice
+from worldvaluesbench.errors import ModelError
+
+MAX_TOKENS = 1_024
+"""The most tokens of a completion where the sampling sets no limit."""
+
+MAX_DRAFTS = 512
+"""So many completions are planned together."""
+
+MAX_PLACES = 3
+"""At so many places an answer is looked for, where the model first says a blank, a quote or "Answer:"."""
+
+_SAYS_NOTHING = " \t\r\n\"'`*_([{:"
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A request whose answer is looked for at the next place, and what was said before that."""
+
+    request: Request
+    row: Row
+    said: tuple[TokenChoice, ...] = ()
+
+
+def answer_by_likelihood(loaded: Loaded, reader: Reader, requests: Sequence[Request]) -> Iterator[Reply]:
+    """`option_likelihood`: the probability of each option's full token sequence."""
+    found = loaded.wording.with_options([r.prompt for r in requests], [r.options for r in requests])
+    rows = [Row(prompt, tree_of(frozenset(options))) for prompt, options in found]
+    _check_lengths(loaded, [len(prompt) + max(map(len, options)) for prompt, options in found])
+    for batch in reader.read(rows):
+        sequences = [found[place][1] for place in batch.places]
+        logprobs = sequence_logprobs(batch.logits, [rows[place].tree for place in batch.places], sequences)
+        for place, own, each in zip(batch.places, sequences, logprobs, strict=True):
+            apart = tuple(without_longer(each, own))
+            yield Reply(
+                requests[place], option_logprobs=apart, prompt_tokens=len(rows[place].tokens), completion_tokens=0
+            )
+
+
+def answer_by_tokens(loaded: Loaded, reader: Reader, requests: Sequence[Request]) -> Iterator[Reply]:
+    """`token_probs`: what the answer may begin with, whole options where they need several tokens."""
+    found = loaded.wording.with_spellings([r.prompt for r in requests], [r.options for r in requests])
+    _check_lengths(loaded, [len(prompt) + max(map(len, options)) for prompt, options in found])
+    rows = [Row(prompt, tree_of(frozenset(options))) for prompt, options in found]
+    asked = [_Question(request, row) for request, row in zip(requests, rows, strict=True)]
+    for n_said in range(1, MAX_PLACES + 1):
+        again: list[_Question] = []
+        for question, first in _look(loaded, reader, asked):
+            says_nothing = question.said[-1].token.strip(_SAYS_NOTHING).casefold() in ("", "answer", "the")
+            if says_nothing and n_said < MAX_PLACES and first not in loaded.ends:
+                again.append(replace(question, row=replace(question.row, tokens=(*question.row.tokens, first))))
+            else:
+                n_prompt = len(question.row.tokens) + 1 - n_said
+                yield Reply(question.request, tokens=question.said, prompt_tokens=n_prompt, completion_tokens=n_said)
+        asked = again
+
+
+def _look(loaded: Loaded, reader: Reader, asked: Sequence[_Question]) -> Iterator[tuple[_Question, int]]:
+    """Each question with what was said at one more place, and the most likely token there."""
+    vocabulary = loaded.wording.vocabulary
+    for batch in reader.read([question.row for question in asked]):
+        all_logprobs = batch.logits.float().log_softmax(dim=-1).cpu()
+        for place, logprobs in zip(batch.places, all_logprobs, strict=True):
+            question = asked[place]
+            table = token_table(logprobs, question.row.tree, vocabulary, question.request.options)
+            first = int(logprobs[0, : len(vocabulary.texts)].argmax())
+            text = vocabulary.texts[first]
+            # what begins an option stands for it: of what is listed the most likely
+            said = text if text in table else max(table, key=lambda text: table[text])
+            yield replace(question, said=(*question.said, TokenChoice(said, table))), first
+
+
+def answer_by_text(loaded: Loaded, reader: Reader, requests: Sequence[Request]) -> Iterator[Reply]:
+    """`greedy`, `sampled`, `verbalised`: completions; a reply as soon as all samples of its request are written."""
+    wording = loaded.wording
+    prompts = wording.encode(wording.texts([request.prompt for request in requests]))
+    _check_lengths(loaded, [len(prompt) + 1 for prompt in prompts])
+    drafts: list[tuple[int, int, Draft]] = []
+    for place, (request, prompt) in enumerate(zip(requests, prompts, strict=True)):
+        samples = range(request.first_sample, request.first_sample + request.n)
+        drafts += [(place, sample, _draft(loaded, request, sample, prompt)) for sample in samples]
+    ready: dict[int, dict[int, Written]] = defaultdict(dict)
+    for start in range(0, len(drafts), MAX_DRAFTS):
+        taken = drafts[start : start + MAX_DRAFTS]
+        for number, written in write(reader, wording, loaded.ends, [draft for _, _, draft in taken]):
+            place, sample, _ = taken[number]
+            ready[place][sample] = written
+            if len(ready[place]) == requests[place].n:
+                yield _text_reply(requests[place], ready.pop(place), len(prompts[place]))
+
+
+def _text_reply(request: Request, written: dict[int, Written], n_prompt: int) -> Reply:
+    in_order = [written[sample] for sample in sorted(written)]
+    completions: tuple[Completion, ...] = tuple(one.completion for one in in_order)
+    n_written = sum(one.n_tokens for one in in_order)
+    return Reply(request, completions, prompt_tokens=n_prompt, completion_tokens=n_written)
+
+
+def _draft(loaded: Loaded, request: Request, sample: int, prompt: Tokens) -> Draft:
+    sampling = request.sampling
+    temperature = sampling.temperature
+    if temperature is None:
+        own = getattr(loaded.model.generation_config, "temperature", None)
+        temperature = 0.0 if request.method == "greedy" else 1.0 if own is None else float(own)
+    limit = MAX_TOKENS if sampling.max_tokens is None else sampling.max_tokens
+    if loaded.context is not None:
+        limit = min(limit, loaded.context - len(prompt))
+    seed = 0 if sampling.seed is None else sampling.seed
+    key = f"{seed} {request.request_id} {sample} {request.attempt}"
+    return Draft(prompt, temperature, limit, sampling.stop, key)
+
+
+def _check_lengths(loaded: Loaded, lengths: Sequence[int]) -> None:
+    if loaded.context is not None and max(lengths) > loaded.context:
+        raise ModelError(
+            f"A prompt with its answer has {max(lengths)} tokens, the model reads at most {loaded.context}; show fewer "
+            f"attributes or choose a model with a longer context."
+        )

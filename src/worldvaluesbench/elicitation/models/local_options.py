@@ -1,0 +1,96 @@
+"""Options: how likely each is behind a prompt, from logits at the end of the prompt and within a tree of options."""
+
+from collections.abc import Sequence
+from math import exp, inf, log1p
+from typing import Any
+
+import torch
+
+from worldvaluesbench.elicitation.models.local_groups import Tokens
+from worldvaluesbench.elicitation.models.local_tree import Tree
+from worldvaluesbench.elicitation.models.local_vocabulary import Vocabulary
+
+TOP = 20
+"""So many of the most likely tokens are reported whatever they say, as endpoints do."""
+
+
+def sequence_logprobs(logits: Any, trees: Sequence[Tree], sequences: Sequence[Sequence[Tokens]]) -> list[list[float]]:
+    """The natural log-probability of each row's sequences, full length, [row][sequence].
+
+    `logits`: [rows, places, vocabulary], places as in `Tree`. A sequence may go on: "1" includes "10" where the
+    tokenizer splits digits.
+    """
+    rows: list[int] = []
+    places: list[int] = []
+    tokens: list[int] = []
+    for number, (tree, options) in enumerate(zip(trees, sequences, strict=True)):
+        known = tree.places()
+        for option in options:
+            rows += [number] * len(option)
+            places += [known[option[:length]] for length in range(len(option))]
+            tokens += option
+    at = (torch.tensor(rows, device=logits.device), torch.tensor(places, device=logits.device))
+    totals = torch.logsumexp(logits.float(), dim=-1)
+    chosen = torch.tensor(tokens, device=logits.device)
+    each = iter((logits[at[0], at[1], chosen].float() - totals[at]).double().tolist())
+    return [[sum(next(each) for _ in option) for option in options] for options in sequences]
+
+
+def without_longer(logprobs: Sequence[float], sequences: Sequence[Tokens]) -> list[float]:
+    """The same, but of an option that another begins with only the part that does not go on to that other.
+
+    "1" and "10" are then two different answers whatever the tokenizer does, and their sum is at most 1.
+    """
+    found = []
+    for own, logprob in zip(sequences, logprobs, strict=True):
+        longer = {
+            sequence: other
+            for sequence, other in zip(sequences, logprobs, strict=True)
+            if len(sequence) > len(own) and sequence[: len(own)] == own
+        }
+        nearest = [
+            other
+            for sequence, other in longer.items()
+            if not any(sequence != between and sequence[: len(between)] == between for between in longer)
+        ]
+        share = sum(exp(other - logprob) for other in nearest) if logprob > -inf else 0.0
+        found.append(logprob + log1p(-share) if share < 1 else -inf)
+    return found
+
+
+def token_table(logprobs: Any, tree: Tree, vocabulary: Vocabulary, options: Sequence[str]) -> dict[str, float]:
+    """The log-probabilities of what an answer may begin with, by its text.
+
+    `logprobs`: [places, vocabulary], places as in `Tree`. Listed are the most likely tokens and every token that begins
+    an option, in any spelling. Tokens of the tree, from which an option may go on, are joined to what follows them
+    ("1" and "0" to "10"); what they say themselves counts as far as the word or number ends there, and is left out
+    where that is no option ("Not" of "Not at all").
+    """
+    known = {option.casefold() for option in options}
+    table: dict[str, float] = {}
+    places = tree.places()
+
+    def list_place(path: Tokens, begun: str, total: float) -> float:
+        """List what may stand at a place; returns the share of it, given the place, that goes on from there."""
+        here = logprobs[places[path], : len(vocabulary.texts)].double()
+        listed = vocabulary.beginnings(tuple(options), begun) | set(tree.children(places[path]))
+        goes_on = vocabulary.going_on(listed, is_word=begun[-1:].isalnum())
+        if path == ():
+            listed |= set(here.topk(min(TOP, len(here))).indices.tolist())
+        for token in sorted(listed):
+            text, logprob = begun + vocabulary.texts[token], total + float(here[token])
+            if (*path, token) in places:
+                share = list_place((*path, token), text, logprob)
+                is_option = text.strip().casefold() in known
+                logprob = logprob + log1p(-share) if is_option and share < 1 else -inf
+            if logprob > -inf:
+                table[text] = _log_sum(table.get(text, -inf), logprob)
+        return float(here[torch.from_numpy(goes_on)].exp().sum())
+
+    list_place((), "", 0.0)
+    return table
+
+
+def _log_sum(one: float, two: float) -> float:
+    high, low = max(one, two), min(one, two)
+    return high if low == -inf else high + log1p(exp(low - high))
