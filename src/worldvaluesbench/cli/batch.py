@@ -1,0 +1,133 @@
+"""Commands for answers that are made elsewhere: `wvb batch export`, `wvb batch import`, `wvb import-answers`."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from worldvaluesbench.benchmark.dataset import load_dataset
+from worldvaluesbench.cli import options, show
+from worldvaluesbench.elicitation.batch import BatchFiles, BatchLimits, batch_model_of, export_batch
+from worldvaluesbench.elicitation.batch_import import BatchImport, import_batch
+from worldvaluesbench.elicitation.imported import import_answers as make_run
+from worldvaluesbench.elicitation.run import Run, open_run
+from worldvaluesbench.scoring.answers import read_answers
+
+LIMITS = BatchLimits()
+MEGABYTE = 1_000_000
+
+
+@click.group()
+def batch() -> None:
+    """Ask by files: write requests for a batch service or an offline runner, read what comes back."""
+
+
+@batch.command("export")
+@click.argument("run", type=options.PATH)
+@options.out("The folder of request files to make.")
+@click.option(
+    "--max-requests", type=int, default=LIMITS.max_requests, show_default=True, help="The most lines of a file."
+)
+@click.option(
+    "--max-megabytes",
+    type=float,
+    default=LIMITS.max_bytes / MEGABYTE,
+    show_default=True,
+    help="The most megabytes of a file.",
+)
+@click.option(
+    "--max-n", type=int, default=LIMITS.max_n, show_default=True, help="The most completions that one line asks for."
+)
+@click.option("--reasoning", is_flag=True, help="The model takes its limit as max_completion_tokens.")
+@click.option("--top-logprobs", type=click.IntRange(min=2), help="How many alternatives token_probs asks for.")
+@options.force
+def export(  # noqa: PLR0913 - one parameter an option
+    run: Path,
+    out: Path,
+    max_requests: int,
+    max_megabytes: float,
+    max_n: int,
+    reasoning: bool,
+    top_logprobs: int | None,
+    force: bool,
+) -> None:
+    """Write what RUN still wants as request files in OpenAI's batch format.
+
+    RUN is a run folder, begun or unfinished. What its journal holds already is left out.
+    """
+    opened = open_run(run)
+    limits = BatchLimits(max_requests, int(max_megabytes * MEGABYTE), max_n)
+    begun = batch_model_of(opened)
+    top = begun.top_logprobs if top_logprobs is None else top_logprobs
+    model = replace(begun, is_reasoning=reasoning or begun.is_reasoning, top_logprobs=top)
+    show_export(export_batch(opened, out, model, limits=limits, force=force), opened)
+
+
+def show_export(written: BatchFiles, run: Run) -> None:
+    """Print what was exported, and how it comes back."""
+    show.say_invented(run.is_invented)
+    show.say(
+        f"{show.counted(written.n_completions, 'completion')} wanted, {show.counted(written.n_lines, 'line')} in "
+        f"{show.counted(len(written.paths), 'file')}:"
+    )
+    for path in written.paths:
+        show.say(f"  {path}")
+    show.say(f"When the results are there: wvb batch import {run.folder} RESULTS...")
+
+
+@batch.command("import")
+@click.argument("run", type=options.PATH)
+@click.argument("files", nargs=-1, required=True, type=options.PATH)
+def import_(run: Path, files: tuple[Path, ...]) -> None:
+    """Read result files into RUN, and finish it if nothing is missing.
+
+    FILES are output and error files in any order, plain or gz. What RUN has already is passed over, so a file can be
+    given again.
+    """
+    opened = open_run(run)
+    show_import(import_batch(opened, files), opened)
+
+
+def show_import(done: BatchImport, run: Run) -> None:
+    """Print what an import brought and what is still missing."""
+    show.say_invented(run.is_invented)
+    known = f", {done.n_known:,} were there before" if done.n_known else ""
+    show.say(f"{show.counted(done.n_new, 'completion')} journalled{known}.")
+    if done.n_unknown:
+        show.say(f"{show.counted(done.n_unknown, 'line')} of no request of this run passed over.")
+    for name in done.torn:
+        show.say(f"{name}: its last line breaks off; download it again and import it again.")
+    if done.failed:
+        show.table(("failed, still missing", "lines"), list(done.failed.items()))
+    if done.unparsed:
+        show.table(("could not be read", "completions"), list(done.unparsed.items()))
+    if done.is_finished:
+        show.say(f"Nothing is missing. Run: {run.folder}")
+        return
+    missing, requests = show.counted(done.n_missing, "completion"), show.counted(done.n_requests_missing, "request")
+    show.say(
+        f"Still missing: {missing} of {requests}. For their request files: wvb batch export {run.folder} --out DIR"
+    )
+
+
+@click.command("import-answers")
+@click.argument("file", type=options.PATH)
+@options.out("The run folder to make.")
+@click.option("--name", help="What the run is called. Default: the file's name without its ending.")
+@click.option("--data", type=options.PATH, help="The dataset folder whose respondents were answered for.")
+@options.force
+def import_answers(file: Path, out: Path, name: str | None, data: Path | None, force: bool) -> None:
+    """Make a run folder of answers made elsewhere.
+
+    FILE is csv, tsv or parquet with the columns QUESTION_ID, PARTICIPANT_ID and SCORE. Without --data, ids are kept as
+    they are given.
+    """
+    dataset = None if data is None else load_dataset(data)
+    made = make_run(read_answers(file), out, name=name, dataset=dataset, force=force)
+    show.say_invented(made["is_invented"])
+    rows = [(made["imported"]["n_rows"], made["n_answers"], *made["unparsed"].values())]
+    show.table(("rows", "ratings", *made["unparsed"]), rows, title=made["name"], left=0)
+    if made["n_rows_of_unknown_respondents"]:
+        n = show.counted(made["n_rows_of_unknown_respondents"], "row")
+        show.say(f"{n} of respondents whom the dataset does not have.")
+    show.say(f"Run: {out}")

@@ -1,0 +1,194 @@
+"""Answers made elsewhere, brought into a run folder of their own, so that they stand beside runs that `wvb` asked.
+
+Nothing is known of how they were asked: the folder has no settings, no requests and no journal. It has the answers,
+each as its file has it and as it was read, and says which file that was.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.elicitation.plan import EXAMPLES
+from worldvaluesbench.elicitation.run import ANSWERS, RUN
+from worldvaluesbench.errors import RunError
+from worldvaluesbench.folder import (
+    check_destination,
+    file_facts,
+    manifest_of,
+    new_folder,
+    read_manifest,
+    write_json,
+    write_manifest,
+)
+from worldvaluesbench.survey.codebook import Codebook, load_codebook
+
+RUN_KIND = "run"
+
+SPACES = " \t\n\r\v\f"
+"""What may stand around an answer: ASCII blanks only, as the published scorer reads them."""
+
+
+class AnswersFile(Protocol):
+    """A file of answers as `worldvaluesbench.scoring.answers.read_answers` gives it."""
+
+    @property
+    def name(self) -> str:
+        """The file's name without folder and suffix."""
+        ...
+
+    @property
+    def file_name(self) -> str:
+        """The file's name."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Its SHA-256."""
+        ...
+
+    @property
+    def frame(self) -> pl.DataFrame:
+        """`item_id` (null: none of ours), `respondent_id` (null: no whole number), `answer` (text or numbers)."""
+        ...
+
+
+def import_answers(
+    answers: AnswersFile, folder: Path, *, name: str | None = None, dataset: Dataset | None = None, force: bool = False
+) -> dict[str, Any]:
+    """Make a finished run folder of a file of answers; returns its manifest.
+
+    `name` is what the run is called (default: as the file). With a `dataset` the folder says whose respondents were
+    answered for; without one the ids are kept as given.
+
+    Raises RunError for a name that is none, or where the dataset has none of the respondents; FolderError where the
+    folder cannot be made.
+    """
+    called = answers.name if name is None else name.strip()
+    if not called:
+        raise RunError(f"{answers.file_name}: the run's name is empty; give one, for names tell runs apart.")
+    check_destination(folder, RUN_KIND, force=force)
+    codebook = load_codebook() if dataset is None else dataset.codebook
+    table = answers_table(answers.frame, codebook)
+    unknown = None if dataset is None else _n_unknown(answers, dataset)
+    content = _description(answers, called, table, dataset) | {"n_rows_of_unknown_respondents": unknown}
+    with new_folder(folder, RUN_KIND, force=force) as staging:
+        _examples(table).write_parquet(staging / EXAMPLES, compression="zstd")
+        files = {EXAMPLES: file_facts(staging / EXAMPLES)}
+        write_json(staging / RUN, manifest_of(RUN_KIND, content) | {"files": files})
+        table.write_parquet(staging / ANSWERS, compression="zstd")
+        counts = {"n_answers": table["rating"].count(), "unparsed": _unparsed_counts(table)}
+        write_manifest(staging, RUN_KIND, content | counts)
+    return read_manifest(folder, RUN_KIND)
+
+
+def answers_table(frame: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
+    """The answers table of a run for answers as a file has them: the same rows in the same order.
+
+    `frame` is that of an `AnswersFile`. Beside the columns that every run's answers have there is `raw`, what was
+    written (null: nothing). A row of an unknown item has neither `rating` nor `unparsed`: there is no scale to read it
+    on.
+    """
+    text, number = _texts_and_numbers(frame["answer"])
+    low, high = _ends(frame["item_id"], codebook)
+    judged = frame.select("item_id", "respondent_id").with_columns(raw=text, number=number, low=low, high=high)
+    reason = (
+        pl.when(pl.col("low").is_null())
+        .then(None)
+        .when(pl.col("raw").fill_null("").str.strip_chars(SPACES) == "")
+        .then(pl.lit("empty"))
+        .when(pl.col("number").is_null())
+        .then(pl.lit("no_number"))
+        .when(pl.col("number") != pl.col("number").floor())
+        .then(pl.lit("not_integer"))
+        .when(~pl.col("number").is_between("low", "high"))
+        .then(pl.lit("off_scale"))
+    )
+    is_rating = pl.col("unparsed").is_null() & pl.col("low").is_not_null()
+    return judged.with_columns(unparsed=reason).select(
+        pl.col("item_id").cast(pl.Enum(codebook.item_ids)),
+        "respondent_id",
+        order=pl.lit(0, dtype=pl.UInt8),
+        sample=pl.lit(0, dtype=pl.Int16),
+        rating=pl.when(is_rating).then("number").cast(pl.Int8),
+        probabilities=pl.lit(None, dtype=pl.List(pl.Float64)),
+        coverage=pl.when(is_rating).then(1.0),
+        n=pl.lit(1, dtype=pl.UInt16),
+        attempt=pl.lit(0, dtype=pl.UInt8),
+        unparsed="unparsed",
+        request_id=pl.lit(None, dtype=pl.String),
+        raw="raw",
+    )
+
+
+def _texts_and_numbers(answers: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """What was written, as text, and the finite number that it says; null for none."""
+    text = answers.cast(pl.String)
+    plain = answers.str.strip_chars(SPACES) if answers.dtype == pl.String else answers
+    number = plain.cast(pl.Float64, strict=False)
+    return text, number.set(~number.is_finite().fill_null(False), None)
+
+
+def _ends(item_ids: pl.Series, codebook: Codebook) -> tuple[pl.Series, pl.Series]:
+    """The lowest and highest rating of each row's item; null for an unknown item."""
+    names = [item.item_id for item in codebook.items]
+    low, high = (
+        item_ids.cast(pl.String).replace_strict(names, ends, default=None, return_dtype=pl.Float64)
+        for ends in ([item.scale.low for item in codebook.items], [item.scale.high for item in codebook.items])
+    )
+    return low, high
+
+
+def _examples(table: pl.DataFrame) -> pl.DataFrame:
+    """Each distinct item and respondent of the file, in the order they are met; of no request."""
+    return (
+        table.select("item_id", "respondent_id", "order")
+        .drop_nulls()
+        .unique(maintain_order=True)
+        .with_columns(request=pl.lit(None, dtype=pl.UInt32), sample=pl.lit(None, dtype=pl.Int16))
+    )
+
+
+def _description(answers: AnswersFile, name: str, table: pl.DataFrame, dataset: Dataset | None) -> dict[str, Any]:
+    source = {"name": answers.file_name, "size": answers.size, "sha256": answers.sha256}
+    n_examples = _examples(table).height
+    return {
+        "name": name,
+        "settings": None,
+        "model": {"backend": "imported", "model": name},
+        "imported": source | {"n_rows": table.height, "answers_are_in": ANSWERS},
+        "examples": {"source": "imported", "file": source, "n": n_examples},
+        "dataset": None if dataset is None else dataset.receipt,
+        "is_invented": dataset is not None and dataset.is_invented,
+        "n_examples": n_examples,
+        "n_requests": 0,
+        "n_completions": 0,
+    }
+
+
+def _n_unknown(answers: AnswersFile, dataset: Dataset) -> int:
+    """How many rows name a respondent whom the dataset does not have.
+
+    Raises RunError where all do: then the file was made for another dataset.
+    """
+    known = dataset.respondents(["respondent_id"])["respondent_id"]
+    ids = answers.frame["respondent_id"]
+    n = ids.len() - ids.drop_nulls().is_in(known.implode()).to_list().count(True)
+    if n == ids.len():
+        raise RunError(
+            f"{answers.file_name}: none of its respondents is in {dataset.folder.name}; give the dataset that the "
+            f"answers were made for, or none."
+        )
+    return n
+
+
+def _unparsed_counts(table: pl.DataFrame) -> Mapping[str, int]:
+    counts = table["unparsed"].drop_nulls().value_counts(sort=True)
+    return dict(counts.rows())
