@@ -13,8 +13,8 @@ from worldvaluesbench.errors import FolderError
 from worldvaluesbench.folder import file_facts, read_manifest
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.baselines import BASELINES
+from worldvaluesbench.scoring.reasons import OUTCOMES, REASONS
 from worldvaluesbench.scoring.reference import respondents_reference, world_reference
-from worldvaluesbench.scoring.rows import OUTCOMES, REASONS
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.scoring.scores import Scores, scores_document, write_scores
 from worldvaluesbench.scoring.summary import THRESHOLDS

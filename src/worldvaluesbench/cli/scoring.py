@@ -1,6 +1,7 @@
 """The command that scores: `wvb score`."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from worldvaluesbench.folder import check_destination
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.baselines import BASELINES
 from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
+from worldvaluesbench.scoring.runs import is_finished, is_run
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.scoring.scores import KIND, Scores, scores_document, write_scores
 from worldvaluesbench.survey.attributes import parse_groupings
@@ -21,10 +23,11 @@ MAX_ITEMS_SHOWN = 60
 
 @click.command()
 @click.argument("files", nargs=-1, type=options.PATH)
-@click.option("--answers", multiple=True, type=options.PATH, help="A file of answers; more may follow it.")
+@click.option("--answers", multiple=True, type=options.PATH, help="A file or run; more may follow it.")
 @click.option("--data", type=options.PATH, help="A dataset folder: score against its respondents.")
 @click.option("--against", type=click.Choice(["world"]), help="Score against the embedded world marginals.")
 @click.option("--by", default="", help="Groupings, separated by commas; * crosses: continent,Q260*age_band.")
+@click.option("--partial", is_flag=True, help="Score unfinished runs as far as their answers go.")
 @click.option("--as-published", is_flag=True, help="Treat off-scale and unreadable answers as the published scorer.")
 @options.out("The scores folder to make.")
 @click.option("--json", "as_json", is_flag=True, help="Print scores.json instead of tables.")
@@ -35,26 +38,32 @@ def score(  # noqa: PLR0913  one parameter an option
     data: Path | None,
     against: str | None,
     by: str,
+    partial: bool,
     as_published: bool,
     out: Path,
     as_json: bool,
     force: bool,
 ) -> None:
-    """Score files of answers: Wasserstein-1 distance from the humans, item by item.
+    """Score runs and files of answers: Wasserstein-1 distance from the humans, item by item.
 
-    FILES, or those after --answers, are csv, tsv or parquet with the columns QUESTION_ID, PARTICIPANT_ID and SCORE.
-    Give either --data or --against world.
+    FILES, or those after --answers, are run folders made by `wvb ask`, or csv, tsv or parquet with the columns
+    QUESTION_ID, PARTICIPANT_ID and SCORE. Give either --data or --against world.
     """
     if (data is None) == (against is None):
         raise click.UsageError("Expected either --data DIR or --against world.")
     paths = (*answers, *files)
     if not paths:
-        raise click.UsageError("Expected at least one file of answers: --answers FILE...")
+        raise click.UsageError("Expected at least one file of answers or run: --answers FILE...")
     check_destination(out, KIND, force=force)
     reference = world_reference() if data is None else respondents_reference(load_dataset(data))
     groupings = parse_groupings(by, reference.codebook) if by else ()
+    if partial:
+        make_partial_answers(paths)
     scores = score_answers(
-        [read_answers(path) for path in paths], reference, groupings=groupings, as_published=as_published
+        [read_answers(path, partial=partial) for path in paths],
+        reference,
+        groupings=groupings,
+        as_published=as_published,
     )
     write_scores(scores, out, force=force)
     if as_json:
@@ -68,10 +77,23 @@ def score(  # noqa: PLR0913  one parameter an option
     show.say(f"Scores: {out}")
 
 
+def make_partial_answers(paths: Sequence[Path]) -> None:
+    """Make the answers of those paths that are unfinished runs, from what their journals hold by now."""
+    # only here, for scoring files must not wait for what reads completions
+    from worldvaluesbench.elicitation.answers import write_answers as write_answers_of_run
+
+    for path in paths:
+        if is_run(path) and not is_finished(path):
+            write_answers_of_run(path)
+
+
 def show_scores(scores: Scores) -> None:
     """Print scores: what counted, summaries, and the distance of every item where there are not too many."""
-    show.say_invented(scores.reference.is_invented)
+    show.say_invented(scores.is_invented)
     show.say(describe_reference(scores.reference) + (", as published" if scores.as_published else ""))
+    for one in scores.answers:
+        if one.run is not None and one.run.is_partial:
+            show.say(f"{one.name} is not finished: scored as far as its answers go.")
     _show_outcomes(scores)
     _show_summary(scores)
     items = scores.table["item_id"].n_unique()
@@ -82,7 +104,7 @@ def show_scores(scores: Scores) -> None:
 
 
 def names_without_valid_rows(scores: Scores) -> list[str]:
-    """The files of answers of which no row counts."""
+    """The files and runs of which no row counts."""
     totals = scores.counts.group_by("answers", maintain_order=True).agg(pl.col("valid").sum())
     return totals.filter(pl.col("valid") == 0)["answers"].to_list()
 
@@ -121,7 +143,7 @@ def _show_summary(scores: Scores) -> None:
 
 
 def _once_a_baseline(summary: pl.DataFrame) -> pl.DataFrame:
-    """Group by group: the files of answers, then the baselines, once where they are the same for every file."""
+    """Group by group: files and runs, then the baselines, once where they are the same for all of them."""
     table = summary.unique([name for name in summary.columns if name != "answers"], keep="first", maintain_order=True)
     order = table.select("grouping", "group").unique(maintain_order=True).with_row_index("place")
     is_baseline = pl.col("answered_by").is_in(list(BASELINES))

@@ -8,8 +8,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from worldvaluesbench.errors import AnswersError
+from worldvaluesbench.scoring.askings import Ints
 from worldvaluesbench.scoring.reference import Reference
-from worldvaluesbench.scoring.rows import Ints
 from worldvaluesbench.survey.attributes import Grouping, level_label
 from worldvaluesbench.survey.codebook import Codebook
 

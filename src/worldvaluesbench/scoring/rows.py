@@ -1,4 +1,4 @@
-"""The rows of a file of answers, sorted: each counts, or is left out for exactly one reason."""
+"""The rows of a file or run, sorted: each counts, or is left out for exactly one reason."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -8,41 +8,25 @@ import polars as pl
 from numpy.typing import NDArray
 
 from worldvaluesbench.scoring.answers import Answers
-from worldvaluesbench.scoring.ratings import FLAWS, read_numbers, read_ratings
+from worldvaluesbench.scoring.askings import Askings, Ints, Mask, find_askings, is_first
+from worldvaluesbench.scoring.ratings import FLAWS, Ratings, read_numbers, read_ratings
+from worldvaluesbench.scoring.reasons import OUTCOMES, REASONS, UNPARSED, VALID
 from worldvaluesbench.scoring.reference import Humans
 from worldvaluesbench.survey.codebook import load_codebook
 
-REASONS = {
-    "unknown_item": "the item id is none of ours",
-    "unknown_id": "the reference has no respondent of this id",
-    "empty": "there is no answer",
-    "no_number": "the answer is not a number",
-    "not_integer": "the answer is a number, but not a whole one",
-    "off_scale": "the answer is a whole number beyond the item's scale",
-    "no_response": "the person gave no valid response to the item",
-    "duplicate": "an earlier row that counts has the same item and respondent",
-}
-"""Why a row is left out. A row that several reasons fit is counted under the first of them, in this order."""
-
-VALID = "valid"
-OUTCOMES = (VALID, *REASONS)
-"""Every row of a file has one of these outcomes."""
-
 ROWS_AT_ONCE = 2**20
-
-Mask = NDArray[np.bool_]
-Ints = NDArray[np.int16 | np.int32 | np.int64]
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Every row of a file of answers, in file order, as arrays of shape (rows,).
+    """Every row of a file of answers or of a run, in its order there, as arrays of shape (rows,).
 
     `item` and `respondent` are places among the humans' items and respondents (-1: unknown; against the world
     every respondent is -1). `human_point` is the place from 0 of that respondent's response on the item's scale
     (negative: none; against the world 0 where the item has marginals), `point` that of the answer, truncated to a
     whole number. `has_number`: whether there is one; `is_off_scale`: whether it lies beyond the scale. `outcome` is
     an index into `OUTCOMES`. `off_points`, shape (off-scale rows,), says exactly where the rows off the scale lie.
+    `askings`: what a run has on top; None for a file, where every row is an example of its own.
     """
 
     item: Ints
@@ -53,6 +37,7 @@ class Rows:
     is_off_scale: Mask
     off_points: NDArray[np.float64]
     outcome: NDArray[np.int8]
+    askings: Askings | None = None
 
     @property
     def is_valid(self) -> Mask:
@@ -78,7 +63,10 @@ def sort_rows(answers: Answers, humans: Humans) -> Rows:
     with ThreadPoolExecutor() as pool:
         slices = answers.frame.iter_slices(ROWS_AT_ONCE)
         parts = list(pool.map(lambda frame: _sort_slice(frame, humans), slices))
-    rows = Rows(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Rows)))
+    names = [field.name for field in fields(Rows) if field.name != "askings"]
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    askings = None if answers.run is None else find_askings(answers.frame, arrays["item"])
+    rows = Rows(**arrays, askings=askings)
     rows.outcome[_duplicates(answers.frame["respondent_id"], rows, humans)] = OUTCOMES.index("duplicate")
     return rows
 
@@ -92,10 +80,9 @@ def _sort_slice(frame: pl.DataFrame, humans: Humans) -> Rows:
     ratings = read_ratings(frame["answer"])
     has_number, point = ratings.has_number, ratings.rating - low
     is_off_scale = has_number & ((point < 0) | (point >= np.take(humans.n_points.astype(np.int16), item)))
-    found = {flaw: ratings.flaw == FLAWS.index(flaw) for flaw in FLAWS[1:]} | {
+    found = _find_flaws(frame, ratings, is_off_scale) | {
         "unknown_item": item < 0,
         "unknown_id": (respondent < 0) & (humans.marginals is None),
-        "off_scale": is_off_scale,
         "no_response": human_point < 0,
     }
     outcome = np.full(item.size, OUTCOMES.index(VALID), dtype=np.int8)
@@ -105,6 +92,19 @@ def _sort_slice(frame: pl.DataFrame, humans: Humans) -> Rows:
     off = np.flatnonzero(is_off_scale)
     off_points = np.trunc(read_numbers(frame["answer"].gather(off))) - np.take(humans.low.astype(np.float64), item[off])
     return Rows(item, respondent, human_point, point, has_number, is_off_scale, off_points, outcome)
+
+
+def _find_flaws(frame: pl.DataFrame, ratings: Ratings, is_off_scale: Mask) -> dict[str, Mask]:
+    """Which rows have no answer or none on the scale, by reason."""
+    found = {flaw: ratings.flaw == place for place, flaw in enumerate(FLAWS) if flaw} | {"off_scale": is_off_scale}
+    if "unparsed" in frame.columns:
+        # where there is no text a run has a distribution, or says itself what is wrong
+        found["empty"] = found["empty"] & frame["answer"].is_not_null().to_numpy()
+        unparsed = frame["unparsed"].to_physical().fill_null(len(UNPARSED)).to_numpy()
+        for place in np.unique(unparsed[unparsed < len(UNPARSED)]).tolist():
+            reason = UNPARSED[place]
+            found[reason] = found.get(reason, False) | (unparsed == place)
+    return found
 
 
 def _find_items(item_ids: pl.Series, humans: Humans) -> Ints:
@@ -144,8 +144,10 @@ def _pairs(item: Ints, respondent: Ints, humans: Humans) -> Ints:
 def _duplicates(ids: pl.Series, rows: Rows, humans: Humans) -> NDArray[np.int64]:
     """The rows that would count but for an earlier one that does, for the same item and respondent.
 
-    Against the world ids that are no whole numbers repeat nothing.
+    Of a run, for the same order and sample as well. Against the world ids that are no whole numbers repeat nothing.
     """
+    if rows.askings is not None:
+        return np.asarray(np.flatnonzero(rows.is_valid)[~is_first(rows.askings.asking[rows.is_valid])])
     if humans.responses is None:
         could_repeat = np.flatnonzero(rows.is_valid & ids.is_not_null().to_numpy())
         pairs = pl.DataFrame({"item": rows.item[could_repeat], "id": ids[could_repeat]}).to_struct("pair")

@@ -12,17 +12,27 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from worldvaluesbench.errors import AnswersError
+from worldvaluesbench.errors import AnswersError, RunError
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.baselines import BASELINES, MAJORITY, UNIFORM
 from worldvaluesbench.scoring.groups import Groups, find_groups
+from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import Humans, Reference, read_humans
-from worldvaluesbench.scoring.rows import OUTCOMES, Rows, sort_rows
+from worldvaluesbench.scoring.rows import Rows, sort_rows
+from worldvaluesbench.scoring.runs import dataset_difference
 from worldvaluesbench.scoring.scores import Scores
+from worldvaluesbench.scoring.sides import Sides, find_sides
 from worldvaluesbench.scoring.summary import attain, summarise
-from worldvaluesbench.scoring.tally import answer_distances, baseline_distances, tally_rows
+from worldvaluesbench.scoring.tally import answer_distances, baseline_distances, tally_sides
 from worldvaluesbench.survey.attributes import Grouping
 from worldvaluesbench.survey.codebook import Item
+
+_COLLISIONS = {
+    "file": ("files of answers are", "rename one"),
+    "run": ("runs are", "score them apart"),
+    "file, run": ("of the runs and files are", "rename the file"),
+}
+"""What shares a name, by its kinds, and what to do then."""
 
 
 def score_answers(
@@ -32,21 +42,24 @@ def score_answers(
     groupings: Sequence[Grouping] = (),
     as_published: bool = False,
 ) -> Scores:
-    """Score files of answers against the humans of a reference: pooled, and for every group of every grouping.
+    """Score files of answers and runs against the humans of a reference: pooled, and for every group of every grouping.
 
-    Raises AnswersError where two files share a name, one names no known item, or the world is to be grouped.
+    Raises AnswersError where two share a name, one names no known item, or the world is to be grouped; RunError where
+    a run was made from another dataset than that of the reference.
     """
     _check_names(answers)
+    _check_datasets(answers, reference)
     items = _items_of(answers, reference)
     all_groups = find_groups(reference, groupings, len(items))
     humans = read_humans(reference, items)
     tables, counts = [], []
     for one in answers:
         rows = sort_rows(one, humans)
+        sides = find_sides(rows, humans, as_published=as_published)
         counts.append(_count_outcomes(one.name, items, rows))
         labels = pl.lit(one.name).alias("answers"), *_reference_columns(reference)
         for groups in all_groups:
-            table = _score_groups(rows, humans, groups, as_published=as_published)
+            table = _score_groups(sides, rows, humans, groups, as_published=as_published)
             tables.append(table.filter(pl.col("item_id").is_in(one.item_ids)).select(*labels, pl.all()))
     table = pl.concat(tables)
     return Scores(
@@ -66,10 +79,26 @@ def _check_names(answers: Sequence[Answers]) -> None:
         raise AnswersError("There is no file of answers to score; give at least one.")
     twice = [name for name, n in Counter(one.name for one in answers).items() if n > 1]
     if twice:
-        raise AnswersError(f"Two files of answers are called {twice[0]!r}; rename one, for names tell scores apart.")
+        kinds = {one.kind for one in answers if one.name == twice[0]}
+        what, advice = _COLLISIONS[", ".join(sorted(kinds))]
+        raise AnswersError(f"Two {what} called {twice[0]!r}; {advice}, for names tell scores apart.")
     for one in answers:
         if one.name in BASELINES:
-            raise AnswersError(f"{one.file_name}: {one.name!r} is the name of a baseline; rename the file.")
+            raise AnswersError(f"{one.file_name}: {one.name!r} is the name of a baseline; rename the {one.kind}.")
+
+
+def _check_datasets(answers: Sequence[Answers], reference: Reference) -> None:
+    """Raise RunError where a run speaks of other respondents than the reference."""
+    if reference.dataset is None:
+        return
+    for one in answers:
+        made_from = None if one.run is None else one.run.dataset
+        difference = None if made_from is None else dataset_difference(made_from, reference.dataset.receipt)
+        if difference is not None:
+            raise RunError(
+                f"{one.name}: the run was made from another dataset than {reference.dataset.folder}: {difference}; "
+                f"score it with the dataset it was made from."
+            )
 
 
 def _items_of(answers: Sequence[Answers], reference: Reference) -> tuple[Item, ...]:
@@ -82,9 +111,9 @@ def _reference_columns(reference: Reference) -> list[pl.Expr]:
     return [pl.lit(reference.name).alias("reference"), pl.lit(reference.edition, dtype=pl.String).alias("edition")]
 
 
-def _score_groups(rows: Rows, humans: Humans, groups: Groups, *, as_published: bool) -> pl.DataFrame:
-    """A row for each item and each group that any respondent of the file is in."""
-    tally = tally_rows(rows, humans, groups, as_published=as_published)
+def _score_groups(sides: Sides, rows: Rows, humans: Humans, groups: Groups, *, as_published: bool) -> pl.DataFrame:
+    """A row for each item and each group that any respondent of the file or run is in."""
+    tally = tally_sides(sides, rows, humans, groups, as_published=as_published)
     uniform, majority = baseline_distances(tally)
     n_groups, n_items = tally.n_responses.shape
     group, item = np.divmod(np.arange(n_groups * n_items), n_items)

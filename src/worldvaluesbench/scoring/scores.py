@@ -16,10 +16,10 @@ DOCUMENT = "scores.json"
 
 @dataclass(frozen=True)
 class Scores:
-    """What came of scoring some files of answers against one reference.
+    """What came of scoring some files of answers and runs against one reference.
 
-    `table`: a row for each file, group and item. `summary`: mean and spread over items. `attainment`: the share of
-    items within a threshold. `counts`: what became of every row of the files.
+    `table`: a row for each file or run, group and item. `summary`: mean and spread over items. `attainment`: the share
+    of items within a threshold. `counts`: what became of every row.
     """
 
     answers: tuple[Answers, ...]
@@ -30,6 +30,11 @@ class Scores:
     summary: pl.DataFrame = field(repr=False)
     attainment: pl.DataFrame = field(repr=False)
     counts: pl.DataFrame = field(repr=False)
+
+    @property
+    def is_invented(self) -> bool:
+        """Whether the humans were invented, or a run was made for invented people."""
+        return self.reference.is_invented or any(one.is_invented for one in self.answers)
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
@@ -64,11 +69,9 @@ def _receipt(scores: Scores) -> dict[str, Any]:
     totals = scores.counts.drop("item_id").group_by("answers", maintain_order=True).sum()
     outcomes = {row.pop("answers"): row for row in totals.to_dicts()}
     return {
-        "is_invented": scores.reference.is_invented,
+        "is_invented": scores.is_invented,
         "reference": scores.reference.describe(),
         "settings": {"as_published": scores.as_published, "groupings": list(scores.groupings)},
-        "answers": [
-            {"name": one.name, "file": one.file_name, "size": one.size, "sha256": one.sha256} for one in scores.answers
-        ],
+        "answers": [one.describe() for one in scores.answers],
         "outcomes": outcomes,
     }

@@ -6,58 +6,54 @@ import numpy as np
 
 from worldvaluesbench.distribution import Array, shares_of, wasserstein
 from worldvaluesbench.scale import MAX_POINTS
+from worldvaluesbench.scoring.askings import Ints
 from worldvaluesbench.scoring.baselines import majority_distances, uniform_distances
 from worldvaluesbench.scoring.groups import Groups
 from worldvaluesbench.scoring.reference import Humans
-from worldvaluesbench.scoring.rows import Ints, Mask, Rows
+from worldvaluesbench.scoring.rows import Rows
+from worldvaluesbench.scoring.sides import Side, Sides
 
 Shape = tuple[int, int, int]
+Counts = Ints | Array
+"""Whole numbers, or sums of weights."""
 
 
 @dataclass(frozen=True)
 class Tally:
     """Counts per group, item and scale point, shape (groups, items, 10); points beyond an item's scale hold 0.
 
-    `n_points`: points of each item's scale, shape (items,). Answers scored off the scale are counted at its nearer
-    end, and `overshoot`, shape (groups, items), is by how many points they lie beyond it, summed. `first_met`, of the
-    shape of the counts: the row at which a human rating was first met (published treatment only).
+    Those of the answers of a run are weights, for its rows share an example. `n_answers`, shape (groups, items): how
+    many answers there are. `n_points`: points of each item's scale, shape (items,). Answers scored off the scale are
+    counted at its nearer end, and `overshoot`, shape (groups, items), is by how many points they lie beyond it, summed.
+    `first_met`, of the shape of the counts: the row at which a human rating was first met (published treatment only).
     """
 
-    humans: Ints
-    answers: Ints
+    humans: Counts
+    answers: Counts
+    n_answers: Counts
     n_points: Ints
     overshoot: Array
     first_met: Ints | None = None
 
     @property
-    def n_responses(self) -> Ints:
+    def n_responses(self) -> Counts:
         """How many humans are compared, shape (groups, items)."""
         return np.asarray(self.humans.sum(axis=-1))
 
-    @property
-    def n_answers(self) -> Ints:
-        """How many answers they are compared with, shape (groups, items)."""
-        return np.asarray(self.answers.sum(axis=-1))
 
-
-def tally_rows(rows: Rows, humans: Humans, groups: Groups, *, as_published: bool = False) -> Tally:
-    """Count the rows of a file of answers into the groups of one grouping."""
+def tally_sides(sides: Sides, rows: Rows, humans: Humans, groups: Groups, *, as_published: bool = False) -> Tally:
+    """Count both sides of a file or run into the groups of one grouping."""
     shape = (len(groups.labels), len(humans.items), MAX_POINTS)
-    speaks, answers = _sides(rows, as_published=as_published)
-    group = groups.of_respondents(rows.respondent)
-    if group is None:
-        cell = rows.item.astype(np.int32)
-    else:
-        cell = group * len(humans.items) + rows.item
-        speaks, answers = speaks & (group >= 0), answers & (group >= 0)
+    cell = _cells(rows, groups, len(humans.items))
+    answers = _count(sides.answers, cell, shape)
+    are_respondents = humans.marginals is None
     return Tally(
-        humans=_count(cell, rows.human_point, speaks, shape) if humans.marginals is None else humans.marginals[None],
-        answers=_count(cell, _nearest_points(rows, humans) if as_published else rows.point, answers, shape),
+        humans=_count(sides.humans, cell, shape) if humans.marginals is None else humans.marginals[None],
+        answers=answers,
+        n_answers=answers.sum(axis=-1) if sides.answers.weight is None else _count_rows(sides.answers, cell, shape),
         n_points=humans.n_points,
-        overshoot=_overshoot(rows, humans, cell, answers, shape),
-        first_met=_first_met(cell, rows.human_point, speaks, shape)
-        if as_published and humans.marginals is None
-        else None,
+        overshoot=_count_cells(cell[sides.beyond_row], shape, sides.beyond).astype(np.float64),
+        first_met=_first_met(sides.humans, cell, shape) if as_published and are_respondents else None,
     )
 
 
@@ -68,7 +64,8 @@ def answer_distances(tally: Tally) -> Array:
     the distance is that of the answers on the scale, and the way to it on top.
     """
     on_scale = wasserstein(shares_of(tally.humans), shares_of(tally.answers), tally.n_points)
-    return on_scale + tally.overshoot / (np.maximum(tally.n_answers, 1) * (tally.n_points - 1))
+    total = tally.answers.sum(axis=-1)
+    return on_scale + tally.overshoot / (np.where(total > 0, total, 1) * (tally.n_points - 1))
 
 
 def baseline_distances(tally: Tally) -> tuple[Array, Array]:
@@ -79,39 +76,37 @@ def baseline_distances(tally: Tally) -> tuple[Array, Array]:
     )
 
 
-def _sides(rows: Rows, *, as_published: bool) -> tuple[Mask, Mask]:
-    """Which rows stand on the human side, and which on the side of the answers."""
-    if not as_published:
-        return rows.is_valid, rows.is_valid
-    return rows.has_response, rows.has_response & rows.has_number
+def _cells(rows: Rows, groups: Groups, n_items: int) -> Ints:
+    """The cell of each row: group times items plus item. Whoever is in no group is in one after the last."""
+    group = groups.of_respondents(rows.respondent)
+    if group is None:
+        return rows.item.astype(np.int32)
+    return np.where(group < 0, len(groups.labels), group) * n_items + rows.item
 
 
-def _count(cell: Ints, point: Ints, is_in: Mask, shape: Shape) -> Ints:
-    """Count the rows that are in, by cell (group times items plus item) and point, into an array of this shape."""
-    if not is_in.all():
-        cell, point = cell[is_in], point[is_in]
-    return np.bincount(cell * MAX_POINTS + point, minlength=int(np.prod(shape))).reshape(shape)
+def _count(side: Side, cell: Ints, shape: Shape) -> Counts:
+    """Count the entries of a side, or sum their weights, by cell and point into an array of this shape."""
+    cells = cell if side.row is None else cell[side.row]
+    n_bins = int(np.prod(shape))
+    counts = np.bincount(cells * MAX_POINTS + side.point, weights=side.weight, minlength=n_bins)
+    return counts[:n_bins].reshape(shape)
 
 
-def _nearest_points(rows: Rows, humans: Humans) -> Ints:
-    """The points of the scores, those off the scale moved to its nearer end."""
-    highest = (humans.n_points - 1).astype(np.int16)
-    return np.clip(rows.point, 0, np.take(highest, rows.item))
+def _count_rows(side: Side, cell: Ints, shape: Shape) -> Counts:
+    """How many rows stand on a side, by cell, shape (groups, items)."""
+    return _count_cells(cell[side.is_in], shape)
 
 
-def _overshoot(rows: Rows, humans: Humans, cell: Ints, answers: Mask, shape: Shape) -> Array:
-    """By how many points the answers lie beyond their scale, summed over the rows of a cell."""
-    is_counted = answers[rows.is_off_scale]
-    off, point = np.flatnonzero(rows.is_off_scale)[is_counted], rows.off_points[is_counted]
-    beyond = np.maximum(-point, point - (humans.n_points[rows.item[off]] - 1))
-    return np.bincount(cell[off], weights=beyond, minlength=shape[0] * shape[1]).reshape(shape[:2]).astype(np.float64)
+def _count_cells(cells: Ints, shape: Shape, weight: Array | None = None) -> Counts:
+    n_cells = shape[0] * shape[1]
+    return np.bincount(cells, weights=weight, minlength=n_cells)[:n_cells].reshape(shape[:2])
 
 
-def _first_met(cell: Ints, point: Ints, is_in: Mask, shape: Shape) -> Ints:
+def _first_met(side: Side, cell: Ints, shape: Shape) -> Ints:
     """The first row at which each point of each cell occurs."""
-    first = np.full(shape, np.iinfo(np.int64).max)
-    rows = np.flatnonzero(is_in)
-    bins = cell[rows] * MAX_POINTS + point[rows]
+    first = np.full((shape[0] + 1, *shape[1:]), np.iinfo(np.int64).max)
+    row = np.arange(cell.size) if side.row is None else side.row
+    bins = cell[row] * MAX_POINTS + side.point
     # of several values put in one place numpy keeps the last, so rows go in from the end
-    first.reshape(-1)[bins[::-1]] = rows[::-1]
-    return first
+    first.reshape(-1)[bins[::-1]] = row[::-1]
+    return first[:-1]

@@ -1,0 +1,192 @@
+"""A file of answers: which respondent was answered for, on which item, and with what answer.
+
+The published shape has the columns `QUESTION_ID`, `PARTICIPANT_ID` and `SCORE`. Column order, case and
+separator are found out; other columns are passed over.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from worldvaluesbench.errors import AnswersError
+from worldvaluesbench.scoring.ratings import SPACES
+from worldvaluesbench.survey.codebook import load_codebook
+
+COLUMN_NAMES = {
+    "item_id": ("question_id", "item_id"),
+    "respondent_id": ("participant_id", "respondent_id"),
+    "answer": ("score", "rating", "answer"),
+}
+"""What each column may be called, in any case; of several in one file the first named here is read."""
+
+SEPARATORS = ("\t", ",", ";", "|")
+EXACT_BELOW = 2**53
+"""Floats below this hold every whole number exactly."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file of answers.
+
+    Raises AnswersError where it is absent, a folder or empty.
+    """
+    if path.is_dir():
+        raise AnswersError(
+            f"{path}: is a folder; expected a file of answers (csv, tsv or parquet), or a run folder of `wvb ask`."
+        )
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise AnswersError(f"{path}: there is no such file; expected a file of answers.") from None
+    except OSError as error:
+        raise AnswersError(f"{path}: cannot be read ({error.strerror}).") from None
+    if not content[:1000].strip() and not content.strip():
+        raise AnswersError(f"{path}: is empty; expected a header and a row for each answer.")
+    return content
+
+
+def read_table(path: Path, content: bytes) -> pl.DataFrame:
+    """The rows of a file of answers, in file order; see `Answers.frame` for the columns.
+
+    Raises AnswersError where it is not text, lacks a column, or names no known item.
+    """
+    raw = _read_parquet(path, content) if content.startswith(b"PAR1") else _read_text(path, content)
+    return _typed(path, raw)
+
+
+def _typed(path: Path, raw: pl.DataFrame) -> pl.DataFrame:
+    if raw["item_id"].null_count():
+        raw = raw.filter(~pl.all_horizontal(pl.all().is_null()))
+    if raw.is_empty():
+        raise AnswersError(f"{path}: holds no answers, only a header; expected a row for each answer.")
+    # in one select the columns are converted side by side
+    frame = raw.select(
+        pl.col("item_id").cast(pl.Enum(load_codebook().item_ids), strict=False),
+        pl.col("respondent_id").cast(_id_type(path, raw), strict=False),
+        pl.col("answer").cast(_answer_type(path, raw)),
+    )
+    if frame["item_id"].null_count() == frame.height:
+        found = ", ".join(raw["item_id"].drop_nulls().unique(maintain_order=True).head(3).to_list())
+        raise AnswersError(
+            f"{path}: names no known item (found {found[:80] or 'none'}); expected Q1, Q2, ... as in `wvb items`."
+        )
+    return frame.with_columns(_exact_ids(frame["respondent_id"], raw["respondent_id"]))
+
+
+def _read_text(path: Path, content: bytes) -> pl.DataFrame:
+    end = content.find(b"\n")
+    try:
+        line = content[: end if end >= 0 else None].decode("utf-8-sig").rstrip("\r")
+    except UnicodeDecodeError:
+        line = "\0"
+    if "\0" in line:
+        raise AnswersError(f"{path}: is neither UTF-8 text nor parquet; export the answers as csv, tsv or parquet.")
+    separator, names = _split_header(line)
+    places = _find_columns(path, names)
+    in_file_order = sorted(places, key=lambda column: places[column])
+    try:
+        frame = pl.read_csv(
+            content,
+            separator=separator,
+            infer_schema=False,
+            columns=[places[column] for column in in_file_order],
+            raise_if_empty=False,
+        )
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise AnswersError(
+            f"{path}: cannot be read as text with {separator!r} between columns ({reason}); "
+            f"expected UTF-8 and as many fields in every row as in the header."
+        ) from None
+    return frame.rename(dict(zip(frame.columns, in_file_order, strict=True)))
+
+
+def _split_header(line: str) -> tuple[str, list[str]]:
+    """The separator that finds the most columns we look for (then: the most columns), and the names it finds."""
+    known = {name for names in COLUMN_NAMES.values() for name in names}
+    split = {separator: _fields(line, separator) for separator in SEPARATORS}
+    best = max(
+        SEPARATORS, key=lambda separator: (len(known & set(map(_plain, split[separator]))), len(split[separator]))
+    )
+    return best, split[best]
+
+
+def _fields(line: str, separator: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=separator), [])
+    except csv.Error:
+        return []
+
+
+def _read_parquet(path: Path, content: bytes) -> pl.DataFrame:
+    try:
+        names = list(pl.read_parquet_schema(content))
+        if {"sample", "unparsed"} <= set(names):
+            raise AnswersError(f"{path}: is the table of a run; give the folder in which it lies.")
+        places = _find_columns(path, names)
+        columns = {column: names[place] for column, place in places.items()}
+        frame = pl.read_parquet(content, columns=list(columns.values()))
+        return frame.select(pl.col(name).alias(column) for column, name in columns.items()).with_columns(
+            pl.col("item_id").cast(pl.String)
+        )
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise AnswersError(f"{path}: cannot be read as parquet ({reason}); write it again.") from None
+
+
+def _find_columns(path: Path, names: Sequence[str]) -> dict[str, int]:
+    """The place of each column that we need among these names."""
+    plain = [_plain(name) for name in names]
+    places = {
+        column: plain.index(found)
+        for column, accepted in COLUMN_NAMES.items()
+        if (found := next((name for name in accepted if name in plain), None)) is not None
+    }
+    if len(places) < len(COLUMN_NAMES):
+        absent = [COLUMN_NAMES[column][0].upper() for column in COLUMN_NAMES if column not in places]
+        shown = ", ".join(name[:40] for name in names[:8]) + (", ..." if len(names) > 8 else "")
+        raise AnswersError(
+            f"{path}: no column {' and no '.join(absent)}; "
+            f"expected QUESTION_ID, PARTICIPANT_ID and SCORE, found {shown}."
+        )
+    return places
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
+
+
+def _id_type(path: Path, raw: pl.DataFrame) -> type[pl.Int64] | type[pl.Float64]:
+    dtype = raw["respondent_id"].dtype
+    if dtype == pl.Float32:
+        raise AnswersError(f"{path}: 32-bit floats cannot hold respondent ids exactly; write the ids as integers.")
+    if not (dtype.is_numeric() or dtype == pl.String):
+        raise AnswersError(f"{path}: the respondent ids are of type {dtype}; expected whole numbers.")
+    return pl.Float64 if dtype.is_float() or dtype.is_decimal() else pl.Int64
+
+
+def _answer_type(path: Path, raw: pl.DataFrame) -> pl.DataType:
+    dtype = raw["answer"].dtype
+    if dtype.is_nested() or dtype.is_temporal():
+        raise AnswersError(f"{path}: the answers are of type {dtype}; expected numbers or text.")
+    if dtype.is_decimal():
+        return pl.Float64()
+    return dtype if dtype.is_numeric() else pl.String()
+
+
+def _exact_ids(ids: pl.Series, raw: pl.Series) -> pl.Series:
+    """The ids, with those that were written as decimals: 1.56070594E8 means exactly 156070594."""
+    if ids.dtype == pl.Float64:
+        return _whole(ids)
+    if raw.dtype != pl.String or ids.null_count() == raw.null_count():
+        return ids
+    places = ids.is_null().arg_true()
+    decimals = raw.gather(places).str.strip_chars(SPACES).cast(pl.Float64, strict=False)
+    return ids.scatter(places, _whole(decimals))
+
+
+def _whole(numbers: pl.Series) -> pl.Series:
+    """Numbers as integers where they are exactly that; null elsewhere."""
+    is_exact = (numbers == numbers.floor()) & (numbers.abs() < EXACT_BELOW)
+    return numbers.set(~is_exact.fill_null(False), None).cast(pl.Int64)

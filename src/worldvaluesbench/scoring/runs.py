@@ -1,0 +1,234 @@
+"""The answers of a run folder: what `run.json` says of the run, and its table of answers, checked."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from worldvaluesbench.errors import AnswersError, FolderError, RunError
+from worldvaluesbench.folder import MANIFEST, read_manifest
+from worldvaluesbench.scoring.reasons import UNPARSED
+from worldvaluesbench.survey.codebook import load_codebook
+
+KIND = "run"
+RUN, ANSWERS = "run.json", "answers.parquet"
+
+COLUMNS: Mapping[str, type[pl.DataType] | pl.DataType] = {
+    "item_id": pl.String,
+    "respondent_id": pl.Int64,
+    "order": pl.Int32,
+    "sample": pl.Int32,
+    "rating": pl.Int16,
+    "probabilities": pl.List(pl.Float64),
+    "unparsed": pl.String,
+}
+"""The columns that are read, and what their values must be convertible to; `raw` (String) may stand beside them."""
+
+SAME_DATASET = ("edition", "file_version", "is_invented", "n_respondents")
+"""What two datasets must agree on, beside the hash of the survey file, to hold the same people under the same ids."""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run says of itself.
+
+    `method` and `fingerprint`, the hash of its settings, are None for imported answers. `dataset` is the receipt of the
+    dataset it was made from (None: imported without one), `n_examples` how many examples it asks, `is_partial` whether
+    it was read before it was finished. `manifest_facts`: size and SHA-256 of its table of answers, as its manifest has
+    them; None before there is one.
+    """
+
+    name: str
+    model: str | None
+    method: str | None
+    fingerprint: str | None
+    dataset: Mapping[str, Any] | None
+    n_examples: int | None
+    is_invented: bool
+    is_partial: bool
+    manifest_facts: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def describe(self) -> dict[str, Any]:
+        """What the scores of the run say about it."""
+        return {
+            "model": self.model,
+            "method": self.method,
+            "fingerprint": self.fingerprint,
+            "dataset": None if self.dataset is None else dict(self.dataset),
+            "n_examples": self.n_examples,
+            "is_invented": self.is_invented,
+            "is_partial": self.is_partial,
+        }
+
+    def check_answers(self, folder: Path, size: int, sha256: str) -> None:
+        """Raise FolderError where the table of answers is not the one that the manifest speaks of."""
+        if self.manifest_facts is not None and self.manifest_facts != {"size": size, "sha256": sha256}:
+            raise FolderError(f"{folder / ANSWERS}: was changed since the run was finished; make it again.")
+
+
+def is_run(path: Path) -> bool:
+    """Whether this is the folder of a run, finished or not."""
+    return (path / RUN).is_file()
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run in this folder has its manifest."""
+    return (folder / MANIFEST).is_file()
+
+
+def read_run_facts(folder: Path, *, partial: bool = False) -> RunFacts:
+    """What a run says of itself, before any of its answers is read.
+
+    Raises RunError where it is unfinished (with `partial`: has no answers yet) or its `run.json` cannot be read;
+    FolderError where its manifest cannot be.
+    """
+    is_partial = not is_finished(folder)
+    if is_partial and not partial:
+        raise RunError(
+            f"{folder}: the run is not finished; finish it with `wvb ask`, or score what there is with --partial."
+        )
+    if not (folder / ANSWERS).is_file():
+        raise RunError(f"{folder}: the run has no {ANSWERS} yet; go on with `wvb ask`, which makes it.")
+    facts = None if is_partial else read_manifest(folder, KIND)["files"].get(ANSWERS)
+    content = _read_run_json(folder / RUN)
+    model, settings = content["model"], content["settings"]
+    return RunFacts(
+        name=_text(content.get("name")) or folder.resolve().name,
+        model=_text(model.get("model")) or _text(model.get("name")),
+        method=_text((settings or {}).get("method")),
+        fingerprint=None if settings is None else settings_fingerprint(settings),
+        dataset=content["dataset"],
+        n_examples=content["n_examples"] if isinstance(content.get("n_examples"), int) else None,
+        is_invented=bool(content.get("is_invented")),
+        is_partial=is_partial,
+        manifest_facts=facts,
+    )
+
+
+def settings_fingerprint(settings: Mapping[str, object]) -> str:
+    """The hash of a run's settings, as the run itself computes it."""
+    text = json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def dataset_difference(of_run: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
+    """Wherein two receipts of datasets differ, so that an id need not be the same person in both; None: nowhere.
+
+    >>> dataset_difference({"edition": "paper"}, {"edition": "corrected"})
+    'edition paper, not corrected'
+    """
+    for key in SAME_DATASET:
+        if of_run.get(key) != other.get(key):
+            return f"{key} {of_run.get(key)}, not {other.get(key)}"
+    sources = [receipt.get("source") or {} for receipt in (of_run, other)]
+    if sources[0].get("sha256") == sources[1].get("sha256"):
+        return None
+    names = [source.get("name") for source in sources]
+    shown = f"{names[0]}, not {names[1]}" if names[0] != names[1] else f"another {names[0]}"
+    return f"survey file {shown}"
+
+
+def read_run_table(folder: Path, content: bytes) -> pl.DataFrame:
+    """The rows of a run's table of answers, in its order; see `Answers.frame` for the columns.
+
+    A row with a text as it was written (`raw`, of imported answers) has that text as its answer, to be judged like
+    that of a file, whatever was read from it.
+
+    Raises AnswersError where the table is not as documented.
+    """
+    path = folder / ANSWERS
+    frame = _read_columns(path, content)
+    if frame.is_empty():
+        raise AnswersError(f"{path}: holds no answers; go on with `wvb ask`.")
+    has_raw = frame["raw"].null_count() < frame.height
+    answer = pl.coalesce("raw", pl.col("rating").cast(pl.String)) if has_raw else pl.col("rating")
+    read = frame.select(
+        pl.col("item_id").cast(pl.Enum(load_codebook().item_ids), strict=False),
+        "respondent_id",
+        answer.alias("answer"),
+        pl.col("order", "sample").fill_null(0),
+        pl.when(pl.col("raw").is_null()).then("unparsed").cast(pl.Enum(UNPARSED), strict=False).alias("unparsed"),
+        "probabilities",
+    )
+    _check_reasons(path, frame)
+    _check_kinds(path, read)
+    _check_probabilities(path, read)
+    return read
+
+
+def _read_columns(path: Path, content: bytes) -> pl.DataFrame:
+    try:
+        names = list(pl.read_parquet_schema(content))
+        absent = [name for name in COLUMNS if name not in names]
+        if absent:
+            raise AnswersError(f"{path}: no column {' and no '.join(absent)}; expected the answers of a run.")
+        wanted = [*COLUMNS, *(["raw"] if "raw" in names else [])]
+        frame = pl.read_parquet(content, columns=wanted)
+        raw = pl.col("raw").cast(pl.String) if "raw" in names else pl.lit(None, dtype=pl.String).alias("raw")
+        return frame.select(*(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()), raw)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise AnswersError(f"{path}: cannot be read as the answers of a run ({reason}); make it again.") from None
+
+
+def _read_run_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path}: cannot be read as JSON ({type(error).__name__}); begin the run again.") from None
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise RunError(f"{path}: does not describe a run; expected the {RUN} that `wvb ask` writes.")
+    for key, expected in (("model", dict), ("settings", dict | None), ("dataset", dict | None)):
+        if key not in content or not isinstance(content[key], expected):
+            raise RunError(f"{path}: says nothing of its {key}; expected the {RUN} that `wvb ask` writes.")
+    return content
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _check_reasons(path: Path, frame: pl.DataFrame) -> None:
+    unknown = frame["unparsed"].drop_nulls().unique().sort().to_list()
+    unknown = [reason for reason in unknown if reason not in UNPARSED]
+    if unknown:
+        raise AnswersError(
+            f"{path}: {unknown[0][:40]!r} is no reason that this version knows; expected one of {', '.join(UNPARSED)}."
+        )
+
+
+def _check_kinds(path: Path, read: pl.DataFrame) -> None:
+    """Raise AnswersError unless every row of a known item has just one of: an answer, a distribution, a reason."""
+    n_kinds = pl.sum_horizontal(pl.col("answer", "probabilities", "unparsed").is_not_null())
+    is_wrong = (n_kinds != 1) & pl.col("item_id").is_not_null()
+    has_wrong, row = read.select(is_wrong.any(), is_wrong.arg_max().alias("row")).row(0)
+    if has_wrong:
+        raise AnswersError(
+            f"{path}: row {row + 1} has not just one of rating, probabilities and unparsed; make it again."
+        )
+
+
+def _check_probabilities(path: Path, read: pl.DataFrame) -> None:
+    """Raise AnswersError unless every distribution has a share for each point of its scale, and one above 0."""
+    rows = read.select("item_id", "probabilities").with_row_index("row").filter(pl.col("probabilities").is_not_null())
+    if rows.is_empty():
+        return
+    items, shares = rows["item_id"].to_physical(), rows["probabilities"]
+    n_points = np.array([*(item.scale.n_points for item in load_codebook().items), -1])
+    expected = np.take(n_points, items.fill_null(n_points.size - 1).to_numpy())
+    is_right = shares.list.len().to_numpy() == expected
+    if is_right.all():
+        mass = shares.explode(empty_as_null=False).fill_null(np.nan).to_numpy()
+        starts = np.cumsum(expected) - expected
+        total = np.add.reduceat(mass, starts)
+        is_right = (np.minimum.reduceat(mass, starts) >= 0) & np.isfinite(total) & (total > 0)
+    if not is_right.all():
+        row, item_id = rows.select("row", "item_id").row(int(np.argmin(is_right)))
+        raise AnswersError(
+            f"{path}: the probabilities of row {row + 1} are no shares of the scale points of {item_id}; make it again."
+        )

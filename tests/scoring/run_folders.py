@@ -1,0 +1,77 @@
+"""Run folders made by hand: what `wvb ask` leaves, without asking anyone."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.elicitation.settings import settle
+from worldvaluesbench.folder import manifest_of, write_json, write_manifest
+from worldvaluesbench.survey.codebook import load_codebook
+
+
+class Row(NamedTuple):
+    """One row of a run's answers."""
+
+    item_id: str
+    respondent_id: int
+    rating: int | None = None
+    probabilities: list[float] | None = None
+    unparsed: str | None = None
+    order: int = 0
+    sample: int | None = 0
+
+
+def answers_table(rows: Sequence[Row]) -> pl.DataFrame:
+    """The table of answers with every column that runs have."""
+    frame = pl.DataFrame(
+        rows,
+        orient="row",
+        schema={
+            "item_id": pl.Enum(load_codebook().item_ids),
+            "respondent_id": pl.Int64,
+            "rating": pl.Int8,
+            "probabilities": pl.List(pl.Float64),
+            "unparsed": pl.String,
+            "order": pl.UInt8,
+            "sample": pl.Int16,
+        },
+    )
+    return frame.with_columns(
+        coverage=pl.when(pl.col("rating").is_null()).then(pl.col("probabilities").list.sum()).otherwise(1.0),
+        n=pl.lit(1, dtype=pl.UInt16),
+        attempt=pl.lit(0, dtype=pl.UInt8),
+        request_id=pl.lit("0123456789abcdef"),
+    )
+
+
+def make_run(
+    folder: Path,
+    answers: Sequence[Row] | pl.DataFrame | None,
+    dataset: Dataset,
+    *,
+    is_finished: bool = True,
+    **described: Any,
+) -> Path:
+    """A run folder with these answers (None: not made yet); `described` replaces what `run.json` would say."""
+    folder.mkdir(parents=True)
+    content: Mapping[str, Any] = {
+        "name": folder.name,
+        "settings": settle().describe(),
+        "model": {"backend": "function", "model": "by-hand"},
+        "examples": {"source": "by hand"},
+        "dataset": dataset.receipt,
+        "is_invented": dataset.is_invented,
+        "n_examples": 2,
+        "n_requests": 2,
+        "n_completions": 2,
+    } | described
+    write_json(folder / "run.json", manifest_of("run", content) | {"files": {}})
+    if answers is not None:
+        frame = answers if isinstance(answers, pl.DataFrame) else answers_table(answers)
+        frame.write_parquet(folder / "answers.parquet", compression="zstd")
+    if is_finished:
+        write_manifest(folder, "run", content)
+    return folder
