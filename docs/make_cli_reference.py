@@ -18,8 +18,8 @@ def help_of(*command: str) -> str:
 
 
 def command_names(top: str) -> list[str]:
-    """The commands that the top help lists."""
-    lines = top.split("Commands:\n")[1].splitlines()
+    """The commands that the help of a group lists; none for a command."""
+    lines = top.partition("Commands:\n")[2].splitlines()
     return [line.split()[0] for line in lines if line.startswith("  ") and not line.startswith("   ")]
 
 
@@ -27,7 +27,10 @@ def render_reference() -> str:
     """The whole reference as Markdown."""
     top = help_of()
     sections = [f"## wvb\n\n```text\n{top}\n```\n"]
-    sections += [f"## wvb {name}\n\n```text\n{help_of(name)}\n```\n" for name in command_names(top)]
+    for name in command_names(top):
+        text = help_of(name)
+        sections.append(f"## wvb {name}\n\n```text\n{text}\n```\n")
+        sections += [f"### wvb {name} {sub}\n\n```text\n{help_of(name, sub)}\n```\n" for sub in command_names(text)]
     return "\n".join([HEAD, *sections])
 
 

@@ -5,14 +5,17 @@ import re
 import runpy
 import shlex
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 import worldvaluesbench
+from worldvaluesbench.benchmark.build import build_dataset
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.cli import COMMANDS, main
+from worldvaluesbench.elicitation.models.mock import mock_server
 from worldvaluesbench.survey.codebook import load_codebook
 from worldvaluesbench.survey.synthetic import write_synthetic
 
@@ -37,9 +40,15 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paper: Dataset) -
     return tmp_path
 
 
-def test_the_readmes_commands_and_python_run(workplace: Path) -> None:
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with mock_server() as server:
+        yield server.base_url
+
+
+def test_the_readmes_commands_and_python_run(workplace: Path, endpoint: str) -> None:
     for line in "".join(blocks(README, "sh")).splitlines():
-        words = shlex.split(line, comments=True)
+        words = shlex.split(line.replace("http://localhost:8000/v1", endpoint), comments=True)
         if words and words[0] == "wvb":
             with pytest.raises(SystemExit) as stopped:
                 main(words[1:])
@@ -52,6 +61,16 @@ def test_the_readmes_commands_and_python_run(workplace: Path) -> None:
         (workplace / f"block{number}.py").write_text(code)
         runpy.run_path(f"block{number}.py")
     assert (workplace / "wvs-corrected" / "manifest.json").exists()
+
+
+def test_the_python_of_the_page_on_asking_runs(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build_dataset(workplace / "survey.zip", workplace / "wvs")
+    (code,) = blocks((ROOT / "docs" / "asking.md").read_text(encoding="utf-8"), "python")
+    (workplace / "block.py").write_text(code)
+    runpy.run_path("block.py")
+    n_done, unparsed = capsys.readouterr().out.split(maxsplit=1)
+    assert int(n_done) > 100
+    assert unparsed == "{}\n"
 
 
 def test_the_readmes_first_commands_are_demo_and_test() -> None:

@@ -19,11 +19,29 @@ if TYPE_CHECKING:
     from worldvaluesbench.benchmark.spec import ProbeSpec, read_spec
     from worldvaluesbench.benchmark.verify import Verification, verify_samples
     from worldvaluesbench.distribution import shares_of, wasserstein
+    from worldvaluesbench.elicitation.ask import ask
+    from worldvaluesbench.elicitation.batch import BatchFiles, BatchLimits, BatchModel, export_batch
+    from worldvaluesbench.elicitation.batch_import import BatchImport, import_batch
+    from worldvaluesbench.elicitation.budget import Budget
+    from worldvaluesbench.elicitation.costs import Costs, estimate_costs, load_tokenizer
+    from worldvaluesbench.elicitation.examples import ExampleSet, probe_examples, read_examples, split_examples
+    from worldvaluesbench.elicitation.finish import Outcome
+    from worldvaluesbench.elicitation.imported import import_answers
+    from worldvaluesbench.elicitation.model import FunctionModel, Model, TextModel, TokenModel
+    from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions
+    from worldvaluesbench.elicitation.models.local import LocalModel, LocalOptions
+    from worldvaluesbench.elicitation.models.mock import MockOptions, MockServer, mock_server
     from worldvaluesbench.elicitation.parse import Unparsed, parse_rating
     from worldvaluesbench.elicitation.persona import Persona, persona_of
+    from worldvaluesbench.elicitation.plan import Plan, build_plan
     from worldvaluesbench.elicitation.presets import Preset, load_presets
+    from worldvaluesbench.elicitation.progress import Progress
     from worldvaluesbench.elicitation.prompt import Template, load_template, read_template, render_prompt
+    from worldvaluesbench.elicitation.request import Completion, Reply, Request, Sampling
+    from worldvaluesbench.elicitation.run import Run, begin_run, open_run
+    from worldvaluesbench.elicitation.settings import Settings, settle
     from worldvaluesbench.errors import WorldValuesBenchError
+    from worldvaluesbench.pipeline import Results, ask_model, plan_probe, score_results
     from worldvaluesbench.scale import Scale
     from worldvaluesbench.scoring.answers import Answers, read_answers
     from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
@@ -50,38 +68,73 @@ if TYPE_CHECKING:
 __all__ = [
     "Answers",
     "Attribute",
+    "BatchFiles",
+    "BatchImport",
+    "BatchLimits",
+    "BatchModel",
+    "Budget",
     "Choice",
     "Codebook",
+    "Completion",
+    "Costs",
     "Country",
     "Dataset",
     "DerivedAttribute",
     "Edition",
+    "ExampleSet",
+    "FunctionModel",
     "Grouping",
+    "HostedModel",
+    "HostedOptions",
     "Inspection",
     "Item",
+    "LocalModel",
+    "LocalOptions",
     "Marginals",
     "Microdata",
     "MissingReason",
+    "MockOptions",
+    "MockServer",
+    "Model",
+    "Outcome",
     "Persona",
+    "Plan",
     "Preset",
     "ProbeSet",
     "ProbeSpec",
+    "Progress",
     "Reference",
+    "Reply",
+    "Request",
+    "Results",
+    "Run",
+    "Sampling",
     "Scale",
     "Scores",
+    "Settings",
     "Source",
     "Template",
+    "TextModel",
+    "TokenModel",
     "UnlistedCode",
     "Unparsed",
     "Verification",
     "WorldValuesBenchError",
     "__version__",
+    "ask",
+    "ask_model",
+    "begin_run",
     "build_dataset",
+    "build_plan",
     "build_probe",
     "build_synthetic",
     "catalogue_of",
     "draw_probe",
+    "estimate_costs",
+    "export_batch",
     "export_tsv",
+    "import_answers",
+    "import_batch",
     "inspect_microdata",
     "load_codebook",
     "load_dataset",
@@ -89,10 +142,16 @@ __all__ = [
     "load_marginals",
     "load_presets",
     "load_template",
+    "load_tokenizer",
+    "mock_server",
+    "open_run",
     "parse_groupings",
     "parse_rating",
     "persona_of",
+    "plan_probe",
+    "probe_examples",
     "read_answers",
+    "read_examples",
     "read_microdata",
     "read_spec",
     "read_template",
@@ -100,7 +159,10 @@ __all__ = [
     "render_prompt",
     "respondents_reference",
     "score_answers",
+    "score_results",
+    "settle",
     "shares_of",
+    "split_examples",
     "verify_samples",
     "wasserstein",
     "world_reference",
@@ -117,11 +179,29 @@ _HOMES = {
     "benchmark.spec": ("ProbeSpec", "read_spec"),
     "benchmark.verify": ("Verification", "verify_samples"),
     "distribution": ("shares_of", "wasserstein"),
+    "elicitation.ask": ("ask",),
+    "elicitation.batch": ("BatchFiles", "BatchLimits", "BatchModel", "export_batch"),
+    "elicitation.batch_import": ("BatchImport", "import_batch"),
+    "elicitation.budget": ("Budget",),
+    "elicitation.costs": ("Costs", "estimate_costs", "load_tokenizer"),
+    "elicitation.examples": ("ExampleSet", "probe_examples", "read_examples", "split_examples"),
+    "elicitation.finish": ("Outcome",),
+    "elicitation.imported": ("import_answers",),
+    "elicitation.model": ("FunctionModel", "Model", "TextModel", "TokenModel"),
+    "elicitation.models.hosted": ("HostedModel", "HostedOptions"),
+    "elicitation.models.local": ("LocalModel", "LocalOptions"),
+    "elicitation.models.mock": ("MockOptions", "MockServer", "mock_server"),
     "elicitation.parse": ("Unparsed", "parse_rating"),
     "elicitation.persona": ("Persona", "persona_of"),
+    "elicitation.plan": ("Plan", "build_plan"),
     "elicitation.presets": ("Preset", "load_presets"),
+    "elicitation.progress": ("Progress",),
     "elicitation.prompt": ("Template", "load_template", "read_template", "render_prompt"),
+    "elicitation.request": ("Completion", "Reply", "Request", "Sampling"),
+    "elicitation.run": ("Run", "begin_run", "open_run"),
+    "elicitation.settings": ("Settings", "settle"),
     "errors": ("WorldValuesBenchError",),
+    "pipeline": ("Results", "ask_model", "plan_probe", "score_results"),
     "scale": ("Scale",),
     "scoring.answers": ("Answers", "read_answers"),
     "scoring.reference": ("Reference", "respondents_reference", "world_reference"),

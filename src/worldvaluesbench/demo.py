@@ -1,6 +1,10 @@
-"""The demonstration: the whole path once, on invented people, with stand-ins where a model would answer."""
+"""The demonstration: the whole path once, on invented people, with stand-in models that answer over real HTTP."""
 
-from collections.abc import Callable
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,45 +13,52 @@ import polars as pl
 
 from worldvaluesbench.benchmark.build import build_dataset
 from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.probe import ProbeSet, build_probe
 from worldvaluesbench.distribution import Array
-from worldvaluesbench.errors import FolderError, ProbeError
+from worldvaluesbench.elicitation.ask import Watch
+from worldvaluesbench.elicitation.finish import Outcome
+from worldvaluesbench.elicitation.models.hosted import HostedModel
+from worldvaluesbench.elicitation.settings import settle
+from worldvaluesbench.errors import FolderError, ModelError, ProbeError
 from worldvaluesbench.folder import new_file
-from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.pipeline import PROBE, SCORES, Results, ask_model, plan_probe, run_name, score_results, slug_of
 from worldvaluesbench.scoring.baselines import majority_distances, uniform_distances
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import Scores, write_scores
+from worldvaluesbench.scoring.scores import Scores
 from worldvaluesbench.survey.attributes import Grouping
 from worldvaluesbench.survey.marginals import Marginals, load_marginals
 from worldvaluesbench.survey.synthetic import write_synthetic
 
-SURVEY, DATASET, PROBE, ANSWERS, SCORES, WORLD = (
-    "survey.csv", "dataset", "probe", "answers", "scores", "world_baselines.csv",
-)  # fmt: skip
-
+SURVEY, DATASET, RESULTS, WORLD = "survey.csv", "dataset", "results", "world_baselines.csv"
 
 MIN_RESPONDENTS = 2_000
+
+ITEMS = ("Q1", "Q46", "Q57", "Q106", "Q112", "Q121", "Q131", "Q158", "Q164", "Q176", "Q199", "Q235")
+"""One item of each topic of the paper's probe set: a third of its requests."""
+
+MODELS = ("mock-good", "mock-poor")
+PRESETS = ("default", "default-no-demographics")
 
 
 @dataclass(frozen=True)
 class Demo:
     """What a demonstration leaves behind: its folder, and the results in it.
 
-    `world`: for every item that has world marginals its distances from the uniform and the majority baseline.
+    `outcomes`: how each run ended, by its name. `world`: for every item that has world marginals its distances from the
+    uniform and the majority baseline.
     """
 
     folder: Path
     dataset: Dataset
-    probe: ProbeSet
+    outcomes: dict[str, Outcome]
     scores: Scores
     world: pl.DataFrame
 
 
-def run_demo(folder: Path, *, n_respondents: int, seed: int, force: bool, say: Callable[[str], None]) -> Demo:
-    """Invent a survey, build a dataset, draw the paper's probe, answer it by stand-ins, score, and look at the world.
+def run_demo(
+    folder: Path, *, n_respondents: int, seed: int, force: bool, say: Callable[[str], None], watch: Watch | None = None
+) -> Demo:
+    """Invent a survey, build a dataset, ask two stand-in models over HTTP, score them, and look at the world.
 
-    `say` is told of each step as it starts. Every step writes into `folder`.
+    `say` is told of each step as it starts, `watch` of the progress of asking. Every step writes into `folder`.
     """
     if n_respondents < MIN_RESPONDENTS:
         raise ProbeError(
@@ -59,29 +70,62 @@ def run_demo(folder: Path, *, n_respondents: int, seed: int, force: bool, say: C
     write_synthetic(folder / SURVEY, n_respondents, seed=seed, force=force)
     say("2. Build a dataset from it")
     dataset = build_dataset(folder / SURVEY, folder / DATASET, force=force)
-    say("3. Draw the paper's probe set")
-    probe = build_probe(dataset, "paper36", folder / PROBE, force=force)
-    say("4. Answer it by stand-ins for a model, and score them with the baselines")
-    paths = write_stand_ins(probe, dataset, folder / ANSWERS, rng=np.random.default_rng(seed), force=force)
-    scores = score_answers(
-        [read_answers(path) for path in paths], respondents_reference(dataset), groupings=[Grouping(("H_URBRURAL",))]
-    )
-    write_scores(scores, folder / SCORES, force=force)
+    if force:
+        shutil.rmtree(folder / RESULTS, ignore_errors=True)  # runs of people who are no more
+    say("3. Draw the paper's probe set, and ask two stand-in models over HTTP, with and without demographics")
+    results = Results(folder / RESULTS, dataset, ITEMS)
+    with mock_process() as base_url:
+        outcomes = dict(_ask(results, base_url, name, preset, watch) for name in MODELS for preset in PRESETS)
+    say("4. Score them with the baselines")
+    scores = score_results(results, [Grouping(("H_URBRURAL",))])
     say("5. Hold the baselines against the real world marginals, all items\n")
     world = world_baselines(load_marginals())
     with new_file(folder / WORLD, force=force) as path:
         world.write_csv(path)
-    return Demo(folder, dataset, probe, scores, world)
+    return Demo(folder, dataset, outcomes, scores, world)
+
+
+@contextmanager
+def mock_process() -> Iterator[str]:
+    """A mock server in a process of its own, on a free port; gives its base URL.
+
+    Raises ModelError where it does not start.
+    """
+    call = [sys.executable, "-m", "worldvaluesbench", "mock-server", "--port", "0"]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            first = server.stdout.readline()
+            found = next((word for word in first.split() if word.startswith("http")), None)
+            if found is None:
+                raise ModelError("The mock server did not start; `wvb mock-server` says why.")
+            yield found
+        finally:
+            server.terminate()
+
+
+def _ask(results: Results, base_url: str, model_name: str, preset: str, watch: Watch | None) -> tuple[str, Outcome]:
+    settings = settle(preset)
+    name = run_name(model_name, settings)
+    plan = plan_probe(results, settings)
+    return name, ask_model(results, plan, HostedModel(model_name, base_url), name, watch=watch)
 
 
 def _check_folder(folder: Path) -> None:
     """Raise FolderError where the folder holds anything that no demonstration makes."""
-    own = {SURVEY, DATASET, PROBE, ANSWERS, SCORES, WORLD}
+    own = {SURVEY, DATASET, RESULTS, WORLD}
     if folder.is_file():
         raise FolderError(f"{folder}: is a file; expected the name of a folder to make.")
     foreign = sorted({path.name for path in folder.iterdir()} - own) if folder.is_dir() else []
+    names = {path.name for path in (folder / RESULTS).iterdir()} if (folder / RESULTS).is_dir() else set()
+    foreign += sorted(f"{RESULTS}/{name}" for name in names - _names_in_results())
     if foreign:
         raise FolderError(f"{folder}: holds {foreign[0]}, which is not of a demonstration; choose another folder.")
+
+
+def _names_in_results() -> set[str]:
+    runs = {slug_of(run_name(name, settle(preset))) for name in MODELS for preset in PRESETS}
+    return {PROBE, SCORES} | runs
 
 
 def world_baselines(marginals: Marginals) -> pl.DataFrame:
@@ -101,43 +145,3 @@ def world_baselines(marginals: Marginals) -> pl.DataFrame:
             **distances,
         }
     )
-
-
-def write_stand_ins(
-    probe: ProbeSet, dataset: Dataset, folder: Path, *, rng: np.random.Generator, force: bool
-) -> list[Path]:
-    """Files of answers in the published shape, as a model's would be.
-
-    `same-cell`: for each example the response of a random person of the train split from the same cell, which a
-    perfect model with attributes would resemble; `anybody`: of any person of the train split, as one without
-    attributes; `guessing`: any rating of the scale.
-    """
-    scales = {item.item_id: item.scale for item in dataset.codebook.items}
-    item_ids = probe.examples["item_id"]
-    low = pl.Series([scales[item_id].low for item_id in item_ids])
-    n_points = np.array([scales[item_id].n_points for item_id in item_ids])
-    people = dataset.examples("train", probe.spec.item_ids, probe.spec.cross).with_columns(
-        pl.col("item_id").cast(pl.String)
-    )
-    stand_ins = {
-        "same-cell": _responses_of_others(probe, people.collect(), ["item_id", *probe.spec.cross], rng),
-        "anybody": _responses_of_others(probe, people.collect(), ["item_id"], rng),
-        "guessing": low + pl.Series(rng.integers(0, n_points)),
-    }
-    paths = []
-    for name, ratings in stand_ins.items():
-        with new_file(folder / f"{name}.tsv", force=force) as path:
-            pl.DataFrame(
-                {"QUESTION_ID": item_ids, "PARTICIPANT_ID": probe.examples["respondent_id"], "SCORE": ratings}
-            ).write_csv(path, separator="\t")
-        paths.append(folder / f"{name}.tsv")
-    return paths
-
-
-def _responses_of_others(probe: ProbeSet, people: pl.DataFrame, keys: list[str], rng: np.random.Generator) -> pl.Series:
-    """For each example the rating of a random person with the same keys."""
-    pools = people.group_by(keys, maintain_order=True).agg(pl.col("rating").alias("pool"))
-    luck = pl.Series("luck", rng.random(probe.examples.height))
-    drawn = probe.examples.with_columns(luck).join(pools, on=keys, how="left", maintain_order="left")
-    place = (pl.col("luck") * pl.col("pool").list.len()).floor().cast(pl.UInt32)
-    return drawn.select(pl.col("pool").list.get(place, null_on_oob=True))["pool"]

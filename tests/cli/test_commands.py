@@ -254,17 +254,20 @@ def test_synthetic_writes_what_the_extension_says(capsys: Capture, tmp_path: Pat
 def test_the_demonstration_leaves_what_it_says(capsys: Capture, tmp_path: Path) -> None:
     assert run("demo", "--respondents", 3000, "--out", tmp_path / "demo") == 0
     shown = capsys.readouterr().out
-    for name in ("survey.csv", "dataset", "probe", "answers", "scores", "world_baselines.csv"):
+    for name in ("survey.csv", "dataset", "results", "world_baselines.csv"):
         assert name in shown
         assert (tmp_path / "demo" / name).exists()
     world = pl.read_csv(tmp_path / "demo" / "world_baselines.csv")
     assert world.height == 238
-    summary = pl.read_parquet(tmp_path / "demo" / "scores" / "summary.parquet").filter(pl.col("grouping") == "all")
-    means = dict(summary.select("answered_by", "mean").rows())
-    assert means["same-cell"] < means["uniform"] < means["majority"]
+    summary = pl.read_parquet(tmp_path / "demo" / "results" / "scores" / "summary.parquet")
+    means = dict(summary.filter(pl.col("grouping") == "all").select("answered_by", "mean").rows())
+    assert means["mock-good"] < means["uniform"] < means["majority"] < means["mock-poor"]
+    assert {"mock-good+demographics", "mock-poor+demographics"} < set(means)
     assert run("demo", "--respondents", 3000, "--out", tmp_path / "demo") == 1
-    assert run("demo", "--respondents", 3000, "--out", tmp_path / "demo", "--force") == 0
+    assert run("demo", "--respondents", 2000, "--out", tmp_path / "demo", "--force") == 0
     capsys.readouterr()
+    (tmp_path / "demo" / "results" / "mine").mkdir()
+    assert "holds results/mine" in refusal(capsys, "demo", "--out", tmp_path / "demo", "--force")
     assert "at least 2,000 respondents" in refusal(capsys, "demo", "--respondents", 400, "--out", tmp_path / "small")
     (tmp_path / "demo" / "thesis.docx").touch()
     message = refusal(capsys, "demo", "--respondents", 3000, "--out", tmp_path / "demo", "--force")

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from worldvaluesbench.benchmark.build import build_dataset
 from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.cli.elicitation import prompt
+from worldvaluesbench.cli.prompt import prompt
 from worldvaluesbench.elicitation.persona import persona_of
 from worldvaluesbench.elicitation.presets import load_preset
 from worldvaluesbench.elicitation.prompt import load_template, render_prompt

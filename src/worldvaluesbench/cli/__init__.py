@@ -24,8 +24,14 @@ COMMANDS = {
     "export": "benchmark",
     "verify": "benchmark",
     "probe": "benchmark",
-    "prompt": "elicitation",
+    "prompt": "prompt",
+    "plan": "ask",
+    "ask": "ask",
+    "batch": "batch",
+    "import-answers": "batch",
     "score": "scoring",
+    "run": "ask",
+    "mock-server": "mock",
     "demo": "demo",
 }
 """Every command, in the order of the data flow, and the module of this package that holds it."""
@@ -42,7 +48,7 @@ class Commands(click.Group):
         """The command of this name; None where there is none."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"worldvaluesbench.cli.{COMMANDS[cmd_name]}"), cmd_name)
+        command = getattr(import_module(f"worldvaluesbench.cli.{COMMANDS[cmd_name]}"), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)
         return command
 

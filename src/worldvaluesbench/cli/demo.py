@@ -7,8 +7,9 @@ import polars as pl
 
 from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.benchmark import show_dataset
+from worldvaluesbench.cli.progress import watching
 from worldvaluesbench.cli.scoring import show_scores
-from worldvaluesbench.demo import ANSWERS, DATASET, PROBE, SCORES, SURVEY, WORLD, Demo, run_demo
+from worldvaluesbench.demo import DATASET, RESULTS, SURVEY, WORLD, Demo, run_demo
 
 
 @click.command()
@@ -17,9 +18,14 @@ from worldvaluesbench.demo import ANSWERS, DATASET, PROBE, SCORES, SURVEY, WORLD
 @click.option("--seed", default=0, show_default=True, help="The same seed invents the same people.")
 @options.force
 def demo(out: Path, respondents: int, seed: int, force: bool) -> None:
-    """Run the whole path once on invented people: survey, dataset, probe, scores."""
-    result = run_demo(out, n_respondents=respondents, seed=seed, force=force, say=show.say)
+    """Run the whole path once on invented people: survey, dataset, probe, models asked over HTTP, scores."""
+    with watching() as watch:
+        result = run_demo(out, n_respondents=respondents, seed=seed, force=force, say=show.say, watch=watch)
     show_dataset(result.dataset)
+    show.say("\nTwo stand-in models, asked over HTTP with and without demographics (wvb run)")
+    for name, outcome in result.outcomes.items():
+        asked, unparsed = show.counted(outcome.n_done, "completion"), outcome.n_unparsed
+        show.say(f"  {name:<24}{asked}, {unparsed:,} unparsed, {outcome.seconds:.1f} s")
     show.say("")
     show_scores(result.scores)
     _show_world(result)
@@ -27,9 +33,7 @@ def demo(out: Path, respondents: int, seed: int, force: bool) -> None:
     for name, what in (
         (SURVEY, "the invented survey file, as if downloaded"),
         (DATASET, "respondents and responses by split, items, attributes (wvb build)"),
-        (PROBE, "the paper's probe set drawn from it (wvb probe)"),
-        (ANSWERS, "stand-ins for a model's answers, in the published shape"),
-        (SCORES, "their scores, and those of the baselines (wvb score)"),
+        (RESULTS, "the paper's probe set, a run for each model, and their scores (wvb run)"),
         (WORLD, "baselines against the real world marginals, all items"),
     ):
         show.say(f"  {name:<22}{what}")

@@ -1,0 +1,175 @@
+"""Commands that ask models: `wvb plan`, `wvb ask`, `wvb run`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from worldvaluesbench.benchmark.dataset import load_dataset
+from worldvaluesbench.cli import options, show
+from worldvaluesbench.cli.asking import (
+    Given,
+    budget_option,
+    costs_of,
+    examples_of,
+    how_it_is_estimated,
+    how_to_ask,
+    item_ids_of,
+    items_option,
+    model_of,
+    name_option,
+    settings_of,
+    what_it_costs,
+    what_to_ask,
+    whom_to_ask,
+)
+from worldvaluesbench.cli.progress import duration, money, watching
+from worldvaluesbench.cli.scoring import show_scores
+from worldvaluesbench.elicitation.ask import ask as ask_run
+from worldvaluesbench.elicitation.budget import Budget
+from worldvaluesbench.elicitation.costs import Costs
+from worldvaluesbench.elicitation.finish import Outcome
+from worldvaluesbench.elicitation.plan import build_plan
+from worldvaluesbench.elicitation.run import begin_run
+from worldvaluesbench.pipeline import DEFAULT_PROBE, Results, ask_model, plan_probe, run_name, score_results
+from worldvaluesbench.survey.attributes import parse_groupings
+
+INTERRUPTED = 130
+
+
+@click.command()
+@options.dataset_folder
+@what_to_ask
+@how_to_ask
+@what_it_costs
+@how_it_is_estimated
+def plan(data: Path, **given: Any) -> None:
+    """Say what asking would take, before anything is asked: requests, tokens, cost, time.
+
+    Nothing is sent and nothing is written.
+    """
+    dataset = load_dataset(data)
+    planned = build_plan(examples_of(given, dataset), settings_of(given, dataset.codebook))
+    show.say_invented(dataset.is_invented)
+    show_costs(costs_of(given, planned), given["rate"])
+
+
+@click.command()
+@options.dataset_folder
+@what_to_ask
+@options.out("The run folder to make, or to go on with.")
+@name_option
+@whom_to_ask
+@how_to_ask
+@what_it_costs
+@how_it_is_estimated
+@budget_option
+@click.option("--begin-only", is_flag=True, help="Begin the run and send nothing: for wvb batch export.")
+def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any) -> None:
+    """Ask a model, and keep every answer as it arrives.
+
+    The same command on an unfinished run goes on where it stopped and pays for nothing twice. The key is read from
+    the environment and never written.
+    """
+    budget, model = budget_of(given), model_of(given)
+    dataset = load_dataset(data)
+    settings = settings_of(given, dataset.codebook)
+    planned = build_plan(examples_of(given, dataset), settings)
+    show.say_invented(dataset.is_invented)
+    show_costs(costs_of(given, planned, model), given["rate"])
+    run = begin_run(planned, model, out, name or run_name(model.name, settings))
+    if begin_only:
+        show.say(f"Begun, nothing is sent. Run: {out}")
+        return
+    with watching() as watch:
+        outcome = ask_run(run, model, budget=budget, watch=watch)
+    show_outcome(outcome, out)
+
+
+@click.command()
+@options.dataset_folder
+@click.option(
+    "--out", type=options.PATH, default="results", show_default=True, help="The results folder: probe, runs, scores."
+)
+@click.option("--spec", default=DEFAULT_PROBE, show_default=True, help="The probe to draw if there is none yet.")
+@items_option
+@click.option("--by", default="", help="Groupings to score by, separated by commas; * crosses: continent*Q260.")
+@name_option
+@whom_to_ask
+@how_to_ask
+@what_it_costs
+@how_it_is_estimated
+@budget_option
+def run(data: Path, out: Path, spec: str, by: str, name: str | None, **given: Any) -> None:
+    """Do it all for one model: draw a probe set (if there is none), ask, score.
+
+    Runs of other models in the same results folder are scored beside it.
+    """
+    budget, model = budget_of(given), model_of(given)
+    dataset = load_dataset(data)
+    settings = settings_of(given, dataset.codebook)
+    groupings = parse_groupings(by, dataset.codebook) if by else ()
+    results = Results(out, dataset, item_ids_of(given, dataset.codebook))
+    show.say_invented(dataset.is_invented)
+    planned = plan_probe(results, settings, spec)
+    show_costs(costs_of(given, planned, model), given["rate"])
+    name = name or run_name(model.name, settings)
+    with watching() as watch:
+        outcome = ask_model(results, planned, model, name, budget=budget, watch=watch)
+    show_outcome(outcome, results.run_folder(name))
+    show_scores(score_results(results, groupings))
+    show.say(f"Scores: {results.scores}")
+
+
+def budget_of(given: Given) -> Budget:
+    """The budget and the prices it is counted with."""
+    return Budget(given["budget"], given["price_in"], given["price_out"])
+
+
+def show_costs(costs: Costs, rate: float | None = None) -> None:
+    """Print what asking a plan takes, and which of it is known and which estimated."""
+    per = costs.n_examples / max(costs.n_requests, 1)
+    lines = [
+        f"{show.counted(costs.n_examples, 'example')}, {show.counted(costs.n_requests, 'distinct request')} "
+        f"({per:.1f} examples each), {show.counted(costs.n_completions, 'completion')}.",
+        f"Prompt tokens: {costs.prompt_tokens:,} ({_how_counted(costs)}).",
+        f"Completion tokens: about {costs.completion_tokens:,}, taking {costs.tokens_each:,.0f} for each completion"
+        + ("." if costs.most_completion_tokens is None else f"; {costs.most_completion_tokens:,} at most."),
+    ]
+    if costs.cost is not None:
+        most = "" if costs.most_cost is None else f", {money(costs.most_cost)} at most"
+        lines.append(
+            f"Cost: about {money(costs.cost)}{most}, in the unit of the prices; unparsed ones asked again apart."
+        )
+    if costs.seconds is not None and rate is not None:
+        lines.append(f"Time: {duration(costs.seconds)} at {rate:g} requests a second.")
+    show.say("\n".join(lines))
+
+
+def _how_counted(costs: Costs) -> str:
+    if not costs.has_tokenizer:
+        return "an estimate from the number of characters: no tokenizer is at hand"
+    if costs.is_estimate:
+        return f"an estimate from {costs.n_counted:,} prompts, counted by the tokenizer"
+    return "counted by the tokenizer"
+
+
+def show_outcome(outcome: Outcome, folder: Path) -> None:
+    """Print how a session of asking ended; exit with 130 where it was interrupted, 1 where it is not finished."""
+    parts = [show.counted(outcome.n_done, "completion"), f"{outcome.n_unparsed:,} unparsed"]
+    if outcome.n_retried:
+        parts.append(f"{outcome.n_retried:,} asked again")
+    if outcome.prompt_tokens or outcome.completion_tokens:
+        parts.append(f"{outcome.prompt_tokens:,} prompt and {outcome.completion_tokens:,} completion tokens")
+    if outcome.cost is not None:
+        parts.append(f"cost {money(outcome.cost)}")
+    if outcome.seconds:
+        parts.append(duration(outcome.seconds))
+    show.say(", ".join(parts) + ".")
+    if outcome.unparsed:
+        show.say("Unparsed: " + ", ".join(f"{reason} {n:,}" for reason, n in outcome.unparsed.items()) + ".")
+    if outcome.is_finished:
+        show.say(f"{outcome.why} Run: {folder}".strip())
+        return
+    click.echo(f"wvb: {outcome.why}", err=True)
+    raise click.exceptions.Exit(INTERRUPTED if outcome.is_interrupted else 1)

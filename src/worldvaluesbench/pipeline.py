@@ -1,0 +1,120 @@
+"""The whole job for one model: draw a probe set if there is none, ask it, score it beside the models asked before.
+
+A results folder holds `probe`, a run folder for each model, and `scores` of all its finished runs together.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark.probe import build_probe
+from worldvaluesbench.elicitation.ask import Watch, ask
+from worldvaluesbench.elicitation.budget import Budget
+from worldvaluesbench.elicitation.examples import probe_examples
+from worldvaluesbench.elicitation.finish import Outcome
+from worldvaluesbench.elicitation.model import Model
+from worldvaluesbench.elicitation.plan import Plan, build_plan
+from worldvaluesbench.elicitation.run import begin_run
+from worldvaluesbench.elicitation.settings import Settings
+from worldvaluesbench.errors import FolderError, RunError
+from worldvaluesbench.folder import read_manifest
+from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.scoring.reference import respondents_reference
+from worldvaluesbench.scoring.score import score_answers
+from worldvaluesbench.scoring.scores import Scores, write_scores
+from worldvaluesbench.survey.attributes import Grouping
+
+PROBE, SCORES = "probe", "scores"
+DEFAULT_PROBE = "paper36"
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder, the dataset it is about, and the items asked (None: all of the probe)."""
+
+    folder: Path
+    dataset: Dataset
+    item_ids: Sequence[str] | None = None
+
+    @property
+    def probe(self) -> Path:
+        """The folder of the probe set that all its runs ask."""
+        return self.folder / PROBE
+
+    @property
+    def scores(self) -> Path:
+        """The folder of the scores of all its finished runs."""
+        return self.folder / SCORES
+
+    def run_folder(self, name: str) -> Path:
+        """The folder of the run of this name."""
+        return self.folder / slug_of(name)
+
+
+def run_name(model_name: str, settings: Settings) -> str:
+    """What a run is called where nobody names it: the model, whether a person was shown, and the method if unusual.
+
+    The paper's names have the same form: `alpaca-7b`, `alpaca-7b+demographics`.
+    """
+    name = model_name.rstrip("/").rpartition("/")[2]
+    shown = "+demographics" if settings.uses_persona else ""
+    method = "" if settings.method in ("greedy", "sampled") else f"+{settings.method}"
+    return f"{name}{shown}{method}"
+
+
+def slug_of(name: str) -> str:
+    """The folder name of a run.
+
+    Raises RunError for a name of which none can be made.
+
+    >>> slug_of("org/model:7b+demographics")
+    'org-model-7b+demographics'
+    """
+    slug = re.sub(r"[^\w.+=-]+", "-", name).strip("-.")
+    if not slug or slug in (PROBE, SCORES):
+        raise RunError(f"A run cannot be named {name!r}; choose another name, with letters or digits in it.")
+    return slug
+
+
+def plan_probe(results: Results, settings: Settings, spec: str = DEFAULT_PROBE) -> Plan:
+    """The plan that asks the results folder's probe set, which is drawn first if there is none."""
+    if not results.probe.exists():
+        build_probe(results.dataset, spec, results.probe)
+    return build_plan(probe_examples(results.dataset, results.probe, results.item_ids), settings)
+
+
+def ask_model(
+    results: Results, plan: Plan, model: Model, name: str, *, budget: Budget | None = None, watch: Watch | None = None
+) -> Outcome:
+    """Ask a model the plan, as the run of this name; an unfinished one of the same name is gone on with."""
+    run = begin_run(plan, model, results.run_folder(name), name)
+    return ask(run, model, budget=budget, watch=watch)
+
+
+def score_results(results: Results, groupings: Sequence[Grouping] = ()) -> Scores:
+    """Score all finished runs of a results folder in one table, and write it there.
+
+    Raises RunError where no run is finished.
+    """
+    folders = finished_runs(results.folder)
+    if not folders:
+        raise RunError(f"{results.folder}: holds no finished run; `wvb run` makes one.")
+    answers = [read_answers(folder) for folder in folders]
+    scores = score_answers(answers, respondents_reference(results.dataset), groupings=groupings)
+    write_scores(scores, results.scores, force=True)
+    return scores
+
+
+def finished_runs(folder: Path) -> list[Path]:
+    """The finished runs in a results folder, by name."""
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and _is_finished_run(path)]
+
+
+def _is_finished_run(folder: Path) -> bool:
+    try:
+        read_manifest(folder, "run")
+    except FolderError:
+        return False
+    return True
