@@ -5,23 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
 
 from tests.elicitation.runs import small_plan, steady_model
-from worldvaluesbench.benchmark.build import build_dataset
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.elicitation.ask import ask
 from worldvaluesbench.elicitation.choices import Labels
-from worldvaluesbench.elicitation.examples import split_examples
 from worldvaluesbench.elicitation.journal import JOURNAL, open_journal
-from worldvaluesbench.elicitation.model import FunctionModel
-from worldvaluesbench.elicitation.plan import Plan, build_plan
+from worldvaluesbench.elicitation.plan import Plan
 from worldvaluesbench.elicitation.run import begin_run, check_model, open_run
 from worldvaluesbench.elicitation.settings import settle
 from worldvaluesbench.errors import RunError
-from worldvaluesbench.survey.catalogue import catalogue_of
-from worldvaluesbench.survey.codebook import load_codebook
 
 
 @pytest.fixture
@@ -38,7 +32,7 @@ def test_a_run_says_what_is_asked_of_whom(plan: Plan, paper: Dataset, tmp_path: 
     content = json.loads((tmp_path / "run" / "run.json").read_text())
     assert content["kind"] == "run"
     assert content["dataset"] == paper.receipt
-    assert set(content["files"]) == {"requests.parquet", "examples.parquet", "question_metadata.json"}
+    assert set(content["files"]) == {"requests.parquet", "examples.parquet"}
 
 
 @pytest.mark.parametrize(
@@ -203,16 +197,3 @@ def test_what_answers_elsewhere_can_begin_and_reopen_a_run(plan: Plan, tmp_path:
     run = begin_run(plan, Described(), tmp_path / "run")
     assert begin_run(plan, Described(), tmp_path / "run") == run
     assert replace(run) == run
-
-
-def test_answers_in_words_are_read_by_the_labels_that_were_shown(survey_csv: Path, tmp_path: Path) -> None:
-    catalogue = catalogue_of(load_codebook())
-    text = json.dumps(catalogue["Q46"]).replace("Very happy", "Delighted")
-    assert "Delighted" in text
-    (tmp_path / "words.json").write_text(json.dumps(catalogue | {"Q46": json.loads(text)}))
-    dataset = build_dataset(survey_csv, tmp_path / "d", wordings=tmp_path / "words.json")
-    plan = build_plan(split_examples(dataset, "test", ["Q46"]), settle("default", labels="words"))
-    model = FunctionModel("glad", complete=lambda prompt, sampling: '{"answer": "Delighted"}')
-    outcome = ask(begin_run(plan, model, tmp_path / "run"), model)
-    assert (outcome.is_finished, outcome.n_unparsed) == (True, 0)
-    assert set(pl.read_parquet(tmp_path / "run" / "answers.parquet")["rating"]) == {1}

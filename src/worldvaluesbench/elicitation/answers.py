@@ -18,13 +18,13 @@ from worldvaluesbench.elicitation.choices import ShownChoice, choices_of
 from worldvaluesbench.elicitation.disagreement import order_disagreement as order_disagreement
 from worldvaluesbench.elicitation.journal import JOURNAL, JournalLine, read_journal
 from worldvaluesbench.elicitation.parse import Unparsed
-from worldvaluesbench.elicitation.plan import EXAMPLES, REQUESTS, read_codebook
+from worldvaluesbench.elicitation.plan import EXAMPLES, REQUESTS
 from worldvaluesbench.elicitation.readout import Rating, Reading, read_completion, read_likelihoods
 from worldvaluesbench.elicitation.request import Completion
 from worldvaluesbench.elicitation.shares import Distribution
 from worldvaluesbench.elicitation.tokens import read_tokens
 from worldvaluesbench.errors import RunError
-from worldvaluesbench.survey.codebook import Codebook, Item
+from worldvaluesbench.survey.codebook import Codebook, Item, load_codebook
 
 RUN, ANSWERS = "run.json", "answers.parquet"
 
@@ -57,7 +57,7 @@ def make_answers(folder: Path, codebook: Codebook | None = None) -> pl.DataFrame
     Raises RunError where the folder is no run that was asked, or its journal is damaged or of another run.
     """
     settings = _read_settings(folder)
-    codebook = codebook or read_codebook(folder)
+    codebook = codebook or load_codebook()
     requests = _read_table(folder / REQUESTS, ["request_id", "item_id", "order", "n"])
     readings = _read_lines(folder, requests, settings, codebook)
     examples = _read_table(folder / EXAMPLES, ["item_id", "respondent_id", "order", "request", "sample"])

@@ -16,16 +16,13 @@ import polars as pl
 from numpy.typing import NDArray
 from polars.io.plugins import register_io_source
 
-from worldvaluesbench.benchmark.dataset import CATALOGUE
 from worldvaluesbench.elicitation.examples import ExampleSet
 from worldvaluesbench.elicitation.personas import Personas, merge_personas, number_personas
 from worldvaluesbench.elicitation.questions import Form, Question, Shown, form_of, questions_of, render_question, show
 from worldvaluesbench.elicitation.request import Request, request_id_of
 from worldvaluesbench.elicitation.settings import Settings
 from worldvaluesbench.errors import FolderError, PromptError
-from worldvaluesbench.folder import write_json
-from worldvaluesbench.survey.catalogue import catalogue_of, read_wordings
-from worldvaluesbench.survey.codebook import Codebook, load_codebook
+from worldvaluesbench.survey.codebook import Codebook
 
 REQUESTS, EXAMPLES = "requests.parquet", "examples.parquet"
 REQUESTS_AT_ONCE, EXAMPLES_AT_ONCE = 10_000, 250_000
@@ -153,7 +150,7 @@ def build_plan(examples: ExampleSet, settings: Settings) -> Plan:
 
 
 def write_plan(plan: Plan, folder: Path) -> None:
-    """Write a plan into a folder, as a stream: `requests.parquet` and `examples.parquet`, and the dataset's wordings.
+    """Write a plan into a folder, as a stream: `requests.parquet` and `examples.parquet`.
 
     Requests have one row each, in the plan's order. Examples have one row for each order they are asked in, with the
     row of their request and the `sample` that is theirs (null: all samples are).
@@ -172,16 +169,6 @@ def write_plan(plan: Plan, folder: Path) -> None:
         )
     schema = _example_schema(plan.examples.dataset.codebook)
     _write(folder / EXAMPLES, _example_frames(plan, schema), schema, EXAMPLES_AT_ONCE)
-    write_json(folder / CATALOGUE, catalogue_of(plan.examples.dataset.codebook))
-
-
-def read_codebook(folder: Path) -> Codebook:
-    """The codebook with the wordings that a plan in a folder was made with; ours where it keeps none.
-
-    Answers in words are read by the labels that were shown.
-    """
-    path = folder / CATALOGUE
-    return read_wordings(path) if path.is_file() else load_codebook()
 
 
 def read_requests(folder: Path, settings: Settings, codebook: Codebook) -> Iterator[Request]:

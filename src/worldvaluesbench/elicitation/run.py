@@ -12,18 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from worldvaluesbench.benchmark.dataset import CATALOGUE
 from worldvaluesbench.elicitation.journal import JOURNAL, open_journal
-from worldvaluesbench.elicitation.plan import EXAMPLES, REQUESTS, Plan, read_codebook, read_requests, write_plan
+from worldvaluesbench.elicitation.plan import EXAMPLES, REQUESTS, Plan, read_requests, write_plan
 from worldvaluesbench.elicitation.prompt import parse_template
 from worldvaluesbench.elicitation.request import Request
 from worldvaluesbench.elicitation.settings import Settings, differences
 from worldvaluesbench.errors import PromptError, RunError
 from worldvaluesbench.folder import MANIFEST, file_facts, manifest_of
-from worldvaluesbench.survey.codebook import Codebook
+from worldvaluesbench.survey.codebook import Codebook, load_codebook
 
 RUN, ANSWERS = "run.json", "answers.parquet"
-PLANNED = (REQUESTS, EXAMPLES, CATALOGUE)
+PLANNED = (REQUESTS, EXAMPLES)
 """The files of the plan, which stand beside `run.json` and never change."""
 
 _COMPARED = ("name", "settings", "model", "examples", "dataset", "n_examples", "n_requests", "n_completions")
@@ -131,7 +130,7 @@ def open_run(folder: Path | str) -> Run:
     if description["settings"] is None:
         raise RunError(f"{folder}: holds answers that were imported; there are no requests to ask or to go on with.")
     settings = _settings_of(folder / RUN, description["settings"])
-    return Run(folder, description, settings, read_codebook(folder))
+    return Run(folder, description, settings, load_codebook())
 
 
 def check_model(run: Run, model: Described) -> None:
