@@ -3,6 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What runs weights on this machine (PyTorch, Transformers): for its tests only. `make test LOCAL=no` goes without, and they skip.
+READY_LOCAL := $(VENV)/.ready-local
+LOCAL ?= yes
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types unit docs bench lock clean
@@ -16,6 +19,10 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(READY_LOCAL): $(READY) requirements-local.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-local.lock
 	@touch $@
 
 setup: $(READY)  ## Make the private environment (.venv)
@@ -32,7 +39,7 @@ lint: $(READY)  ## Style and formatting
 types: $(READY)  ## mypy --strict
 	$(BIN)/mypy
 
-unit: $(READY)  ## Tests and doctests with branch coverage
+unit: $(if $(filter no,$(LOCAL)),$(READY),$(READY_LOCAL))  ## Tests and doctests with branch coverage
 	$(BIN)/pytest -n auto --cov --cov-report=term
 
 docs: $(READY)  ## Check that generated docs are current
@@ -41,8 +48,12 @@ docs: $(READY)  ## Check that generated docs are current
 bench: $(READY)  ## Time ours against plain pandas/SciPy, side by side
 	$(BIN)/python -m benchmarks
 
-lock: $(READY)  ## Pin what is installed in .venv
-	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^worldvaluesbench' > requirements.lock
+lock: $(READY_LOCAL)  ## Pin what is installed in .venv: what requirements-local.lock names there, the rest in requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v '^worldvaluesbench' | sed 's/+cpu$$//' > .lock
+	sed 's/==.*/==/' requirements-local.lock > .lock-local
+	grep -F -v -f .lock-local .lock > requirements.lock
+	grep -F -f .lock-local .lock > requirements-local.lock
+	rm .lock .lock-local
 
 clean:  ## Remove the environment and all that was made
 	rm -rf $(VENV) demo bench-data .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

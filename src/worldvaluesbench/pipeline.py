@@ -3,13 +3,15 @@
 A results folder holds `probe`, a run folder for each model, and `scores` of all its finished runs together.
 """
 
+import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.benchmark.probe import build_probe
+from worldvaluesbench.benchmark.spec import read_spec
 from worldvaluesbench.elicitation.ask import Watch, ask
 from worldvaluesbench.elicitation.budget import Budget
 from worldvaluesbench.elicitation.examples import probe_examples
@@ -17,8 +19,8 @@ from worldvaluesbench.elicitation.finish import Outcome
 from worldvaluesbench.elicitation.model import Model
 from worldvaluesbench.elicitation.plan import Plan, build_plan
 from worldvaluesbench.elicitation.run import begin_run
-from worldvaluesbench.elicitation.settings import Settings
-from worldvaluesbench.errors import FolderError, RunError
+from worldvaluesbench.elicitation.settings import Settings, differences
+from worldvaluesbench.errors import FolderError, ProbeError, RunError
 from worldvaluesbench.folder import read_manifest
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.reference import respondents_reference
@@ -78,11 +80,28 @@ def slug_of(name: str) -> str:
     return slug
 
 
-def plan_probe(results: Results, settings: Settings, spec: str = DEFAULT_PROBE) -> Plan:
-    """The plan that asks the results folder's probe set, which is drawn first if there is none."""
+def plan_probe(results: Results, settings: Settings, spec: str | Path | None = None) -> Plan:
+    """The plan that asks the results folder's probe set, which is drawn first if there is none.
+
+    `spec` None: the one that is there, else `DEFAULT_PROBE`.
+
+    Raises ProbeError where the one that is there was drawn by another specification than `spec`.
+    """
     if not results.probe.exists():
-        build_probe(results.dataset, spec, results.probe)
+        build_probe(results.dataset, DEFAULT_PROBE if spec is None else spec, results.probe)
+    elif spec is not None:
+        _check_spec(results, spec)
     return build_plan(probe_examples(results.dataset, results.probe, results.item_ids), settings)
+
+
+def _check_spec(results: Results, spec: str | Path) -> None:
+    wanted = json.loads(json.dumps(asdict(read_spec(spec, results.dataset.codebook))))
+    found = differences(read_manifest(results.probe, "probe")["spec"], wanted)
+    if found:
+        raise ProbeError(
+            f"{results.probe}: was drawn by another specification ({'; '.join(found[:3])}); leave out --spec to ask "
+            f"it, or choose another results folder."
+        )
 
 
 def ask_model(

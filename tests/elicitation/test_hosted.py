@@ -131,7 +131,7 @@ def test_requests_are_taken_as_there_is_room_and_all_are_answered() -> None:
     with scripted(lambda body, number: chat("2")) as server:
         n = 0
         for _ in model_at(server.base_url, concurrency=4).replies(counted()):
-            assert taken <= n + 5
+            assert taken <= n + 8
             n += 1
     assert n == 200
 

@@ -1,5 +1,7 @@
 """What a hosted model does when calls fail, for now or for good, and what it says then."""
 
+import gzip
+import json
 import socket
 from dataclasses import replace
 from typing import Any
@@ -168,6 +170,41 @@ def test_only_the_first_call_meets_a_refused_key() -> None:
     ):
         list(model_at(server.base_url, concurrency=32).replies(request_of() for _ in range(100)))
     assert len(server.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Response(b"", 307, {"Location": "http://127.0.0.1:1/"}), "HTTP 307: it sends elsewhere"),
+        (refusal(401), "HTTP 401: a key is wanted"),
+    ],
+    ids=["redirect", "key"],
+)
+def test_what_cannot_heal_is_told_of_a_later_call_as_of_the_first(fault: Response, said: str) -> None:
+    seen: list[Reply] = []
+    with scripted(lambda body, number: GOOD if number < 2 else fault) as server:
+        replies = model_at(server.base_url, concurrency=1).replies(request_of() for _ in range(9))
+        with pytest.raises(ModelError, match=said):
+            seen.extend(replies)
+    assert len(seen) == 2
+    assert len(server.bodies) == 3
+
+
+def test_a_later_call_is_the_first_with_another_body() -> None:
+    prompts = ["Perú", "a longer prompt", "x", "\ud800"]
+    with scripted(lambda body, number: GOOD) as server:
+        list(model_at(server.base_url, concurrency=1).replies(request_of(prompt=prompt) for prompt in prompts))
+    assert [body["messages"][0]["content"] for body in server.bodies] == [*prompts[:3], "?"]
+    lengths = [int(headers.pop("content-length")) for headers in server.headers]
+    assert lengths[0] - lengths[2] == len("Perú".encode()) - len("x")
+    assert server.headers[1:] == server.headers[:1] * 3
+
+
+def test_a_compressed_reply_is_read_on_every_call() -> None:
+    packed = gzip.compress(json.dumps(GOOD.body).encode())
+    with scripted(lambda body, number: Response(packed, 200, {"Content-Encoding": "gzip"})) as server:
+        replies = list(model_at(server.base_url, concurrency=1).replies(request_of() for _ in range(3)))
+    assert [reply.completions[0].text for reply in replies] == ["2"] * 3
 
 
 def test_a_server_that_is_not_there_stops_at_once() -> None:

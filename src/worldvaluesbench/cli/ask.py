@@ -91,7 +91,7 @@ def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any)
 @click.option(
     "--out", type=options.PATH, default="results", show_default=True, help="The results folder: probe, runs, scores."
 )
-@click.option("--spec", default=DEFAULT_PROBE, show_default=True, help="The probe to draw if there is none yet.")
+@click.option("--spec", help=f"The probe to draw if there is none yet.  [default: {DEFAULT_PROBE}]")
 @items_option
 @click.option("--by", default="", help="Groupings to score by, separated by commas; * crosses: continent*Q260.")
 @name_option
@@ -100,7 +100,7 @@ def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any)
 @what_it_costs
 @how_it_is_estimated
 @budget_option
-def run(data: Path, out: Path, spec: str, by: str, name: str | None, **given: Any) -> None:
+def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, **given: Any) -> None:
     """Do it all for one model: draw a probe set (if there is none), ask, score.
 
     Runs of other models in the same results folder are scored beside it.

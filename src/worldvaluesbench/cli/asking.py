@@ -155,6 +155,7 @@ def settings_of(given: Given, codebook: Codebook) -> Settings:
 
 def model_of(given: Given) -> Model:
     """The model: an endpoint, or weights that run here. Nothing is loaded or called yet."""
+    _check_whom(is_local=given["is_local"])
     if given["is_local"]:
         from worldvaluesbench.elicitation.models.local import LocalModel, LocalOptions
 

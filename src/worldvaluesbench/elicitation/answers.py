@@ -21,12 +21,11 @@ from worldvaluesbench.elicitation.parse import Unparsed
 from worldvaluesbench.elicitation.plan import EXAMPLES, REQUESTS
 from worldvaluesbench.elicitation.readout import Rating, Reading, read_completion, read_likelihoods
 from worldvaluesbench.elicitation.request import Completion
+from worldvaluesbench.elicitation.run import ANSWERS, RUN
 from worldvaluesbench.elicitation.shares import Distribution
 from worldvaluesbench.elicitation.tokens import read_tokens
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.survey.codebook import Codebook, Item, load_codebook
-
-RUN, ANSWERS = "run.json", "answers.parquet"
 
 COLUMNS: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "respondent_id": pl.Int64,

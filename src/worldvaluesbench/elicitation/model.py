@@ -6,9 +6,10 @@ promises text (`TextModel`), token log-probabilities (`TokenModel`) or both, and
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
+from worldvaluesbench.elicitation.models.bodies import seed_of
 from worldvaluesbench.elicitation.presets import METHODS, Method
 from worldvaluesbench.elicitation.request import Completion, Reply, Request, Sampling
 from worldvaluesbench.errors import ModelError
@@ -115,5 +116,11 @@ class FunctionModel:
             assert self.option_logprobs is not None
             return Reply(request, option_logprobs=tuple(self.option_logprobs(request.prompt, request.options)))
         assert self.complete is not None
-        given = [self.complete(request.prompt, request.sampling) for _ in range(request.n)]
+        given = [self.complete(request.prompt, sampling) for sampling in _samplings(request)]
         return Reply(request, tuple(Completion(text, "stop") if isinstance(text, str) else text for text in given))
+
+
+def _samplings(request: Request) -> Iterator[Sampling]:
+    """The sampling of each completion of a request: with a seed, each has one of its own."""
+    for sample in range(request.first_sample, request.first_sample + request.n):
+        yield replace(request.sampling, seed=seed_of(replace(request, first_sample=sample)))

@@ -25,6 +25,8 @@ METHOD_TEMPLATES: Mapping[Method, str] = {
 
 MAX_TOKENS: Mapping[Method, int | None] = {"token_probs": 3, "option_likelihood": None, "verbalised": 512}
 MAX_ORDERS = 2 * MAX_POINTS
+MAX_RETRIES = 255
+"""Attempts are numbered in 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,18 @@ class Settings:
             raise PromptError(
                 f"{self.method} reads probabilities, no text; structured output is for greedy, sampled and verbalised."
             )
+        if self.method not in TEXT_METHODS and self.retry_unparsed:
+            raise PromptError(
+                f"{self.method} reads probabilities, which would be the same again, found retry_unparsed "
+                f"{self.retry_unparsed}; only methods that read text ask again."
+            )
+        if self.method == "option_likelihood" and self._draws:
+            raise PromptError(
+                f"option_likelihood writes no completion, so it has no {self._draws[0]}; leave it out or choose "
+                f"another method."
+            )
+        if self.retry_unparsed > MAX_RETRIES:
+            raise PromptError(f"retry_unparsed is {self.retry_unparsed}; expected at most {MAX_RETRIES}.")
         if self.labels not in LABELS:
             raise PromptError(f"There are no labels {self.labels!r}; there are {', '.join(LABELS)}.")
         if not 1 <= self.orders <= MAX_ORDERS:
@@ -83,6 +97,17 @@ class Settings:
                 f"The template {self.template.name} words its scale itself and cannot show other labels or orders; "
                 f"choose the preset {DEFAULT_PRESET} or a template that uses options."
             )
+
+    @property
+    def _draws(self) -> list[str]:
+        """The settings, by name, that say how completions are drawn and are not as if there were none to draw."""
+        is_set = {
+            "temperature": bool(self.temperature),
+            "max_tokens": self.max_tokens is not None,
+            "stop": bool(self.stop),
+            "seed": self.seed is not None,
+        }
+        return [name for name, is_one in is_set.items() if is_one]
 
     @property
     def uses_persona(self) -> bool:
@@ -149,6 +174,13 @@ def settle(
     wanted = template or load_template(own or start.template)
     usual = DEFAULT_ATTRIBUTES if start.uses_persona or template is not None else ()
     shown = usual if attributes is None else attributes
+    if attributes and not wanted.uses_persona:
+        raise PromptError(
+            f"The template {wanted.name} shows nobody, so it cannot show {attributes[0]}; choose a preset or template "
+            f"that shows a person, or no attributes."
+        )
+    if without_temperature and others.get("temperature") is not None:
+        raise PromptError(f"The temperature is {others['temperature']} and none is to be sent; give one of the two.")
     is_same = chosen == start.method
     content: dict[str, Any] = {
         "preset": preset,

@@ -19,8 +19,8 @@ from worldvaluesbench.elicitation.request import Reply, Request
 if TYPE_CHECKING:  # the client's library takes a second to import, which the thread does
     from worldvaluesbench.elicitation.models.session import Session
 
-AHEAD = 1.25
-"""Requests taken for each that can be in flight, so that the next is at hand when a reply is."""
+AHEAD = 2.0
+"""Requests taken for each that can be in flight, so that the next are at hand while a batch of replies is read."""
 
 FIRST_ALONE = 10.0
 """Seconds for which the first call may go alone: what an endpoint refuses is then refused once."""
