@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.measure import Timing, time_command
+from worldvaluesbench.demo import mock_process
 
 FOLDER = Path("bench-data")
 PYTHON = [sys.executable, "-m"]
@@ -26,6 +27,21 @@ def main() -> None:
         report(f"score: {name}, {count_rows(FOLDER / f'{name}.tsv'):,} answers, as a process", *time_score(name))
     report("W1 in bulk: 239 items x 63 countries, a call", *time_bulk())
     check_same_scores()
+    print("Planning all examples of the test split:", flush=True)
+    subprocess.run([*PYTHON, "benchmarks.plan", str(FOLDER / "dataset")], check=True)
+    ours = time_ask()
+    print(f"ask: the probe set against a mock server, as a process, journal and answers included: {ours.seconds:.1f} s")
+    subprocess.run([*PYTHON, "benchmarks.ask"], check=True)
+
+
+def time_ask() -> Timing:
+    data, probe, out = str(FOLDER / "dataset"), FOLDER / "probe", FOLDER / "run"
+    if not probe.exists():
+        subprocess.run([*WVB, "probe", data, "--out", str(probe)], check=True, capture_output=True)
+    with mock_process() as base_url:
+        whom = ["--model", "mock-good", "--base-url", base_url]
+        command = [*WVB, "ask", data, "--probe", str(probe), *whom, "--out", str(out)]
+        return time_command(command, n_runs=3, before=lambda: shutil.rmtree(out, ignore_errors=True))
 
 
 def time_build() -> tuple[Timing, Timing]:

@@ -14,7 +14,6 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from worldvaluesbench.elicitation.answers import (
-    ANSWERS,
     COLUMNS,
     count_absent,
     make_answers,
@@ -25,6 +24,7 @@ from worldvaluesbench.elicitation.choices import choices_of
 from worldvaluesbench.elicitation.journal import open_journal
 from worldvaluesbench.elicitation.presets import Method
 from worldvaluesbench.elicitation.request import Completion, Reply, Request, TokenChoice
+from worldvaluesbench.elicitation.run import ANSWERS
 from worldvaluesbench.elicitation.settings import Settings, settle
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.survey.codebook import load_codebook

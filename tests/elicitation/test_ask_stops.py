@@ -3,7 +3,7 @@
 import os
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -15,7 +15,7 @@ from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.elicitation.ask import ask
 from worldvaluesbench.elicitation.budget import Budget
 from worldvaluesbench.elicitation.finish import Outcome, conclude_run
-from worldvaluesbench.elicitation.journal import read_journal
+from worldvaluesbench.elicitation.journal import Journal, read_journal
 from worldvaluesbench.elicitation.plan import build_plan
 from worldvaluesbench.elicitation.progress import Progress
 from worldvaluesbench.elicitation.request import Reply, Request
@@ -111,6 +111,37 @@ def test_the_second_interrupt_stops_at_once_and_keeps_what_came(begin: Begin) ->
     assert outcome.is_interrupted
     assert outcome.n_done == 5 == len(list(read_journal(run.folder)))
     assert ask(run, CountingModel(STEADY)).is_finished
+
+
+class BusyModel(CountingModel):
+    """All replies arrive at once; what was not yet taken when it is interrupted is given then, as an endpoint does."""
+
+    def replies(self, requests: Iterable[Request]) -> Iterator[Reply]:
+        self.given += requests
+        arrived = [self.answer(request) for request in self.given]
+        try:
+            while arrived:
+                yield arrived.pop(0)
+        except KeyboardInterrupt:
+            yield from arrived
+            raise
+
+
+def test_interrupts_while_a_reply_is_taken_in_lose_nothing_that_had_arrived(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, model, write = begin(), BusyModel(STEADY), Journal.write
+
+    def interrupted(journal: Journal, reply: Reply) -> int:
+        if reply.request is model.given[4]:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        return write(journal, reply)
+
+    monkeypatch.setattr(Journal, "write", interrupted)
+    ask(run, model)
+    assert [line.request_id for line in read_journal(run.folder)] == [request.request_id for request in model.given]
+    assert run.is_finished, "all had arrived"
 
 
 def test_an_interrupt_while_it_is_told_is_told_after_it(begin: Begin) -> None:

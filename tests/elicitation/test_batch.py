@@ -298,6 +298,25 @@ def test_a_response_without_log_probabilities_is_told_and_still_missing(paper: D
     assert done.n_missing == run.n_requests
 
 
+def test_a_filtered_answer_of_token_probs_is_unparsed_and_not_missing_for_ever(paper: Dataset, tmp_path: Path) -> None:
+    run = begin(paper, tmp_path, method="token_probs")
+    choice = {"index": 0, "message": {"content": None}, "logprobs": None, "finish_reason": "content_filter"}
+    lines = asked_again(run, tmp_path / "out")
+    filtered = [result(line, 200, {"choices": [choice]}) for line in lines]
+    done = import_batch(run, [results(tmp_path, filtered)])
+    assert done.is_finished
+    assert done.unparsed == {"no_probabilities": len(lines)}
+
+
+def test_the_one_token_that_was_said_is_no_distribution(paper: Dataset, tmp_path: Path) -> None:
+    run = begin(paper, tmp_path, method="token_probs")
+    entry = {"token": "1", "logprob": TOP["1"], "top_logprobs": []}
+    choice = {"index": 0, "message": {"content": "1"}, "logprobs": {"content": [entry]}, "finish_reason": "stop"}
+    lines = asked_again(run, tmp_path / "out")
+    done = import_batch(run, [results(tmp_path, [result(line, 200, {"choices": [choice]}) for line in lines])])
+    assert done.failed == {"no_logprobs": len(lines)}
+
+
 def test_option_likelihood_is_not_exported_to_chat(paper: Dataset, tmp_path: Path) -> None:
     run = begin(paper, tmp_path, method="option_likelihood")
     with pytest.raises(ModelError, match="needs an endpoint that echoes prompts"):

@@ -62,6 +62,14 @@ def test_what_is_given_replaces_what_the_preset_says_and_zero_is_given() -> None
             "asks for JSON with a rating, which verbalised does not read",
         ),
         ({"preset": "gpt-5"}, "There is no preset 'gpt-5'"),
+        ({"retry_unparsed": 256}, "retry_unparsed is 256; expected at most 255"),
+        ({"method": "token_probs", "retry_unparsed": 1}, "reads probabilities, which would be the same again"),
+        ({"method": "option_likelihood", "temperature": 0.5}, "writes no completion, so it has no temperature"),
+        ({"method": "option_likelihood", "max_tokens": 9}, "writes no completion, so it has no max_tokens"),
+        ({"method": "option_likelihood", "stop": ("x",)}, "writes no completion, so it has no stop"),
+        ({"method": "option_likelihood", "seed": 0}, "writes no completion, so it has no seed"),
+        ({"preset": "alpaca-7b-no-demographics", "attributes": ("Q260",)}, "shows nobody, so it cannot show Q260"),
+        ({"temperature": 0.0, "without_temperature": True}, "The temperature is 0.0 and none is to be sent"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused_in_one_line(given: dict[str, Any], message: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.benchmark.split import SPLITS
@@ -28,6 +29,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Given = Mapping[str, Any]
 
 KEY_ENV = "OPENAI_API_KEY"
+
+_OF_ENDPOINTS = ("base_url", "key_env", "endpoint", "concurrency", "rpm", "tpm", "timeout", "retries")
+_OF_WEIGHTS = ("device", "dtype")
 
 
 def _together(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -179,6 +183,18 @@ def model_of(given: Given) -> Model:
         endpoint=given["endpoint"],
         options=paces,
     )
+
+
+def _check_whom(*, is_local: bool) -> None:
+    """Raise UsageError where an option was given that only the other kind of model has."""
+    context = click.get_current_context(silent=True)
+    unused = _OF_ENDPOINTS if is_local else _OF_WEIGHTS
+    if context is None:  # called from Python
+        return
+    for name in unused:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            kind = "of an endpoint, and --local asks none" if is_local else "of local weights; give --local to run them"
+            raise click.UsageError(f"--{name.replace('_', '-')} is {kind}.")
 
 
 def costs_of(given: Given, plan: Plan, model: Model | None = None) -> Costs:

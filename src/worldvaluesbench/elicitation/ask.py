@@ -6,6 +6,7 @@ journal, and asking the same run again goes on with what is missing. The manifes
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from worldvaluesbench.elicitation.budget import Budget, Spending
@@ -58,10 +59,12 @@ class _Session:
     spending: Spending
     watch: Watch | None
     is_stopped: bool = False
+    is_halted: bool = False
     failures: Counter[str] = field(default_factory=Counter)
     _failed: set[str] = field(default_factory=set)
     _held: Request | None = None  # the next request, for which the budget has no room
     _is_short: bool = False
+    _is_taking: bool = False
     _is_telling: bool = False
     _notice: str | None = None
 
@@ -70,7 +73,15 @@ class _Session:
         self._n_before = self.received.n_done
 
     def stop(self) -> None:
-        """Give no new requests. Called from a signal's handler, so it must not come between two lines of `watch`."""
+        """Give no new requests; the second time raise KeyboardInterrupt, but not in the middle of taking in a reply.
+
+        Called from a signal's handler, so it must not come between two lines of `watch`.
+        """
+        if self.is_stopped:
+            if not self._is_taking or self.is_halted:
+                raise KeyboardInterrupt
+            self.is_halted = True
+            return
         self.is_stopped = True
         self._notice = "Stopping: what is in flight is still taken in; once more stops at once."
         if not self._is_telling:
@@ -128,6 +139,12 @@ class _Session:
         try:
             for reply in replies:
                 self._take(reply)
+                if self.is_halted:
+                    raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            for reply in _left_in(replies):
+                self._take(reply)
+            raise
         finally:
             close = getattr(replies, "close", None)
             if close is not None:
@@ -147,6 +164,13 @@ class _Session:
             yield request
 
     def _take(self, reply: Reply) -> None:
+        self._is_taking = True
+        try:
+            self._take_in(reply)
+        finally:
+            self._is_taking = False
+
+    def _take_in(self, reply: Reply) -> None:
         if len(reply.completions) > reply.request.n:
             reply = replace(reply, completions=reply.completions[: reply.request.n])
         self.journal.write(reply)
@@ -215,3 +239,13 @@ class _Session:
 def _with_first(first: Request, rest: Iterator[Request]) -> Iterator[Request]:
     yield first
     yield from rest
+
+
+def _left_in(replies: Iterator[Reply]) -> Iterator[Reply]:
+    """What had arrived when an interrupt came, which a model gives on being interrupted itself."""
+    throw = getattr(replies, "throw", None)
+    if throw is None:
+        return
+    with suppress(KeyboardInterrupt, StopIteration):
+        yield throw(KeyboardInterrupt())
+        yield from replies

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a model is asked: the first asks to stop, the second stops."""
+"""Ctrl-C and SIGTERM while a model is asked: whoever asks is told of each."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def interruptible(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first interrupt within the block and raise KeyboardInterrupt at the second.
+    """Call `stop` at every interrupt within the block; it may raise KeyboardInterrupt.
 
     The handlers that were there are put back at the end. In another thread than the main one, which alone receives
     signals, nothing is changed.
@@ -19,16 +19,11 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    n = 0
 
-    def count(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        nonlocal n
-        n += 1
-        if n > 1:
-            raise KeyboardInterrupt
+    def tell(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
         stop()
 
-    before = {signum: signal.signal(signum, count) for signum in SIGNALS}
+    before = {signum: signal.signal(signum, tell) for signum in SIGNALS}
     try:
         yield
     finally:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from worldvaluesbench.elicitation.budget import Spending
 from worldvaluesbench.elicitation.journal import JOURNAL, JournalLine, read_journal, reply_of
-from worldvaluesbench.elicitation.model import TEXT_METHODS
 from worldvaluesbench.elicitation.parse import Unparsed
 from worldvaluesbench.elicitation.readout import read_reply
 from worldvaluesbench.elicitation.request import Reply, Request
@@ -60,9 +59,8 @@ class Received:
 
     @property
     def last_attempt(self) -> int:
-        """The attempt after which an unparsed sample stays so; asking for probabilities again would change nothing."""
-        settings = self._run.settings
-        return settings.retry_unparsed if settings.method in TEXT_METHODS else 0
+        """The attempt after which an unparsed sample stays so."""
+        return self._run.settings.retry_unparsed
 
     @property
     def is_complete(self) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from worldvaluesbench.elicitation.choices import LABELS, Labels, option_orders
+from worldvaluesbench.elicitation.model import TEXT_METHODS
 from worldvaluesbench.elicitation.persona import DEFAULT_ATTRIBUTES, Style, load_paper_questions
 from worldvaluesbench.elicitation.presets import DEFAULT_PRESET, Method, Questions, load_preset
 from worldvaluesbench.elicitation.prompt import Template, load_template

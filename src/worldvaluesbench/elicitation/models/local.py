@@ -126,19 +126,20 @@ class LocalModel:
         return Reader(model, budget, self.options.share_prefix, keeps_memory, self.loaded.window)
 
     def _answer(self, window: Sequence[Request]) -> Iterator[Reply]:
+        for request in window:
+            if request.schema is not None:
+                raise ModelError(
+                    f"{self.name}: a local model cannot be held to a JSON schema; ask without structured output."
+                )
+        loaded = self.loaded  # says in one line which libraries are absent, before they are imported
         from worldvaluesbench.elicitation.models.local_answers import (
             answer_by_likelihood,
             answer_by_text,
             answer_by_tokens,
         )
 
-        for request in window:
-            if request.schema is not None:
-                raise ModelError(
-                    f"{self.name}: a local model cannot be held to a JSON schema; ask without structured output."
-                )
         ways: dict[str, Any] = {"option_likelihood": answer_by_likelihood, "token_probs": answer_by_tokens}
         ways |= dict.fromkeys(TEXT_METHODS, answer_by_text)
         for method in dict.fromkeys(request.method for request in window):
             asked = [request for request in window if request.method == method]
-            yield from ways[method](self.loaded, self.reader, asked)
+            yield from ways[method](loaded, self.reader, asked)
