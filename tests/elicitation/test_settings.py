@@ -107,3 +107,9 @@ def test_differences_name_each_setting_before_and_now() -> None:
     ]
     assert differences(before, before) == []
     assert differences({"a": {"b": 1}}, {"a": {"b": 1, "c": "x" * 99}}) == [f"a.c: None before, '{'x' * 59}… now"]
+
+
+def test_of_nobody_in_particular_each_respondent_takes_a_sample_of_its_own() -> None:
+    assert settle("default", method="sampled", attributes=()).n == 230
+    assert settle("default", method="sampled").n == 1
+    assert settle("default", method="sampled", attributes=(), n=5).n == 5

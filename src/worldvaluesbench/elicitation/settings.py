@@ -25,6 +25,9 @@ METHOD_TEMPLATES: Mapping[Method, str] = {
 """The packaged templates that ask for something else than JSON with a rating: one symbol; a share for each symbol."""
 
 MAX_TOKENS: Mapping[Method, int | None] = {"token_probs": 3, "option_likelihood": None, "verbalised": 512}
+N_OF_NOBODY = 230
+"""Samples of a prompt that shows nobody: as many as an item of the paper's probe set has respondents."""
+
 MAX_ORDERS = 2 * MAX_POINTS
 MAX_RETRIES = 255
 """Attempts are numbered in 8 bits."""
@@ -159,7 +162,8 @@ def settle(
     """The settings of a preset with whatever is given beside it; a None is not given.
 
     `others` are further fields of `Settings` by name. A method other than the preset's brings its own template
-    (`METHOD_TEMPLATES`) where none is given, and its own sampling: `sampled` temperature 0.7, all others 0.
+    (`METHOD_TEMPLATES`) where none is given, and its own sampling: `sampled` temperature 0.7 and, where nobody is
+    shown, `N_OF_NOBODY` samples; all others temperature 0.
     `without_temperature` sends none at all, for models that take none.
 
     Raises PromptError where they do not fit together.
@@ -182,15 +186,18 @@ def settle(
         )
     if without_temperature and others.get("temperature") is not None:
         raise PromptError(f"The temperature is {others['temperature']} and none is to be sent; give one of the two.")
+    shown = shown if wanted.uses_persona else ()
     is_same = chosen == start.method
+    # of nobody in particular each respondent takes a sample of its own, as in the paper
+    usual_n = N_OF_NOBODY if chosen == "sampled" and not shown else 1
     content: dict[str, Any] = {
         "preset": preset,
         "template": wanted,
-        "attributes": shown if wanted.uses_persona else (),
+        "attributes": shown,
         "style": "list",
         "questions": start.questions,
         "method": chosen,
-        "n": start.n if is_same else 1,
+        "n": start.n if is_same else usual_n,
         "temperature": start.temperature if is_same else 0.7 if chosen == "sampled" else 0.0,
         "max_tokens": MAX_TOKENS.get(chosen, start.max_tokens),
         "stop": start.stop if chosen not in METHOD_TEMPLATES else (),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worldvaluesbench.elicitation.models.pace import named_rest
-from worldvaluesbench.elicitation.models.returned import error_code
+from worldvaluesbench.elicitation.models.returned import FILTERED, error_code
 from worldvaluesbench.errors import ModelError
 
 LONGEST_NAMED_REST = 900.0
@@ -23,8 +23,6 @@ PARAMETERS = (
 """What a server may refuse, the longer of two names that contain one another first."""
 
 _SPENT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
-_FILTERS = {"content_filter", "content_policy_violation", "invalid_prompt", "moderation_blocked"}
-_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{2,59}")
 _TOO_LONG = re.compile(
     r"context[ _](?:length|window|size)|maximum context|prompt is too long|too many (?:input )?tokens", re.IGNORECASE
 )
@@ -77,7 +75,7 @@ def judge(status: int, headers: Mapping[str, str], body: object, sent: Mapping[s
         return _judge_success(headers, body, sent)
     code = _code(body, sent)
     told = f"HTTP {status}" + (f" ({code})" if code else "")
-    if code in _FILTERS or _is_moderated(body):
+    if code == FILTERED or _is_moderated(body):
         return Filtered()
     if code in _SPENT or status == 402:
         raise ModelError(f"{told}: the account has no credit left; what was answered is kept, go on when it has.")
@@ -145,7 +143,9 @@ def _failed(told: str, headers: Mapping[str, str]) -> Failed:
 def _code(body: object, sent: Mapping[str, Any]) -> str | None:
     """The server's code for an error, where it looks like one and is no word of what was sent."""
     code = error_code(body)
-    if code is None or not _CODE.fullmatch(code):
+    if code is None or code == FILTERED:
+        return code
+    if len(code) < 3:
         return None
     prompts = sent.get("prompt") or [message["content"] for message in sent.get("messages", ())]
     return None if code in "".join(prompts) else code
