@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import Capture, run
+from worldvaluesbench.benchmark.dataset import Dataset
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,46 @@ def test_an_option_of_the_other_kind_of_model_is_refused(
     assert run("ask", tmp_path, "--split", "test", "--out", tmp_path / "run", "--model", "m", *given) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "message"),
+    [
+        (("--begin-only", "--budget", "5", "--price-in", "1"), 2, "--begin-only sends nothing, so it has no --budget."),
+        (("--base-url", ""), 1, "The base URL is no address"),
+        (("--stop", ""), 1, "A stop is an empty text"),
+        (("--seed", "-1"), 1, "The seed is -1; expected 0 to"),
+        (("--attributes", "none", "--style", "prose"), 1, "The style is prose, but nobody is shown"),
+        (("--method", "option_likelihood"), 1, "cannot answer by option_likelihood, only by greedy"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_anything_is_printed_or_made(
+    capsys: Capture, tmp_path: Path, paper: Dataset, given: tuple[str, ...], code: int, message: str
+) -> None:
+    assert run("ask", paper.folder, "--split", "test", "--out", tmp_path / "run", "--model", "m", *given) == code
+    said = capsys.readouterr()
+    assert message in said.err
+    assert said.out == ""
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_settings_are_refused_before_the_plan_is_printed(capsys: Capture, tmp_path: Path, paper: Dataset) -> None:
+    command = ("ask", paper.folder, "--split", "test", "--items", "Q1", "--out", tmp_path / "run", "--begin-only")
+    assert run(*command, "--model", "mistyped") == 0
+    capsys.readouterr()
+    assert run(*command, "--model", "other") == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "it has no answers yet and may be deleted" in said.err
+    assert "model.model: 'mistyped' before, 'other' now" in said.err
+
+
+def test_ctrl_c_anywhere_ends_with_130_and_one_line(
+    capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("worldvaluesbench.cli.ask.load_dataset", interrupted)
+    assert run("ask", tmp_path, "--split", "test", "--out", tmp_path / "run", "--model", "m") == 130
+    assert capsys.readouterr().err.strip() == "wvb: interrupted."

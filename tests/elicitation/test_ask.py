@@ -21,7 +21,6 @@ from tests.elicitation.runs import (
 )
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.finish import conclude_run
 from worldvaluesbench.elicitation.journal import JOURNAL, open_journal, read_journal
 from worldvaluesbench.elicitation.request import Completion, Reply, Request, TokenChoice
 from worldvaluesbench.elicitation.run import Run, begin_run, open_run
@@ -240,23 +239,6 @@ def test_other_methods_are_journalled_and_only_text_is_asked_for_again(begin: Be
     assert outcome.is_finished
     assert len(model.given) == run.n_requests * (2 if method == "verbalised" else 1)
     assert open_run(run.folder).is_finished
-
-
-def test_a_complete_journal_is_concluded_without_a_model(begin: Begin) -> None:
-    run = begin()
-    with open_journal(run.folder) as journal:
-        *all_but_last, last = run.requests()
-        for request in all_but_last:
-            journal.write(STEADY(request))
-    outcome = conclude_run(run)
-    assert (outcome.is_finished, outcome.why) == (
-        False,
-        f"1 of {run.n_completions} completions are missing; ask the run again.",
-    )
-    with open_journal(run.folder) as journal:
-        journal.write(STEADY(last))
-    assert conclude_run(run).is_finished
-    assert conclude_run(run).n_done == run.n_completions
 
 
 def test_a_plain_function_is_enough_of_a_model(paper: Dataset, tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
 """A run asked over HTTP: faults of the server cost time and no answers, and nothing that is told names anyone."""
 
+import json
 import logging
 import os
 import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +121,47 @@ def test_an_interrupt_takes_in_what_is_in_flight_over_http(paper: Dataset, tmp_p
         assert outcome.n_done < run.n_completions
         assert ask(run, hosted(server)).is_finished
         assert server.stats()["requests"] == run.n_completions
+
+
+@pytest.mark.parametrize("waiting", [{"requests_per_minute": 6}, {"retries": 3}], ids=["pace", "retry-after"])
+def test_ctrl_c_sends_nothing_that_waits_for_its_turn_or_for_another_try(
+    paper: Dataset, tmp_path: Path, waiting: dict[str, Any]
+) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.notice is None:
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    options = MockOptions() if "retries" not in waiting else MockOptions(too_many=1.0, retry_after=60.0)
+    with mock_server(options) as server:
+        run = begun(paper, tmp_path, server)
+        watch = once(interrupt)
+        outcome = ask(run, hosted(server, **waiting), watch=watch)
+        n_sent = server.stats()["requests"]
+        assert outcome.is_interrupted
+        assert outcome.n_done <= n_sent <= 16, "of those that could be on their way at a time"
+        assert outcome.seconds < 30
+
+
+def test_a_server_that_moved_goes_on_with_the_run_and_is_written_down(paper: Dataset, tmp_path: Path) -> None:
+    notices: list[str | None] = []
+    with mock_server() as first, mock_server() as second:
+        run = begun(paper, tmp_path, first)
+        assert ask(run, hosted(first), watch=once(lambda _: os.kill(os.getpid(), signal.SIGINT))).is_interrupted
+        again = begin_run(small_plan(paper, tmp_path, 60), hosted(second), run.folder)
+        outcome = ask(again, hosted(second), watch=lambda progress: notices.append(progress.notice))
+        stored = json.loads((run.folder / "manifest.json").read_text())
+        assert outcome.is_finished
+        assert (stored["model"]["base_url"], stored["later_base_urls"]) == (first.base_url, [second.base_url])
+        assert f"The model is asked at {second.base_url} now; before at {first.base_url}." in str(notices[0])
+
+
+def once(watch: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """`watch` at the first call alone."""
+    told: list[Progress] = []
+
+    def tell(progress: Progress) -> None:
+        if not told:
+            watch(progress)
+        told.append(progress)
+
+    return tell

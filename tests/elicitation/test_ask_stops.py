@@ -13,11 +13,12 @@ import pytest
 from tests.elicitation.runs import STEADY, Begin, CountingModel, beginner, failing_after, replying, small_plan
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.budget import Budget
-from worldvaluesbench.elicitation.finish import Outcome, conclude_run
+from worldvaluesbench.elicitation.budget import Budget, Spending
+from worldvaluesbench.elicitation.finish import Outcome
 from worldvaluesbench.elicitation.journal import Journal, read_journal
 from worldvaluesbench.elicitation.plan import build_plan
 from worldvaluesbench.elicitation.progress import Progress
+from worldvaluesbench.elicitation.received import read_received
 from worldvaluesbench.elicitation.request import Reply, Request
 from worldvaluesbench.elicitation.run import begin_run
 from worldvaluesbench.errors import ModelError, RunError
@@ -59,7 +60,9 @@ def test_without_reported_tokens_the_worst_is_counted_in_every_session(begin: Be
         ask(run, CountingModel(failing_after(6, ModelError("stopped"))), budget=prices)
     first_six = list(run.requests())[:6]
     worst = sum(-(-len(request.prompt.encode()) // 3) + 16 + 150 for request in first_six) * 1e-6
-    assert conclude_run(run, prices).cost == pytest.approx(worst)
+    spending = Spending(prices)
+    assert read_received(run, spending).n_done == 18
+    assert spending.spent == pytest.approx(worst)
 
 
 def test_a_budget_without_a_limit_on_completions_is_refused(paper: Dataset, tmp_path: Path) -> None:

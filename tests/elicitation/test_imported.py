@@ -213,3 +213,10 @@ def test_the_command_says_what_was_read_and_where_the_run_lies(tmp_path: Path, p
     assert "INVENTED" in done.stdout
     assert "1 row of respondents whom the dataset does not have." in done.stdout
     assert done.stdout.splitlines()[-1] == f"Run: {tmp_path / 'run'}"
+
+
+def test_a_run_is_not_imported_again(tmp_path: Path) -> None:
+    import_answers(read_answers(file_of(tmp_path)), tmp_path / "run")
+    with pytest.raises(RunError, match="is of a run already"):
+        import_answers(read_answers(tmp_path / "run"), tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()

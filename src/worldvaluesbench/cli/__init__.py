@@ -1,7 +1,8 @@
 """The command line: `wvb`, one subcommand for each arrow of the data flow, with no ideas of its own.
 
 A command reads its arguments, calls one function of the library and prints where the result lies. Errors about
-input are one line on standard error and exit code 1; a wrong call exits with 2; bugs keep their traceback.
+input are one line on standard error and exit code 1; a wrong call exits with 2, an interrupt with 130; bugs keep their
+traceback.
 """
 
 import errno
@@ -37,6 +38,9 @@ COMMANDS = {
 """Every command, in the order of the data flow, and the module of this package that holds it."""
 
 
+INTERRUPTED = 130
+
+
 class Commands(click.Group):
     """The commands, each imported when it is called: `wvb score` need not wait for what `wvb build` needs."""
 
@@ -65,7 +69,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # bars and accents must not stop a command on an ASCII terminal
     try:
-        app(args=None if arguments is None else list(arguments), prog_name="wvb")
+        code = app(args=None if arguments is None else list(arguments), prog_name="wvb", standalone_mode=False)
+        sys.exit(code or 0)  # a command that ended early gives its code, others give nothing
+    except click.Abort:
+        click.echo("wvb: interrupted.", err=True)
+        sys.exit(INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except WorldValuesBenchError as error:
         click.echo(f"wvb: {error}", err=True)
         sys.exit(1)

@@ -10,6 +10,7 @@ from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.asking import (
     Given,
     budget_option,
+    check_method,
     costs_of,
     examples_of,
     how_it_is_estimated,
@@ -31,7 +32,7 @@ from worldvaluesbench.elicitation.costs import Costs
 from worldvaluesbench.elicitation.finish import Outcome
 from worldvaluesbench.elicitation.plan import build_plan
 from worldvaluesbench.elicitation.run import begin_run
-from worldvaluesbench.pipeline import DEFAULT_PROBE, Results, ask_model, plan_probe, run_name, score_results
+from worldvaluesbench.pipeline import DEFAULT_PROBE, Results, plan_probe, run_name, score_results
 from worldvaluesbench.survey.attributes import parse_groupings
 
 INTERRUPTED = 130
@@ -71,13 +72,16 @@ def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any)
     The same command on an unfinished run goes on where it stopped and pays for nothing twice. The key is read from
     the environment and never written.
     """
+    if begin_only and given["budget"] is not None:
+        raise click.UsageError("--begin-only sends nothing, so it has no --budget.")
     budget, model = budget_of(given), model_of(given)
     dataset = load_dataset(data)
     settings = settings_of(given, dataset.codebook)
+    check_method(given, model, settings)
     planned = build_plan(examples_of(given, dataset), settings)
+    run = begin_run(planned, model, out, name or run_name(model.name, settings))
     show.say_invented(dataset.is_invented)
     show_costs(costs_of(given, planned, model), given["rate"])
-    run = begin_run(planned, model, out, name or run_name(model.name, settings))
     if begin_only:
         show.say(f"Begun, nothing is sent. Run: {out}")
         return
@@ -109,14 +113,17 @@ def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, **gi
     dataset = load_dataset(data)
     settings = settings_of(given, dataset.codebook)
     groupings = parse_groupings(by, dataset.codebook) if by else ()
+    check_method(given, model, settings)
     results = Results(out, dataset, item_ids_of(given, dataset.codebook))
-    show.say_invented(dataset.is_invented)
     planned = plan_probe(results, settings, spec)
-    show_costs(costs_of(given, planned, model), given["rate"])
     name = name or run_name(model.name, settings)
+    folder = results.run_folder(name)
+    begun = begin_run(planned, model, folder, name)
+    show.say_invented(dataset.is_invented)
+    show_costs(costs_of(given, planned, model), given["rate"])
     with watching() as watch:
-        outcome = ask_model(results, planned, model, name, budget=budget, watch=watch)
-    show_outcome(outcome, results.run_folder(name))
+        outcome = ask_run(begun, model, budget=budget, watch=watch)
+    show_outcome(outcome, folder)
     show_scores(score_results(results, groupings))
     show.say(f"Scores: {results.scores}")
 

@@ -18,11 +18,13 @@ from worldvaluesbench.elicitation.choices import LABELS
 from worldvaluesbench.elicitation.costs import Costs, estimate_costs, load_tokenizer
 from worldvaluesbench.elicitation.examples import ExampleSet, probe_examples, read_examples, split_examples
 from worldvaluesbench.elicitation.model import Model
+from worldvaluesbench.elicitation.models.bodies import TOP_LOGPROBS
 from worldvaluesbench.elicitation.persona import DEFAULT_ATTRIBUTES, STYLES, parse_attributes
 from worldvaluesbench.elicitation.plan import Plan
 from worldvaluesbench.elicitation.presets import DEFAULT_PRESET, METHODS
 from worldvaluesbench.elicitation.prompt import read_template
 from worldvaluesbench.elicitation.settings import Settings, settle
+from worldvaluesbench.errors import ModelError
 from worldvaluesbench.survey.codebook import Codebook
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -30,7 +32,9 @@ Given = Mapping[str, Any]
 
 KEY_ENV = "OPENAI_API_KEY"
 
-_OF_ENDPOINTS = ("base_url", "key_env", "endpoint", "concurrency", "rpm", "tpm", "timeout", "retries")
+_OF_ENDPOINTS = (
+    "base_url", "key_env", "endpoint", "concurrency", "rpm", "tpm", "timeout", "deadline", "retries", "top_logprobs",
+)  # fmt: skip
 _OF_WEIGHTS = ("device", "dtype")
 
 
@@ -92,7 +96,15 @@ whom_to_ask = _together(
     click.option("--tpm", type=click.FloatRange(min=0, min_open=True), help="At most so many tokens a minute."),
     click.option("--timeout", type=float, default=120.0, show_default=True, help="Seconds that one call may take."),
     click.option(
+        "--deadline",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Seconds that a request may take with all its tries. Default: no limit.",
+    ),
+    click.option(
         "--retries", type=click.IntRange(min=0), default=8, show_default=True, help="Further tries of a call."
+    ),
+    click.option(
+        "--top-logprobs", type=click.IntRange(min=2), help="Alternatives to ask for (token_probs). Default: 20."
     ),
     click.option("--local", "is_local", is_flag=True, help="Run the weights here (worldvaluesbench[local])."),
     click.option("--device", default="auto", show_default=True, help="Where local weights run: cpu, cuda, mps."),
@@ -174,7 +186,9 @@ def model_of(given: Given) -> Model:
         requests_per_minute=given["rpm"],
         tokens_per_minute=given["tpm"],
         timeout=given["timeout"],
+        deadline=given["deadline"],
         retries=given["retries"],
+        top_logprobs=given["top_logprobs"] or TOP_LOGPROBS,
     )
     return HostedModel(
         given["model"],
@@ -182,6 +196,18 @@ def model_of(given: Given) -> Model:
         key_env=given["key_env"],
         endpoint=given["endpoint"],
         options=paces,
+    )
+
+
+def check_method(given: Given, model: Model, settings: Settings) -> None:
+    """Raise ModelError where the model cannot answer by the method, before anything is made."""
+    if settings.method in model.methods:
+        return
+    hint = ""
+    if settings.method == "option_likelihood" and not given["is_local"]:
+        hint = "; where the server echoes prompts, give --endpoint completions"
+    raise ModelError(
+        f"{model.name}: cannot answer by {settings.method}, only by {', '.join(sorted(model.methods))}{hint}."
     )
 
 

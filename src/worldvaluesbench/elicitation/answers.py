@@ -5,6 +5,7 @@ answered, or why that cannot be read. Nothing is imputed, and examples without a
 """
 
 import json
+import os
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -73,7 +74,7 @@ def write_answers(folder: Path, codebook: Codebook | None = None) -> Path:
     """
     answers = make_answers(folder, codebook)
     path = folder / ANSWERS
-    aside = path.with_name(f".{ANSWERS}.unfinished")
+    aside = path.with_name(f".{ANSWERS}.{os.getpid()}.unfinished")  # `score --partial` may be at it, too
     try:
         answers.write_parquet(aside, compression="zstd")
         aside.replace(path)
@@ -81,15 +82,6 @@ def write_answers(folder: Path, codebook: Codebook | None = None) -> Path:
         reason = str(error.strerror) if isinstance(error, OSError) else str(error).splitlines()[0]
         raise RunError(f"{path}: cannot be written ({reason}); make room and ask the run again.") from None
     return path
-
-
-def count_absent(folder: Path, answers: pl.DataFrame) -> int:
-    """How many rows the answers of a run lack for want of a reply."""
-    sizes = _read_table(folder / REQUESTS, ["n"])["n"].to_numpy().astype(np.int64)
-    examples = _read_table(folder / EXAMPLES, ["request", "sample"])
-    is_own = examples["sample"].is_not_null().to_numpy()
-    wanted = np.where(is_own, 1, sizes[examples["request"].to_numpy()])
-    return int(wanted.sum()) - answers.height
 
 
 def _joined(examples: pl.DataFrame, readings: pl.DataFrame, request_ids: pl.Series) -> pl.DataFrame:

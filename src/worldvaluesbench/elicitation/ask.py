@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from worldvaluesbench.elicitation.budget import Budget, Spending
 from worldvaluesbench.elicitation.finish import Outcome, finish_run, outcome_of, read_outcome
@@ -17,7 +18,7 @@ from worldvaluesbench.elicitation.model import Model
 from worldvaluesbench.elicitation.progress import Pace, Progress
 from worldvaluesbench.elicitation.received import Received, read_received
 from worldvaluesbench.elicitation.request import Reply, Request
-from worldvaluesbench.elicitation.run import Run, check_model
+from worldvaluesbench.elicitation.run import Run, check_model, note_address, open_run
 
 Watch = Callable[[Progress], None]
 
@@ -39,7 +40,10 @@ def ask(run: Run, model: Model, *, budget: Budget | None = None, watch: Watch | 
     budget.check(run.settings)
     with open_journal(run.folder) as journal:
         spending = Spending(budget)
-        session = _Session(run, model, journal, read_received(run, spending), spending, watch)
+        received = read_received(run, spending)
+        moved = note_address(run, model)
+        session = _Session(open_run(run.folder) if moved else run, model, journal, received, spending, watch)
+        session.begin(moved)
         with interruptible(session.stop):
             try:
                 session.ask_all()
@@ -71,6 +75,12 @@ class _Session:
     def __post_init__(self) -> None:
         self._pace = Pace()
         self._n_before = self.received.n_done
+
+    def begin(self, moved: str | None) -> None:
+        """Tell what is there already, and that the model has `moved`, if it has."""
+        n, there = self.run.n_completions, self.received.n_done
+        done = f"Going on: {there:,} of {n:,} completions are there and not asked again." if there else ""
+        self._notice = " ".join(filter(None, (moved, done))) or None
 
     def stop(self) -> None:
         """Give no new requests; the second time raise KeyboardInterrupt, but not in the middle of taking in a reply.
@@ -135,7 +145,7 @@ class _Session:
         first = next(given, None)
         if first is None:
             return False
-        replies = self.model.replies(_with_first(first, given))
+        replies = self.model.replies(_Given(chain([first], given), self))
         try:
             for reply in replies:
                 self._take(reply)
@@ -236,9 +246,22 @@ class _Session:
         )
 
 
-def _with_first(first: Request, rest: Iterator[Request]) -> Iterator[Request]:
-    yield first
-    yield from rest
+@dataclass(frozen=True)
+class _Given:
+    """Requests as a model is given them, which can see here that they are withdrawn."""
+
+    requests: Iterator[Request]
+    session: _Session
+
+    def __iter__(self) -> Iterator[Request]:
+        return self.requests
+
+    def __next__(self) -> Request:
+        return next(self.requests)
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return self.session.is_stopped
 
 
 def _left_in(replies: Iterator[Reply]) -> Iterator[Reply]:

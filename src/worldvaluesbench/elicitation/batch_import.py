@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from worldvaluesbench.elicitation.batch import CustomId, parse_custom_id, tag_of, wanted_requests
 from worldvaluesbench.elicitation.batch_results import Result, read_results
@@ -15,7 +14,6 @@ from worldvaluesbench.elicitation.model import TEXT_METHODS
 from worldvaluesbench.elicitation.models.echo import Scored, apart, read_option
 from worldvaluesbench.elicitation.models.returned import (
     FILTERED,
-    NO_LOGPROBS,
     choices_in,
     read_response,
     token_counts,
@@ -178,7 +176,7 @@ def _read(result: Result, request: Request, option: int | None) -> Reply | _Opti
             return Reply(request, (Completion("", FILTERED),) * request.n if is_text else ())
         return Reply(request, failure=result.failure)
     if option is None:
-        return _read_whole(result.body, request)
+        return read_response(result.body, request)
     (choice, *_) = choices_in(result.body)
     counts = token_counts(result.body)
     try:
@@ -186,20 +184,6 @@ def _read(result: Result, request: Request, option: int | None) -> Reply | _Opti
     except ModelError:
         return Reply(request, failure=NOT_ECHOED)
     return _Option(request, option, scored, *counts)
-
-
-def _read_whole(body: Mapping[str, Any], request: Request) -> Reply:
-    """A body as a reply. What `ask` takes for no answer to token_probs is none here either."""
-    reply = read_response(body, request)
-    if request.method != "token_probs":
-        return reply
-    if reply.failure == NO_LOGPROBS:
-        said = read_response(body, replace(request, method="greedy"))
-        if not any(completion.text for completion in said.completions):  # filtered, or nothing was said
-            return replace(said, request=request, completions=())
-    if reply.tokens and all(len(token.top) < 2 for token in reply.tokens):  # the one said, and no alternative
-        return Reply(request, failure=NO_LOGPROBS)
-    return reply
 
 
 def _joined(options: Iterable[_Option]) -> Reply:

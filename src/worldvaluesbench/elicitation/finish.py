@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from worldvaluesbench.elicitation.answers import order_disagreement, write_answers
-from worldvaluesbench.elicitation.budget import Budget, Spending
-from worldvaluesbench.elicitation.journal import JOURNAL, open_journal
-from worldvaluesbench.elicitation.received import Received, read_received
+from worldvaluesbench.elicitation.budget import Spending
+from worldvaluesbench.elicitation.journal import JOURNAL
+from worldvaluesbench.elicitation.received import Received
 from worldvaluesbench.elicitation.run import ANSWERS, PLANNED, RUN, Run, write_whole
 from worldvaluesbench.folder import MANIFEST, file_facts, manifest_of, read_manifest
 
@@ -50,26 +50,6 @@ class Outcome:
     def n_failed(self) -> int:
         """How many requests failed and are asked again in the next session."""
         return sum(self.failures.values())
-
-
-def conclude_run(run: Run, budget: Budget | None = None) -> Outcome:
-    """Finish a run whose journal is complete, without asking anyone; say what is missing where it is not.
-
-    For completions that reach the journal by another way than `ask`. Prices in `budget` say what they cost.
-
-    Raises RunError where the journal is damaged or another process writes to it.
-    """
-    if run.is_finished:
-        return read_outcome(run)
-    with open_journal(run.folder):
-        spending = Spending(budget or Budget())
-        received = read_received(run, spending)
-        if received.is_complete:
-            finish_run(run, received, spending)
-            return outcome_of(received, spending, is_finished=True)
-    missing = run.n_completions - received.n_done
-    why = f"{missing:,} of {run.n_completions:,} completions are missing" if missing else "unparsed samples are left"
-    return outcome_of(received, spending, is_finished=False, why=f"{why}; ask the run again.")
 
 
 def finish_run(run: Run, received: Received, spending: Spending, seconds: float | None = None) -> None:

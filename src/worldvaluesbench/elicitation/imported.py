@@ -55,6 +55,11 @@ class AnswersFile(Protocol):
         ...
 
     @property
+    def run(self) -> object | None:
+        """Facts of the run folder that they are from; None for a file."""
+        ...
+
+    @property
     def frame(self) -> pl.DataFrame:
         """`item_id` (null: none of ours), `respondent_id` (null: no whole number), `answer` (text or numbers)."""
         ...
@@ -68,9 +73,11 @@ def import_answers(
     `name` is what the run is called (default: as the file). With a `dataset` the folder says whose respondents were
     answered for; without one the ids are kept as given.
 
-    Raises RunError for a name that is none, or where the dataset has none of the respondents; FolderError where the
-    folder cannot be made.
+    Raises RunError for a name that is none, for the answers of a run, or where the dataset has none of the
+    respondents; FolderError where the folder cannot be made.
     """
+    if answers.run is not None:
+        raise RunError(f"{answers.file_name}: is of a run already, which is scored as it is; expected a file.")
     called = answers.name if name is None else name.strip()
     if not called:
         raise RunError(f"{answers.file_name}: the run's name is empty; give one, for names tell runs apart.")

@@ -56,9 +56,12 @@ class Model(Protocol):
     def replies(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """A reply for every request, in any order, as they arrive.
 
-        Requests are taken one after another as there is room for them: whoever gives them can stop giving. A request
-        that failed for now has a reply with `failure`; where no request can ever succeed (a wrong key, an unknown
-        model), ModelError is raised, after the replies that did arrive.
+        Requests are taken one after another as there is room for them: whoever gives them can stop giving. An iterator
+        whose attribute `is_withdrawn` turns true wants nothing sent any more that is not on its way: a model that
+        waits before it sends may look at it, and give no reply to what it drops.
+
+        A request that failed for now has a reply with `failure`; where no request can ever succeed (a wrong key, an
+        unknown model), ModelError is raised, after the replies that did arrive.
         """
         ...
 

@@ -135,9 +135,29 @@ def open_run(folder: Path | str) -> Run:
 
 def check_model(run: Run, model: Described) -> None:
     """Raise RunError where a model is not the one that a run was begun with."""
-    found = differences(run.model, _plain(model.describe()))
+    found = differences(_without_address(run.model), _without_address(_plain(model.describe())))
     if found:
         raise RunError(f"{run.folder}: was begun with another model; choose another folder. {'; '.join(found)}.")
+
+
+def note_address(run: Run, model: Described) -> str | None:
+    """Write into `run.json` that a model is asked elsewhere than before, if it is; what to tell of it.
+
+    A server that moved to another host or port is the same model by its name, and who reads the run can see that it
+    moved. To be called by whoever has the journal.
+
+    Raises RunError where it cannot be written.
+    """
+    address = model.describe().get("base_url")
+    before = [run.model.get("base_url"), *run.description.get("later_base_urls", [])]
+    if address is None or address == before[-1]:
+        return None
+    content = dict(run.description) | {"later_base_urls": [*before[1:], address]}
+    try:
+        write_whole(run.folder / RUN, content)
+    except OSError as error:
+        raise RunError(f"{run.folder / RUN}: cannot be written ({error.strerror}).") from None
+    return f"The model is asked at {address} now; before at {before[-1]}."
 
 
 def write_whole(path: Path, content: object) -> None:
@@ -170,15 +190,23 @@ def _plain(content: object) -> Any:
     return json.loads(json.dumps(content))
 
 
+def _without_address(model: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in model.items() if name != "base_url"}
+
+
 def _reopen(folder: Path, wanted: Mapping[str, Any], *, has_name: bool) -> Run:
     run = open_run(folder)
     compared = [key for key in _COMPARED if has_name or key != "name"]
-    before, now = ({key: content.get(key) for key in compared} for content in (run.description, wanted))
+    before, now = (
+        {key: content.get(key) for key in compared} | {"model": _without_address(content["model"])}
+        for content in (run.description, wanted)
+    )
     found = differences(before, now)
     if found:
+        unused = "; it has no answers yet and may be deleted" if _is_empty(folder / JOURNAL) else ""
         raise RunError(
-            f"{folder}: holds a run with other settings; go on with those, or choose another folder. "
-            f"Differences: {'; '.join(found)}."
+            f"{folder}: holds a run with other settings{unused}; go on with those, or choose another folder (in "
+            f"`wvb run`, another --name). Differences: {'; '.join(found)}."
         )
     return run
 
@@ -193,12 +221,16 @@ def _check_free(folder: Path) -> None:
     if not names:
         return
     journal = folder / JOURNAL
-    is_ours = journal.is_file() and journal.stat().st_size == 0
+    is_ours = _is_empty(journal)
     foreign = sorted(names - {JOURNAL, *PLANNED, f".{RUN}.unfinished"})
     if foreign or not is_ours:
         raise RunError(
             f"{folder}: holds {(foreign or sorted(names))[0]} and no run; choose an empty folder or another name."
         )
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == 0
 
 
 def _read_description(folder: Path) -> Mapping[str, Any]:

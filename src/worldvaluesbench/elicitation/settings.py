@@ -32,6 +32,9 @@ MAX_ORDERS = 2 * MAX_POINTS
 MAX_RETRIES = 255
 """Attempts are numbered in 8 bits."""
 
+MAX_SEED = 2**48
+"""Each sample has a seed of its own, counted on from this one; servers take 64 bits, signed."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -65,6 +68,10 @@ class Settings:
                 f"n is {self.n}, max_tokens {self.max_tokens}, retry_unparsed {self.retry_unparsed}; expected at least "
                 f"1, 1 and 0."
             )
+        if any(not text for text in self.stop):
+            raise PromptError("A stop is an empty text, at which every completion would end; leave it out.")
+        if self.seed is not None and not 0 <= self.seed <= MAX_SEED:
+            raise PromptError(f"The seed is {self.seed}; expected 0 to {MAX_SEED}.")
         if self.temperature is not None and not 0 <= self.temperature <= 100:
             raise PromptError(f"The temperature is {self.temperature}; expected a number from 0.")
         if self.method == "greedy" and (self.n > 1 or self.temperature):
@@ -184,6 +191,8 @@ def settle(
             f"The template {wanted.name} shows nobody, so it cannot show {attributes[0]}; choose a preset or template "
             f"that shows a person, or no attributes."
         )
+    if others.get("style") is not None and not (shown and wanted.uses_persona):
+        raise PromptError(f"The style is {others['style']}, but nobody is shown; leave it out or show attributes.")
     if without_temperature and others.get("temperature") is not None:
         raise PromptError(f"The temperature is {others['temperature']} and none is to be sent; give one of the two.")
     shown = shown if wanted.uses_persona else ()

@@ -33,8 +33,13 @@ _WAKE = 0.5
 Opened = Callable[[], AbstractAsyncContextManager["Session"]]
 
 
-def replies_from(opened: Opened, requests: Iterable[Request], concurrency: int) -> Iterator[Reply]:
+def replies_from(
+    opened: Opened, requests: Iterable[Request], concurrency: int, is_withdrawn: Callable[[], bool] = lambda: False
+) -> Iterator[Reply]:
     """Ask in the background; yields every reply, then raises the error that stopped the session, if one did.
+
+    Once `is_withdrawn`, requests that are not on their way, those that wait for the pace or for another try included,
+    are dropped without a reply.
 
     `opened` opens the session, in the thread. Closing the iterator, or an exception in it such as KeyboardInterrupt,
     cancels the calls in flight; replies that were there before the exception are yielded before it is raised.
@@ -50,9 +55,13 @@ def replies_from(opened: Opened, requests: Iterable[Request], concurrency: int) 
             if n_out == 0:
                 return
             thread.give(taken)
+            if is_withdrawn():
+                is_open = False
+                thread.withdraw()
             for reply in thread.received():
                 n_out -= 1
-                yield reply
+                if reply is not None:
+                    yield reply
     except (Exception, KeyboardInterrupt):
         thread.end()
         yield from thread.left()
@@ -67,13 +76,15 @@ class _Background:
     def __init__(self, opened: Opened, concurrency: int) -> None:
         self._opened = opened
         self._concurrency = concurrency
-        self._replies: SimpleQueue[list[Reply] | BaseException] = SimpleQueue()
-        self._found: deque[Reply] = deque()
-        self._ready: list[Reply] = []
+        self._replies: SimpleQueue[list[Reply | None] | BaseException] = SimpleQueue()
+        self._found: deque[Reply | None] = deque()
+        self._ready: list[Reply | None] = []
         self._requests: asyncio.Queue[Request | None] = asyncio.Queue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._session: Session | None = None
         self._is_ready = threading.Event()
+        self._is_withdrawn = False
         self._thread = threading.Thread(target=self._run, name="wvb-endpoint", daemon=True)
 
     def give(self, requests: list[Request]) -> None:
@@ -84,8 +95,17 @@ class _Background:
         if requests:
             self._call(self._put, requests)
 
-    def received(self) -> Iterator[Reply]:
-        """The next replies, at least one; raises what stopped the session."""
+    def withdraw(self) -> None:
+        """Send nothing that is not on its way."""
+        if not self._is_withdrawn:
+            self._is_withdrawn = True
+            self._call(self._drop)
+
+    def received(self) -> Iterator[Reply | None]:
+        """What has come, None for a request that was dropped; nothing for a while where nothing comes.
+
+        Raises what stopped the session.
+        """
         found = self._wait()
         if isinstance(found, BaseException):
             raise found
@@ -95,11 +115,11 @@ class _Background:
 
     def left(self) -> Iterator[Reply]:
         """The replies that are there and were not taken."""
-        yield from self._found
         with contextlib.suppress(Empty):
             while True:
                 found = self._replies.get_nowait()
-                yield from () if isinstance(found, BaseException) else found
+                self._found.extend(() if isinstance(found, BaseException) else found)
+        yield from (reply for reply in self._found if reply is not None)
 
     def end(self) -> None:
         """Cancel what is in flight and wait for the thread."""
@@ -110,11 +130,11 @@ class _Background:
         self._call(self._task.cancel)
         self._thread.join(timeout=GRACE)
 
-    def _wait(self) -> list[Reply] | BaseException:
-        while True:
-            # some systems deliver Ctrl-C between two waits only
-            with contextlib.suppress(Empty):
-                return self._replies.get(timeout=_WAKE)
+    def _wait(self) -> list[Reply | None] | BaseException:
+        try:  # some systems deliver Ctrl-C between two waits only
+            return self._replies.get(timeout=_WAKE)
+        except Empty:
+            return []
 
     def _call(self, function: Callable[..., object], *arguments: object) -> None:
         assert self._loop is not None
@@ -129,7 +149,11 @@ class _Background:
         with contextlib.suppress(asyncio.CancelledError):
             asyncio.run(self._main())
 
-    def _hand_over(self, reply: Reply) -> None:
+    def _drop(self) -> None:
+        if self._session is not None:  # else it could not be opened, and tells why
+            self._session.calls.withdraw()
+
+    def _hand_over(self, reply: Reply | None) -> None:
         """Give a reply to whoever asks, together with those that come at the same moment: each handover takes time."""
         assert self._loop is not None
         if not self._ready:
@@ -146,6 +170,9 @@ class _Background:
         self._is_ready.set()
         try:
             async with self._opened() as session:
+                self._session = session
+                if self._is_withdrawn:
+                    session.calls.withdraw()
                 await self._work(session)
         except Exception as error:  # raised in the thread of whoever asks
             self._flush()
@@ -176,7 +203,7 @@ class _Background:
             while session.calls.stopped is None:
                 request = await self._requests.get()
                 reply = None if request is None else await session.reply(request)
-                if reply is not None:
+                if reply is not None or (request is not None and session.calls.is_withdrawn):
                     self._hand_over(reply)
         except Exception as error:  # a bug of ours: told where it can be seen
             self._replies.put(error)

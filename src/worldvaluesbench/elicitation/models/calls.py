@@ -29,12 +29,14 @@ class Calls:
     patience: Patience
     concurrency: int
     stopped: ModelError | None = None
+    is_withdrawn: bool = False
     _was_reached: bool = False
     _n_failed: int = 0
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.heard = asyncio.Event()
+        self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(self.concurrency)
 
     async def settle(self, build: Callable[[], Body], read: Read[T]) -> T | Filtered | Failed | Refused:
@@ -61,7 +63,7 @@ class Calls:
             if not isinstance(settled, Failed):
                 return settled
             n_tries += 1
-            if n_tries > self.patience.retries or self.stopped is not None:
+            if n_tries > self.patience.retries or self._is_over:
                 tries = "attempt" if n_tries == 1 else "attempts"
                 return replace(settled, told=f"{settled.told} after {n_tries} {tries}")
             await self._rest(self.patience.rest(n_tries, settled.rest))
@@ -70,6 +72,13 @@ class Calls:
         """Begin no further call; the first error is the one that is told."""
         self.stopped = self.stopped or error
         self._stop.set()
+        self._wake.set()
+        self.heard.set()
+
+    def withdraw(self) -> None:
+        """Begin no further call, and no further try of one; those on their way are waited for."""
+        self.is_withdrawn = True
+        self._wake.set()
         self.heard.set()
 
     async def until_stopped(self) -> ModelError:
@@ -89,13 +98,17 @@ class Calls:
                 )
             )
 
+    @property
+    def _is_over(self) -> bool:
+        return self.stopped is not None or self.is_withdrawn
+
     async def _once(self, body: Body) -> Outcome:
         estimate = 0.0
         if self.pace.is_limited:
             estimate = self._estimate(body)
             await self._rest(self.pace.take(estimate))
         async with self._slots:
-            if self.stopped is not None:
+            if self._is_over:
                 return Failed("the session was stopped")
             outcome = await self.endpoint.call(body)
         if isinstance(outcome, Failed) and outcome.is_unreached and not self._was_reached:
@@ -112,11 +125,11 @@ class Calls:
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but not beyond a stop."""
-        if seconds <= 0 or self.stopped is not None:
+        if seconds <= 0 or self._is_over:
             return
         try:
             async with asyncio.timeout(seconds):
-                await self._stop.wait()
+                await self._wake.wait()
         except TimeoutError:
             return
 

@@ -136,6 +136,8 @@ def _echoed(choice: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
 def _start_of(wanted: str, tokens: Sequence[str]) -> int | None:
     """Where the tokens at the end that say a text begin, blank ones before them included; None: they do not say it."""
     start, rest = len(tokens), wanted
+    if not tokens[-1].translate(_NO_BLANKS):
+        return None  # a blank at the end is generated
     while rest:
         start -= 1
         piece = tokens[start].translate(_NO_BLANKS) if start >= 0 else None

@@ -107,9 +107,14 @@ class HostedModel:
         """A reply for every request, as they arrive; see `Model.replies`.
 
         Requests are taken in the caller's thread. When they end, what is in flight is still yielded; closing the
-        iterator cancels it.
+        iterator cancels it. Once they are withdrawn (`Model.replies`) nothing more is sent.
         """
-        return replies_from(self._open, self._checked(requests), self.options.concurrency)
+        return replies_from(
+            self._open,
+            self._checked(requests),
+            self.options.concurrency,
+            lambda: bool(getattr(requests, "is_withdrawn", False)),
+        )
 
     def count_tokens(self, text: str) -> int | None:  # noqa: ARG002
         """None: no tokenizer is at hand."""
@@ -117,7 +122,8 @@ class HostedModel:
 
     @property
     def _address(self) -> str:
-        return (self.base_url or environ.get("OPENAI_BASE_URL") or DEFAULT_URL).rstrip("/")
+        given = environ.get("OPENAI_BASE_URL") or DEFAULT_URL if self.base_url is None else self.base_url
+        return given.rstrip("/")
 
     def _checked(self, requests: Iterable[Request]) -> Iterator[Request]:
         if urlsplit(self._address).hostname == DEFAULT_HOST and not environ.get(self.key_env, "").strip():

@@ -107,7 +107,7 @@ _ADVICE = {
     405: "no such address; check --base-url (most end in /v1) and --endpoint.",
 }
 _INSTEAD = {
-    "temperature": "give --no-temperature, for models that take none",
+    "temperature": "give another --temperature, or --no-temperature for models that take none",
     "max_tokens": "give another --max-tokens",
     "max_completion_tokens": "give another --max-tokens",
     "response_format": "ask without --structured",

@@ -24,7 +24,8 @@ def read_response(body: Mapping[str, Any], request: Request) -> Reply:
     """The reply in the body of a chat or plain completion; that of `option_likelihood` is read by `models.echo`.
 
     Samples count up from the request's first, in the order of their index. A response without the log-probabilities
-    that were asked for is a failure, `NO_LOGPROBS`.
+    of alternatives that were asked for is a failure, `NO_LOGPROBS`; where nothing was said at all (a filter), there is
+    nothing in the reply.
 
     Raises ModelError where the body is no completion.
     """
@@ -33,7 +34,9 @@ def read_response(body: Mapping[str, Any], request: Request) -> Reply:
     if request.method != "token_probs":
         return Reply(request, tuple(map(_completion, choices[: request.n])), (), (), *counts)
     tokens = _tokens(choices[0].get("logprobs"))
-    if tokens is None:
+    if tokens is None and not any(_completion(choice).text for choice in choices):
+        return Reply(request, (), (), (), *counts)
+    if tokens is None or (tokens and all(len(token.top) < 2 for token in tokens)):  # the one said alone
         return Reply(request, failure=NO_LOGPROBS)
     return Reply(request, (), tokens[:MAX_TOKENS_KEPT], (), *counts)
 

@@ -1,9 +1,8 @@
 """A session with an endpoint: each request becomes one call, or several, and what they bring becomes its reply."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from worldvaluesbench.elicitation.models.calls import Calls, all_of, sum_known
 from worldvaluesbench.elicitation.models.echo import ask_options
@@ -21,7 +20,7 @@ class Session:
     deadline: float | None = None
 
     async def reply(self, request: Request) -> Reply | None:
-        """The reply to a request; None where the session was stopped before anything came.
+        """The reply to a request; None where the session was stopped, or all withdrawn, before anything came.
 
         What cannot heal stops the session: `calls.stopped` holds the error. What had come by then is a reply.
         """
@@ -37,7 +36,7 @@ class Session:
         if parts:
             self.calls.count(None)
             return _joined(request, parts)
-        if self.calls.stopped is not None:
+        if self.calls.stopped is not None or self.calls.is_withdrawn:
             return None
         self.calls.count(failure)
         return Reply(request, failure=failure)
@@ -77,15 +76,13 @@ class Session:
 
     async def _ask_part(self, request: Request, parts: list[Reply]) -> str | None:
         calls = self.calls
-        settled = await calls.settle(
-            lambda: calls.dialect.body_of(request), lambda body: _read_reply(body, request, self._no_logprobs)
-        )
+        settled = await calls.settle(lambda: calls.dialect.body_of(request), lambda body: read_response(body, request))
         if isinstance(settled, Filtered):
             settled = _filtered(request)
         if not isinstance(settled, Reply):
             return settled.told
-        if settled.failure is not None:  # it can be read, and says that there is nothing to hope for
-            raise ModelError(settled.failure)
+        if settled.failure == NO_LOGPROBS:  # which no other try can mend
+            raise ModelError(self._no_logprobs)
         if request.n > 1:
             calls.dialect.came(request.n, len(settled.completions))
         parts.append(settled)
@@ -98,21 +95,6 @@ class Session:
             f"{self.calls.endpoint.place}: its {kind} endpoint gives no log-probabilities of alternative tokens, which "
             f"token_probs needs; {NO_LOGPROBS_ADVICE}."
         )
-
-
-def _read_reply(body: Mapping[str, Any], request: Request, no_logprobs: str) -> Reply:
-    """The reply in a body. Without log-probabilities that are needed it is a failure, which no other try can mend."""
-    reply = read_response(body, request)
-    if request.method != "token_probs":
-        return reply
-    if reply.failure == NO_LOGPROBS:
-        said = read_response(body, replace(request, method="greedy"))
-        if all(not completion.text for completion in said.completions):  # filtered, or nothing was said
-            return replace(said, request=request, completions=())
-        return replace(reply, failure=no_logprobs)
-    if reply.tokens and all(len(token.top) < 2 for token in reply.tokens):
-        return replace(reply, failure=no_logprobs)
-    return reply
 
 
 def _filtered(request: Request) -> Reply:
