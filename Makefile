@@ -44,6 +44,7 @@ unit: $(if $(filter no,$(LOCAL)),$(READY),$(READY_LOCAL))  ## Tests and doctests
 
 docs: $(READY)  ## Check that generated docs are current
 	$(BIN)/python docs/make_cli_reference.py --check
+	$(BIN)/python docs/run_pages.py --check
 
 bench: $(READY)  ## Time ours against plain pandas/SciPy, side by side
 	$(BIN)/python -m benchmarks

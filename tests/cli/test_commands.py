@@ -49,8 +49,8 @@ def test_help_is_good_enough_to_work_from(capsys: Capture, command: Sequence[str
 def test_a_wrong_call_exits_with_2(capsys: Capture, tmp_path: Path) -> None:
     assert run("nonsense") == 2
     assert run("score", tmp_path / "a.tsv", "--out", tmp_path / "o") == 2
-    assert "--data DIR or --against world" in capsys.readouterr().err
-    assert run("score", "--against", "world", "--out", tmp_path / "o") == 2
+    assert "--data DIR, or --reference world" in capsys.readouterr().err
+    assert run("score", "--reference", "world", "--out", tmp_path / "o") == 2
     assert run("build", tmp_path / "a.csv") == 2
 
 
@@ -216,18 +216,19 @@ def test_score_takes_several_files_and_prints_a_table(capsys: Capture, paper: Da
     shown = capsys.readouterr().out
     for text in ("one", "two", "uniform", "majority", "Africa · Female", "INVENTED", "Q48"):
         assert text in shown
-    assert sorted(path.name for path in (tmp_path / "scores").iterdir()) == [
-        "attainment.parquet", "counts.parquet", "manifest.json", "scores.json", "scores.parquet", "summary.parquet"
-    ]  # fmt: skip
+    tables = ("attainment", "counts", "distances", "individuals", "individuals_summary", "scores", "summary")
+    files = [f"{name}.{kind}" for name in tables for kind in ("csv", "parquet")]
+    found = {path.name for path in (tmp_path / "scores").iterdir()}
+    assert found == {*files, "manifest.json", "scores.json", "summary.tex"}
 
 
 def test_score_against_the_world_needs_no_dataset(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
     answers = write_answers(paper, tmp_path / "one.tsv")
-    assert run("score", answers, "--against", "world", "--out", tmp_path / "scores", "--json") == 0
+    assert run("score", answers, "--reference", "world", "--out", tmp_path / "scores", "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert document == json.loads((tmp_path / "scores" / "scores.json").read_text())
     assert document["is_invented"] is False
-    message = refusal(capsys, "score", answers, "--against", "world", "--by", "Q260", "--out", tmp_path / "o")
+    message = refusal(capsys, "score", answers, "--reference", "world", "--by", "Q260", "--out", tmp_path / "o")
     assert "need respondents" in message
 
 
@@ -284,7 +285,7 @@ def test_the_demonstration_leaves_what_it_says(capsys: Capture, tmp_path: Path) 
         (("verify", "none", "--samples", "s.tsv"), "there is no such folder"),
         (("probe", "none", "--out", "o"), "there is no such folder"),
         (("score", "a.tsv", "--data", "none", "--out", "o"), "there is no such folder"),
-        (("score", "a.tsv", "--against", "world", "--out", "o"), "a.tsv"),
+        (("score", "a.tsv", "--reference", "world", "--out", "o"), "a.tsv"),
         (("synthetic", "--respondents", "5", "--out", "o.csv"), "100 to 2,000,000"),
     ],
 )

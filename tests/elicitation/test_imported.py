@@ -140,7 +140,8 @@ def test_the_published_outputs_imported_give_the_scores_of_their_files(path: Pat
     rated = table.filter(pl.col("rating").is_not_null()).select("item_id", "respondent_id", answer="rating")
     by_rating = score_answers([replace(read_answers(path), frame=rated)], world_reference())
     ours = score_answers([read_answers(path)], world_reference())
-    assert by_rating.table.equals(ours.table, null_equal=True)
+    of_missing = ["n_missing", "coverage", "left_out", "best", "worst"]
+    assert by_rating.table.drop(of_missing).equals(ours.table.drop(of_missing), null_equal=True)
 
 
 @settings(max_examples=30)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy.stats import wasserstein_distance
 
-from tests.scoring.people import make_dataset, write_answers
+from tests.scoring.people import ALL, make_dataset, write_answers
 from worldvaluesbench.distribution import shares_of, wasserstein
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.reference import respondents_reference
@@ -20,7 +20,7 @@ def score_q1(folder: Path, responses: Sequence[int], rows: Sequence[tuple[object
     """Scores of answers to Q1 (scale 1..4), `rows` of respondent id and score, against people 101, 102, ..."""
     dataset = make_dataset(folder / "people", {"Q1": responses})
     file = write_answers(folder / "model.tsv", [("Q1", key, score) for key, score in rows])
-    return score_answers([read_answers(file)], respondents_reference(dataset))
+    return score_answers([read_answers(file)], respondents_reference(dataset), how=ALL)
 
 
 def outcome(scores: Scores, reason: str) -> int:
@@ -88,7 +88,7 @@ def test_ids_that_went_through_floats_still_find_their_respondent(tmp_path: Path
         pl.read_parquet(path).with_columns(respondent_id=pl.Series(ids)).write_parquet(path)
     rows = [("Q1", "156070595.0", 4), ("Q1", "1.56070593E8", 1)]
     file = write_answers(tmp_path / "model.tsv", rows)
-    scores = score_answers([read_answers(file)], respondents_reference(dataset))
+    scores = score_answers([read_answers(file)], respondents_reference(dataset), how=ALL)
     assert scores.table.select("n_responses", "distance").row(0) == (2, 0)
 
 

@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.scoring import naive
-from tests.scoring.people import make_dataset, write_answers
+from tests.scoring.people import ALL, make_dataset, write_answers
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.scoring import groups as groups_module
@@ -71,6 +71,7 @@ def treated(request: pytest.FixtureRequest, people: Dataset, answers_file: Path)
         respondents_reference(people),
         groupings=parse_groupings(GROUPINGS),
         as_published=request.param,
+        how=ALL,
     )
 
 
@@ -154,7 +155,7 @@ def test_a_row_of_an_unknown_item_is_counted_under_no_item(treated: Scores) -> N
 
 @pytest.mark.parametrize("as_published", [False, True])
 def test_against_the_world_the_humans_are_its_marginals(answers_file: Path, as_published: bool) -> None:
-    scores = score_answers([read_answers(answers_file)], world_reference(), as_published=as_published)
+    scores = score_answers([read_answers(answers_file)], world_reference(), as_published=as_published, how=ALL)
     rows, marginals = naive.read_rows(answers_file), load_marginals()
     seen = set[tuple[str, str]]()
     for row in scores.table.filter(pl.col("item_id") != "Q234A").to_dicts():
@@ -175,7 +176,7 @@ def test_against_the_world_the_humans_are_its_marginals(answers_file: Path, as_p
 
 
 def test_against_the_world_an_item_without_marginals_has_no_response(answers_file: Path) -> None:
-    scores = score_answers([read_answers(answers_file)], world_reference())
+    scores = score_answers([read_answers(answers_file)], world_reference(), how=ALL)
     row = scores.table.filter(pl.col("item_id") == "Q234A").row(0, named=True)
     assert (row["n_responses"], row["n_answers"], row["distance"], row["uniform"]) == (0, 0, None, None)
     assert scores.counts.filter(pl.col("item_id") == "Q234A")["no_response"].item() > 0
@@ -183,37 +184,39 @@ def test_against_the_world_an_item_without_marginals_has_no_response(answers_fil
 
 def test_the_world_has_no_groups(answers_file: Path) -> None:
     with pytest.raises(AnswersError, match=r"H_URBRURAL need respondents.*score with --data"):
-        score_answers([read_answers(answers_file)], world_reference(), groupings=parse_groupings("H_URBRURAL"))
+        score_answers([read_answers(answers_file)], world_reference(), groupings=parse_groupings("H_URBRURAL"), how=ALL)
 
 
 def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
     rows = [("Q1", 101, 1)]
     files = [write_answers(tmp_path / "a.tsv", rows), write_answers(tmp_path / "a.csv", rows, ",")]
     with pytest.raises(AnswersError, match="Two files of answers are called 'a'"):
-        score_answers([read_answers(file) for file in files], world_reference())
+        score_answers([read_answers(file) for file in files], world_reference(), how=ALL)
 
 
 def test_a_file_named_like_a_baseline_is_refused(tmp_path: Path) -> None:
     answers = read_answers(write_answers(tmp_path / "uniform.tsv", [("Q1", 101, 1)]))
     with pytest.raises(AnswersError, match="'uniform' is the name of a baseline"):
-        score_answers([answers], world_reference())
+        score_answers([answers], world_reference(), how=ALL)
 
 
 def test_no_file_at_all_is_refused() -> None:
     with pytest.raises(AnswersError, match="no file of answers"):
-        score_answers([], world_reference())
+        score_answers([], world_reference(), how=ALL)
 
 
 def test_files_over_different_items_are_scored_each_over_its_own(tmp_path: Path) -> None:
     one = read_answers(write_answers(tmp_path / "one.tsv", [("Q2", 1, 1), ("Q1", 1, 1)]))
     other = read_answers(write_answers(tmp_path / "other.tsv", [("Q3", 1, 1)]))
-    scores = score_answers([one, other], world_reference())
+    scores = score_answers([one, other], world_reference(), how=ALL)
     assert scores.table.select("answers", "item_id").rows() == [("one", "Q1"), ("one", "Q2"), ("other", "Q3")]
     assert scores.counts.select("answers", "item_id").rows() == [("one", "Q1"), ("one", "Q2"), ("other", "Q3")]
 
 
 def test_a_file_without_a_valid_row_has_counts_but_no_distance(tmp_path: Path) -> None:
-    scores = score_answers([read_answers(write_answers(tmp_path / "mute.tsv", [("Q1", 1, "?")]))], world_reference())
+    scores = score_answers(
+        [read_answers(write_answers(tmp_path / "mute.tsv", [("Q1", 1, "?")]))], world_reference(), how=ALL
+    )
     assert scores.table["distance"].to_list() == [None]
     assert scores.counts["no_number"].to_list() == [1]
     of_answers = scores.summary.filter(pl.col("answered_by") == "mute").row(0, named=True)
@@ -226,7 +229,7 @@ def test_groups_of_single_people_are_refused(
     monkeypatch.setattr(groups_module, "MAX_CELLS", 10)
     with pytest.raises(AnswersError, match=r"continent makes 4 groups, too many to score 7 items by"):
         score_answers(
-            [read_answers(answers_file)], respondents_reference(people), groupings=parse_groupings("continent")
+            [read_answers(answers_file)], respondents_reference(people), groupings=parse_groupings("continent"), how=ALL
         )
 
 
@@ -235,8 +238,8 @@ def test_the_rows_sorted_at_once_change_nothing(
     people: Dataset, answers_file: Path, as_published: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers, reference = [read_answers(answers_file)], respondents_reference(people)
-    whole = score_answers(answers, reference, as_published=as_published)
+    whole = score_answers(answers, reference, as_published=as_published, how=ALL)
     monkeypatch.setattr(rows_module, "ROWS_AT_ONCE", 7)
-    in_slices = score_answers(answers, reference, as_published=as_published)
+    in_slices = score_answers(answers, reference, as_published=as_published, how=ALL)
     for name, table in whole.tables.items():
         assert_frame_equal(in_slices.tables[name], table)

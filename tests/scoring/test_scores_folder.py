@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from tests.scoring.people import RURAL, URBAN, make_dataset, write_answers
+from tests.scoring.people import ALL, RURAL, URBAN, make_dataset, write_answers
 from worldvaluesbench.errors import FolderError
 from worldvaluesbench.folder import file_facts, read_manifest
 from worldvaluesbench.scoring.answers import read_answers
@@ -16,12 +17,12 @@ from worldvaluesbench.scoring.baselines import BASELINES
 from worldvaluesbench.scoring.reasons import OUTCOMES, REASONS
 from worldvaluesbench.scoring.reference import respondents_reference, world_reference
 from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import Scores, scores_document, write_scores
+from worldvaluesbench.scoring.scores import IN_DOCUMENT, Scores, scores_document, write_scores
 from worldvaluesbench.scoring.summary import THRESHOLDS
 from worldvaluesbench.survey.attributes import parse_groupings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scores.md").read_text(encoding="utf-8")
-TABLES = ("scores", "summary", "attainment", "counts")
+TABLES = ("scores", "summary", "attainment", "distances", "individuals", "individuals_summary", "counts")
 
 # Q1 runs from 1 to 4, Q111 from 1 to 2. Two live in a city, two in the country, and of the last nothing is known.
 RESPONSES = {"Q1": [1, 2, 3, 4, 1], "Q111": [1, 1, 2, 2, 2]}
@@ -35,7 +36,9 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> Scores:
     folder = tmp_path_factory.mktemp("scores")
     dataset = make_dataset(folder / "people", RESPONSES, {"H_URBRURAL": HOMES})
     file = write_answers(folder / "model.tsv", ROWS)
-    return score_answers([read_answers(file)], respondents_reference(dataset), groupings=parse_groupings("H_URBRURAL"))
+    return score_answers(
+        [read_answers(file)], respondents_reference(dataset), groupings=parse_groupings("H_URBRURAL"), how=ALL
+    )
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +93,16 @@ def test_the_manifest_is_the_document_without_its_tables(folder: Path) -> None:
     assert manifest["files"] == {name: file_facts(folder / name) for name in names}
 
 
+@pytest.mark.parametrize("name", IN_DOCUMENT)
+def test_the_document_repeats_its_tables(name: str, folder: Path) -> None:
+    table = pl.read_parquet(folder / f"{name}.parquet")
+    assert read_json(folder / "scores.json")[name] == table.to_dicts()
+
+
 @pytest.mark.parametrize("name", TABLES)
-def test_the_document_repeats_every_table(name: str, folder: Path) -> None:
-    assert read_json(folder / "scores.json")[name] == pl.read_parquet(folder / f"{name}.parquet").to_dicts()
+def test_every_table_is_there_as_csv_too(name: str, folder: Path) -> None:
+    table = pl.read_parquet(folder / f"{name}.parquet")
+    assert_frame_equal(pl.read_csv(folder / f"{name}.csv", schema=table.schema), table)
 
 
 def test_no_table_holds_a_nan(scores: Scores) -> None:
@@ -107,7 +117,7 @@ def test_scores_of_invented_people_say_so(folder: Path) -> None:
 
 
 def test_scores_against_the_world_say_so(scores: Scores) -> None:
-    against_world = scores_document(score_answers(scores.answers, world_reference()))
+    against_world = scores_document(score_answers(scores.answers, world_reference(), how=ALL))
     assert against_world["is_invented"] is False
     assert against_world["reference"]["name"] == "world"
     assert against_world["reference"]["n_respondents"] == 94_278
@@ -174,7 +184,7 @@ def test_no_threshold_flips_by_a_rounding_error(step: int, tmp_path: Path) -> No
     """Of twenty people at the low end, `step` are said to stand at the high end: the distance is step/20."""
     dataset = make_dataset(tmp_path / "people", {"Q111": [1] * 20})
     file = write_answers(tmp_path / "model.tsv", [("Q111", 101 + i, 2 if i < step else 1) for i in range(20)])
-    scores = score_answers([read_answers(file)], respondents_reference(dataset))
+    scores = score_answers([read_answers(file)], respondents_reference(dataset), how=ALL)
     shares = scores.attainment.filter(pl.col("answered_by") == "model")["share"].to_list()
     assert shares == [float(place >= step) for place in range(21)]
 

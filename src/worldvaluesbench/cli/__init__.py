@@ -31,6 +31,7 @@ COMMANDS = {
     "batch": "batch",
     "import-answers": "batch",
     "score": "scoring",
+    "compare": "comparing",
     "run": "ask",
     "mock-server": "mock",
     "demo": "demo",

@@ -1,21 +1,20 @@
 """The command that scores: `wvb score`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import polars as pl
 
-from worldvaluesbench.benchmark.dataset import load_dataset
 from worldvaluesbench.cli import options, show
+from worldvaluesbench.cli.judging import against_whom, how_of, how_sure, make_partial_answers, reference_of
 from worldvaluesbench.folder import check_destination
 from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.baselines import BASELINES
-from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
-from worldvaluesbench.scoring.runs import is_finished, is_run
+from worldvaluesbench.scoring.reference import WHOM, Reference
 from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import KIND, Scores, scores_document, write_scores
+from worldvaluesbench.scoring.scores import KIND, Scores, once_a_baseline, scores_document, write_scores
 from worldvaluesbench.survey.attributes import parse_groupings
 
 MAX_ITEMS_SHOWN = 60
@@ -24,46 +23,39 @@ MAX_ITEMS_SHOWN = 60
 @click.command()
 @click.argument("files", nargs=-1, type=options.PATH)
 @click.option("--answers", multiple=True, type=options.PATH, help="A file or run; more may follow it.")
-@click.option("--data", type=options.PATH, help="A dataset folder: score against its respondents.")
-@click.option("--against", type=click.Choice(["world"]), help="Score against the embedded world marginals.")
+@against_whom
 @click.option("--by", default="", help="Groupings, separated by commas; * crosses: continent,Q260*age_band.")
 @click.option("--partial", is_flag=True, help="Score unfinished runs as far as their answers go.")
-@click.option("--as-published", is_flag=True, help="Treat off-scale and unreadable answers as the published scorer.")
+@click.option(
+    "--unparsed",
+    type=click.Choice(["leave-out", "as-published", "refusal"]),
+    default="leave-out",
+    show_default=True,
+    help="Missing answers: leave out on both sides; as the published scorer; or count as a refusal, a category apart.",
+)
+@how_sure
 @options.out("The scores folder to make.")
 @click.option("--json", "as_json", is_flag=True, help="Print scores.json instead of tables.")
 @options.force
-def score(  # noqa: PLR0913  one parameter an option
-    files: tuple[Path, ...],
-    answers: tuple[Path, ...],
-    data: Path | None,
-    against: str | None,
-    by: str,
-    partial: bool,
-    as_published: bool,
-    out: Path,
-    as_json: bool,
-    force: bool,
-) -> None:
+def score(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **given: Any) -> None:
     """Score runs and files of answers: Wasserstein-1 distance from the humans, item by item.
 
-    FILES, or those after --answers, are run folders made by `wvb ask`, or csv, tsv or parquet with the columns
-    QUESTION_ID, PARTICIPANT_ID and SCORE. Give either --data or --against world.
+    FILES, or those after --answers, are run folders made by `wvb ask` or `wvb baseline`, or csv, tsv or parquet with
+    the columns QUESTION_ID, PARTICIPANT_ID and SCORE. Give --data, or --reference world.
     """
-    if (data is None) == (against is None):
-        raise click.UsageError("Expected either --data DIR or --against world.")
-    paths = (*answers, *files)
+    paths = (*given["answers"], *files)
     if not paths:
         raise click.UsageError("Expected at least one file of answers or run: --answers FILE...")
+    reference = reference_of(given)
     check_destination(out, KIND, force=force)
-    reference = world_reference() if data is None else respondents_reference(load_dataset(data))
-    groupings = parse_groupings(by, reference.codebook) if by else ()
-    if partial:
+    if given["partial"]:
         make_partial_answers(paths)
     scores = score_answers(
-        [read_answers(path, partial=partial) for path in paths],
+        [read_answers(path, partial=given["partial"]) for path in paths],
         reference,
-        groupings=groupings,
-        as_published=as_published,
+        groupings=parse_groupings(given["by"], reference.codebook) if given["by"] else (),
+        as_published=given["unparsed"] == "as-published",
+        how=how_of(given, reference.codebook, has_refusals=given["unparsed"] == "refusal"),
     )
     write_scores(scores, out, force=force)
     if as_json:
@@ -75,16 +67,6 @@ def score(  # noqa: PLR0913  one parameter an option
             f"wvb: warning: no row of {name} counts, so it has no distance; see what became of its rows.", err=True
         )
     show.say(f"Scores: {out}")
-
-
-def make_partial_answers(paths: Sequence[Path]) -> None:
-    """Make the answers of those paths that are unfinished runs, from what their journals hold by now."""
-    # only here, for scoring files must not wait for what reads completions
-    from worldvaluesbench.elicitation.answers import write_answers as write_answers_of_run
-
-    for path in paths:
-        if is_run(path) and not is_finished(path):
-            write_answers_of_run(path)
 
 
 def show_scores(scores: Scores) -> None:
@@ -113,7 +95,8 @@ def describe_reference(reference: Reference) -> str:
     """Who the humans are, in words."""
     if reference.dataset is None:
         return "Humans: the world marginals of file version 5, unweighted"
-    return f"Humans: the respondents answered for, edition {reference.edition}"
+    weight = "unweighted" if reference.weight == "none" else f"weighted by {reference.weight}"
+    return f"Humans: {WHOM[reference.whom]}, edition {reference.edition}, {weight}"
 
 
 def _show_outcomes(scores: Scores) -> None:
@@ -131,35 +114,60 @@ def _show_summary(scores: Scores) -> None:
             row["answered_by"],
             row["n_items"],
             row["mean"],
+            with_interval(row["mean_corrected"], row["mean_low"], row["mean_high"]),
+            row["noise_floor"],
             row["sd"],
-            _percent(row["attained_0_1"]),
-            _percent(row["attained_0_2"]),
+            _percent(row["attained_0_1"], row["attained_0_1_low"], row["attained_0_1_high"]),
+            _percent(row["attained_0_2"], row["attained_0_2_low"], row["attained_0_2_high"]),
         )
-        for row in _once_a_baseline(scores.summary).iter_rows(named=True)
+        for row in once_a_baseline(scores.summary).iter_rows(named=True)
     ]
     groups = ("grouping", "group") if several else ()
-    columns = (*groups, "answered by", "items", "mean W1", "sd", "W1 <= 0.1", "W1 <= 0.2")
+    columns = (*groups, "answered by", "items", "mean W1", "corrected", "noise floor", "sd", "W1 <= 0.1", "W1 <= 0.2")
     show.table(columns, rows, title="\nMean distance over items", left=3 if several else 1)
-
-
-def _once_a_baseline(summary: pl.DataFrame) -> pl.DataFrame:
-    """Group by group: files and runs, then the baselines, once where they are the same for all of them."""
-    table = summary.unique([name for name in summary.columns if name != "answers"], keep="first", maintain_order=True)
-    order = table.select("grouping", "group").unique(maintain_order=True).with_row_index("place")
-    is_baseline = pl.col("answered_by").is_in(list(BASELINES))
-    placed = table.join(order, on=["grouping", "group"], how="left", maintain_order="left")
-    return placed.sort("place", is_baseline, maintain_order=True)
+    if several and scores.table["is_too_small"].any():
+        n = scores.table.filter("is_too_small").height
+        show.say(
+            f"Too small for a number, with fewer than {scores.how.min_n} humans or people answered for: "
+            f"{n:,} of {show.counted(scores.table.height, 'cell')}."
+        )
 
 
 def _show_items(scores: Scores) -> None:
     pooled = scores.table.filter(pl.col("grouping") == "all")
     names = pooled["answers"].unique(maintain_order=True).to_list()
-    wide = pooled.pivot("answers", index="item_id", values="distance", maintain_order=True)
-    first = pooled.filter(pl.col("answers") == names[0]).select("item_id", "n_responses", "uniform", "majority")
-    table = wide.join(first, on="item_id", how="left", maintain_order="left")
-    rows = table.select("item_id", "n_responses", *names, "uniform", "majority").rows()
-    show.table(("item", "humans", *names, "uniform", "majority"), rows, title="\nDistance by item")
+    by_item: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in pooled.iter_rows(named=True):
+        by_item.setdefault(row["item_id"], {})[row["answers"]] = row
+    rows = []
+    for item_id, found in by_item.items():
+        first = next(iter(found.values()))
+        cells = [_cell(found.get(name), scores.how.min_n) for name in names]
+        rows.append((item_id, first["n_responses"], *cells, first["noise_floor"], first["uniform"], first["majority"]))
+    columns = ("item", "humans", *names, "noise floor", "uniform", "majority")
+    show.table(columns, rows, title="\nDistance by item")
 
 
-def _percent(share: float | None) -> str | None:
-    return None if share is None else f"{share:.1%}"
+def _cell(row: Mapping[str, Any] | None, min_n: int) -> str | None:
+    if row is None:
+        return None
+    if row["is_too_small"]:
+        return f"n < {min_n}"
+    return with_interval(row["distance"], row["low"], row["high"])
+
+
+def with_interval(value: float | None, low: float | None, high: float | None) -> str | None:
+    """A number with its interval in square brackets, where it has one.
+
+    >>> with_interval(0.2, 0.18, 0.22), with_interval(0.2, None, None)
+    ('0.200 [0.180, 0.220]', '0.200')
+    """
+    if value is None:
+        return None
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _percent(share: float | None, low: float | None = None, high: float | None = None) -> str | None:
+    if share is None:
+        return None
+    return f"{share:.1%}" if low is None or high is None else f"{share:.1%} [{low:.0%}, {high:.0%}]"

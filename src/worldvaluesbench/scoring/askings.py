@@ -52,7 +52,7 @@ def find_askings(frame: pl.DataFrame, item: Ints) -> Askings:
     Probabilities that do not sum to 1 (the model put the rest on what is no choice) are taken as shares of their sum.
     """
     sample = frame["sample"].to_numpy().astype(np.int64)
-    person, n_people = _number_people(frame["respondent_id"])
+    person, n_people = number_people(frame["respondent_id"])
     return Askings(
         example=item.astype(np.int64) * n_people + person,
         slot=frame["order"].to_numpy() * (int(sample.max(initial=0)) + 1) + sample,
@@ -80,9 +80,13 @@ def n_alike(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(np.bincount(keys)[keys])
 
 
-def _number_people(ids: pl.Series) -> tuple[NDArray[np.int64], int]:
-    """A number from 0 for each row's respondent, and how many there are. A row without an id is somebody else."""
-    known = ids.unique().drop_nulls()
+def number_people(ids: pl.Series, known: pl.Series | None = None) -> tuple[NDArray[np.int64], int]:
+    """A number from 0 for each row's respondent, and how many there are. A row without an id is somebody else.
+
+    `known`: ids that have numbers in this order, every one of `ids` among them.
+    """
+    if known is None:
+        known = ids.unique().drop_nulls()
     person = ids.replace_strict(known, pl.int_range(known.len(), dtype=pl.Int64, eager=True), default=None)
     numbers = person.fill_null(-1).to_numpy(writable=True)
     nobody = np.flatnonzero(numbers < 0)

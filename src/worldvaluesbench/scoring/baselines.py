@@ -5,12 +5,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from worldvaluesbench.distribution import Array, majority_shares, shares_of, uniform_shares, wasserstein
 
-UNIFORM, MAJORITY = "uniform", "majority"
+UNIFORM, MAJORITY, MAJORITY_POOLED, WORLD = "uniform", "majority", "majority_pooled", "world_marginal"
 BASELINES = {
     UNIFORM: "every scale point is as frequent as any other",
     MAJORITY: "everybody gives the most frequent response of these humans",
+    MAJORITY_POOLED: "everybody gives the most frequent response of all who are compared, whatever their group",
+    WORLD: "the distribution is that of the world marginals",
 }
-"""The baselines and what each of them answers."""
+"""The baselines that every score has beside it, and what each of them answers."""
 
 
 def uniform_distances(human: ArrayLike, n_points: ArrayLike) -> Array:
@@ -36,6 +38,28 @@ def majority_distances(human: ArrayLike, n_points: ArrayLike, first_met: ArrayLi
     shares = shares_of(counts)
     majority = majority_shares(shares) if first_met is None else _first_met_majority(counts, np.asarray(first_met))
     return wasserstein(shares, majority, n_points)
+
+
+def pooled_majority_distances(human: ArrayLike, everybody: ArrayLike, n_points: ArrayLike) -> Array:
+    """The distance of the most frequent response of everybody (..., points) from these counts, (groups, ..., points).
+
+    The numbers of the paper were made so, with everybody pooled; its text speaks of the group's own.
+
+    >>> pooled_majority_distances([[[1, 3]], [[4, 0]]], [[5, 3]], 2)
+    array([[0.75],
+           [0.  ]])
+    """
+    majority = majority_shares(shares_of(np.asarray(everybody)))
+    return wasserstein(shares_of(np.asarray(human)), majority, n_points)
+
+
+def world_distances(human: ArrayLike, world: ArrayLike, n_points: ArrayLike) -> Array:
+    """The distance of the world's counts (..., points) from these counts, (groups, ..., points); NaN without either.
+
+    >>> world_distances([[[1, 3]]], [[2, 2]], 2)
+    array([[0.25]])
+    """
+    return wasserstein(shares_of(np.asarray(human)), shares_of(np.asarray(world)), n_points)
 
 
 def _first_met_majority(counts: NDArray[np.int64], first_met: NDArray[np.int64]) -> Array:

@@ -39,8 +39,10 @@ class RunFacts:
 
     `method` and `fingerprint`, the hash of its settings, are None for imported answers. `dataset` is the receipt of the
     dataset it was made from (None: imported without one), `n_examples` how many examples it asks, `is_partial` whether
-    it was read before it was finished. `manifest_facts`: size and SHA-256 of its table of answers, as its manifest has
-    them; None before there is one.
+    it was read before it was finished, `strata` the attributes by whose cross its probe set was drawn.
+    `backend` is what kind of model it was, `has_demographics` whether its prompts show who is answered for (None: not
+    known). `manifest_facts`: size and SHA-256 of its table of answers, as its manifest has them; None before there is
+    one.
     """
 
     name: str
@@ -51,6 +53,9 @@ class RunFacts:
     n_examples: int | None
     is_invented: bool
     is_partial: bool
+    strata: tuple[str, ...] = ()
+    backend: str | None = None
+    has_demographics: bool | None = None
     manifest_facts: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def describe(self) -> dict[str, Any]:
@@ -106,8 +111,23 @@ def read_run_facts(folder: Path, *, partial: bool = False) -> RunFacts:
         n_examples=content["n_examples"] if isinstance(content.get("n_examples"), int) else None,
         is_invented=bool(content.get("is_invented")),
         is_partial=is_partial,
+        strata=_strata_of(content),
+        backend=_text(model.get("backend")),
+        has_demographics=_shows_somebody(settings),
         manifest_facts=facts,
     )
+
+
+def _shows_somebody(settings: Mapping[str, Any] | None) -> bool | None:
+    """Whether prompts with these settings show who is answered for; None where there are no settings."""
+    return None if settings is None or "attributes" not in settings else bool(settings["attributes"])
+
+
+def _strata_of(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """The attributes by whose cross the probe set of a run was drawn; none where it asked no probe set."""
+    examples = content.get("examples")
+    crossed = examples.get("cross") if isinstance(examples, Mapping) else None
+    return tuple(map(str, crossed)) if isinstance(crossed, list) else ()
 
 
 def settings_fingerprint(settings: Mapping[str, object]) -> str:

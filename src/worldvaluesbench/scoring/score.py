@@ -7,23 +7,25 @@ truncated and scored wherever they lie, unreadable answers leave the model's sid
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from worldvaluesbench.errors import AnswersError, RunError
 from worldvaluesbench.scoring.answers import Answers
-from worldvaluesbench.scoring.baselines import BASELINES, MAJORITY, UNIFORM
-from worldvaluesbench.scoring.groups import Groups, find_groups
+from worldvaluesbench.scoring.baselines import BASELINES
+from worldvaluesbench.scoring.cells import Source, score_groups
+from worldvaluesbench.scoring.groups import find_groups
+from worldvaluesbench.scoring.how import How
+from worldvaluesbench.scoring.panel import build_panel
 from worldvaluesbench.scoring.reasons import OUTCOMES
-from worldvaluesbench.scoring.reference import Humans, Reference, read_humans
+from worldvaluesbench.scoring.reference import Reference, read_humans
 from worldvaluesbench.scoring.rows import Rows, sort_rows
 from worldvaluesbench.scoring.runs import dataset_difference
 from worldvaluesbench.scoring.scores import Scores
-from worldvaluesbench.scoring.sides import Sides, find_sides
-from worldvaluesbench.scoring.summary import attain, summarise
-from worldvaluesbench.scoring.tally import answer_distances, baseline_distances, tally_sides
 from worldvaluesbench.survey.attributes import Grouping
 from worldvaluesbench.survey.codebook import Item
 
@@ -41,37 +43,78 @@ def score_answers(
     *,
     groupings: Sequence[Grouping] = (),
     as_published: bool = False,
+    how: How | None = None,
 ) -> Scores:
     """Score files of answers and runs against the humans of a reference: pooled, and for every group of every grouping.
 
+    As published there are no intervals, no bounds and no refusal category: the published scorer knows none.
+
     Raises AnswersError where two share a name, one names no known item, or the world is to be grouped; RunError where
-    a run was made from another dataset than that of the reference.
+    a run was made from another dataset than that of the reference; DatasetError where somebody compared has no weight.
     """
-    _check_names(answers)
-    _check_datasets(answers, reference)
-    items = _items_of(answers, reference)
+    how = How() if how is None else how
+    check_sources(answers, reference)
+    if as_published and how.has_refusals:
+        raise AnswersError("Missing answers are treated as published or as refusals; choose one of the two.")
+    sources = open_sources(answers, reference, how, as_published=as_published)
+    return score_sources(sources, answers, reference, groupings, how, as_published=as_published)
+
+
+def score_sources(
+    sources: Iterable[Source],
+    answers: Sequence[Answers],
+    reference: Reference,
+    groupings: Sequence[Grouping],
+    how: How,
+    *,
+    as_published: bool = False,
+) -> Scores:
+    """Score sources that are open already; see `score_answers`."""
+    items = items_of(answers, reference)
     all_groups = find_groups(reference, groupings, len(items))
-    humans = read_humans(reference, items)
-    tables, counts = [], []
-    for one in answers:
-        rows = sort_rows(one, humans)
-        sides = find_sides(rows, humans, as_published=as_published)
-        counts.append(_count_outcomes(one.name, items, rows))
-        labels = pl.lit(one.name).alias("answers"), *_reference_columns(reference)
+    parts: dict[str, list[pl.DataFrame]] = {}
+    counts = []
+    for source in sources:
+        counts.append(_count_outcomes(source.answers.name, items, source.rows))
         for groups in all_groups:
-            table = _score_groups(sides, rows, humans, groups, as_published=as_published)
-            tables.append(table.filter(pl.col("item_id").is_in(one.item_ids)).select(*labels, pl.all()))
-    table = pl.concat(tables)
+            for name, table in score_groups(source, groups, how, as_published=as_published).tables.items():
+                parts.setdefault(name, []).append(table)
     return Scores(
         answers=tuple(answers),
         reference=reference,
         groupings=tuple(grouping.name for grouping in groupings),
         as_published=as_published,
-        table=table,
-        summary=summarise(table),
-        attainment=attain(table),
-        counts=pl.concat(counts),
+        how=how,
+        tables={name: pl.concat(tables) for name, tables in parts.items()} | {"counts": pl.concat(counts)},
     )
+
+
+def open_sources(
+    answers: Sequence[Answers], reference: Reference, how: How, *, as_published: bool = False
+) -> Iterator[Source]:
+    """Sort the rows of each source and hold them against the humans, one source after the other.
+
+    Raises DatasetError where somebody who is compared has no survey weight.
+    """
+    items = items_of(answers, reference)
+    humans = read_humans(reference, items)
+    if humans.respondent_ids is None:
+        known = pl.concat([one.frame["respondent_id"] for one in answers]).unique().drop_nulls()
+        humans = replace(humans, known_ids=known)
+    for one in answers:
+        rows = sort_rows(one, humans)
+        panel = build_panel(rows, humans, reference, one.frame["respondent_id"], as_published=as_published)
+        strata = None if how.resampling is None else _strata_of(one, reference, how, len(items))
+        yield Source(one, rows, humans, panel, reference, strata)
+
+
+def check_sources(answers: Sequence[Answers], reference: Reference) -> None:
+    """Refuse sources that cannot be scored together, or not against this reference.
+
+    Raises AnswersError where there is none or two share a name; RunError for a run of another dataset.
+    """
+    _check_names(answers)
+    _check_datasets(answers, reference)
 
 
 def _check_names(answers: Sequence[Answers]) -> None:
@@ -101,39 +144,21 @@ def _check_datasets(answers: Sequence[Answers], reference: Reference) -> None:
             )
 
 
-def _items_of(answers: Sequence[Answers], reference: Reference) -> tuple[Item, ...]:
+def items_of(answers: Sequence[Answers], reference: Reference) -> tuple[Item, ...]:
     """The items that any of the files names, in questionnaire order."""
     named = {item_id for one in answers for item_id in one.item_ids}
     return tuple(item for item in reference.codebook.items if item.item_id in named)
 
 
-def _reference_columns(reference: Reference) -> list[pl.Expr]:
-    return [pl.lit(reference.name).alias("reference"), pl.lit(reference.edition, dtype=pl.String).alias("edition")]
-
-
-def _score_groups(sides: Sides, rows: Rows, humans: Humans, groups: Groups, *, as_published: bool) -> pl.DataFrame:
-    """A row for each item and each group that any respondent of the file or run is in."""
-    tally = tally_sides(sides, rows, humans, groups, as_published=as_published)
-    uniform, majority = baseline_distances(tally)
-    n_groups, n_items = tally.n_responses.shape
-    group, item = np.divmod(np.arange(n_groups * n_items), n_items)
-    table = pl.DataFrame(
-        {
-            "item_id": pl.Series([known.item_id for known in humans.items]).gather(item),
-            "topic": pl.Series([known.topic for known in humans.items]).gather(item),
-            "grouping": pl.repeat(groups.grouping, item.size, eager=True),
-            "group": pl.Series(groups.labels, dtype=pl.String).gather(group),
-            "group_codes": pl.Series(groups.codes, dtype=pl.String).gather(group),
-            "n_responses": tally.n_responses.ravel(),
-            "n_answers": tally.n_answers.ravel(),
-            "distance": answer_distances(tally).ravel(),
-            UNIFORM: uniform.ravel(),
-            MAJORITY: majority.ravel(),
-        }
-    )
-    return table.filter(groups.are_met_by(rows.respondent)[group]).with_columns(
-        pl.col("distance", UNIFORM, MAJORITY).fill_nan(None)
-    )
+def _strata_of(one: Answers, reference: Reference, how: How, n_items: int) -> NDArray[np.int64] | None:
+    """The stratum of every respondent; whoever lacks a level is in one of their own. None: everybody is in one."""
+    crossed = () if one.run is None else one.run.strata
+    strata = how.strata or (Grouping(crossed) if crossed else None)
+    if strata is None or reference.dataset is None:
+        return None
+    member = find_groups(reference, [strata], n_items)[1].member
+    assert member is not None
+    return np.where(member < 0, member.max(initial=0) + 1, member)
 
 
 def _count_outcomes(name: str, items: Sequence[Item], rows: Rows) -> pl.DataFrame:

@@ -1,19 +1,16 @@
-"""A tally: how many humans and answers stand on each point of each item's scale, group by group."""
+"""A tally: how much weight of humans and of answers stands on each point of each item's scale, group by group."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from worldvaluesbench.distribution import Array, shares_of, wasserstein
 from worldvaluesbench.scale import MAX_POINTS
 from worldvaluesbench.scoring.askings import Ints
-from worldvaluesbench.scoring.baselines import majority_distances, uniform_distances
-from worldvaluesbench.scoring.groups import Groups
-from worldvaluesbench.scoring.reference import Humans
-from worldvaluesbench.scoring.rows import Rows
-from worldvaluesbench.scoring.sides import Side, Sides
+from worldvaluesbench.scoring.panel import Entries, Panel, cells_of, count_cells, count_entries
+from worldvaluesbench.scoring.weights import effective_n
 
-Shape = tuple[int, int, int]
 Counts = Ints | Array
 """Whole numbers, or sums of weights."""
 
@@ -22,38 +19,62 @@ Counts = Ints | Array
 class Tally:
     """Counts per group, item and scale point, shape (groups, items, 10); points beyond an item's scale hold 0.
 
-    Those of the answers of a run are weights, for its rows share an example. `n_answers`, shape (groups, items): how
-    many answers there are. `n_points`: points of each item's scale, shape (items,). Answers scored off the scale are
-    counted at its nearer end, and `overshoot`, shape (groups, items), is by how many points they lie beyond it, summed.
-    `first_met`, of the shape of the counts: the row at which a human rating was first met (published treatment only).
+    With survey weights, and on the side of the answers of a run, they are sums of weights. Of shape (groups, items):
+    `n_responses`, `n_answers` and `n_examples`, how many there are (an example may have several answers); `n_effective`
+    and `n_effective_examples`, Kish's effective numbers of humans and of people answered for; `n_missing`, `missing`
+    and `missing_humans` (..., 10), examples without an answer: their number, weight and human responses; `refusals`,
+    the weight of humans who refused. `n_points`: points of each item's scale, shape (items,). As published, answers off
+    the scale are counted at its nearer end, and `overshoot`, shape (groups, items), is by how many points they lie
+    beyond it, summed; `first_met`, of the shape of the counts, is where a human rating was first met.
     """
 
     humans: Counts
     answers: Counts
+    n_responses: Counts
     n_answers: Counts
+    n_examples: Counts
+    n_effective: Array
+    n_effective_examples: Array
+    n_missing: Counts
+    missing: Counts
+    missing_humans: Counts
+    refusals: Counts
     n_points: Ints
     overshoot: Array
     first_met: Ints | None = None
 
-    @property
-    def n_responses(self) -> Counts:
-        """How many humans are compared, shape (groups, items)."""
-        return np.asarray(self.humans.sum(axis=-1))
 
-
-def tally_sides(sides: Sides, rows: Rows, humans: Humans, groups: Groups, *, as_published: bool = False) -> Tally:
-    """Count both sides of a file or run into the groups of one grouping."""
-    shape = (len(groups.labels), len(humans.items), MAX_POINTS)
-    cell = _cells(rows, groups, len(humans.items))
-    answers = _count(sides.answers, cell, shape)
-    are_respondents = humans.marginals is None
+def tally_panel(panel: Panel, member: NDArray[np.int64] | None, n_groups: int, *, as_published: bool = False) -> Tally:
+    """Count both sides of a panel into groups; `member` is the group of each person (None: all are in one)."""
+    shape = member, n_groups, panel.n_items
+    answers = count_entries(panel.answers, *shape)
+    is_counted = panel.answers.weight is None and panel.answers.is_row is None
+    n_answers = answers.sum(axis=-1) if is_counted else _count_rows(panel.answers, *shape)
+    examples, n_examples, n_effective_examples = _weigh(panel.examples, *shape)
+    if panel.marginals is not None:
+        humans, n_responses, n_effective = _weigh_world(panel.marginals)
+    elif panel.humans is panel.examples:
+        humans, n_responses, n_effective = examples, n_examples, n_effective_examples
+    else:
+        humans, n_responses, n_effective = _weigh(panel.humans, *shape)
+    missing_humans = count_entries(panel.missing, *shape)
+    beyond = panel.beyond
+    none = np.zeros((n_groups, panel.n_items))
     return Tally(
-        humans=_count(sides.humans, cell, shape) if humans.marginals is None else humans.marginals[None],
+        humans=humans,
         answers=answers,
-        n_answers=answers.sum(axis=-1) if sides.answers.weight is None else _count_rows(sides.answers, cell, shape),
-        n_points=humans.n_points,
-        overshoot=_count_cells(cell[sides.beyond_row], shape, sides.beyond).astype(np.float64),
-        first_met=_first_met(sides.humans, cell, shape) if as_published and are_respondents else None,
+        n_responses=n_responses,
+        n_answers=n_answers,
+        n_examples=n_examples,
+        n_effective=n_effective,
+        n_effective_examples=n_effective_examples,
+        n_missing=count_cells(panel.missing, *shape),
+        missing=missing_humans.sum(axis=-1),
+        missing_humans=missing_humans,
+        refusals=count_entries(panel.human_refusals, *shape).sum(axis=-1),
+        n_points=panel.n_points,
+        overshoot=none if beyond is None else count_cells(beyond, *shape, weight=beyond.weight).astype(np.float64),
+        first_met=_first_met(panel, *shape) if as_published and panel.marginals is None else None,
     )
 
 
@@ -68,45 +89,34 @@ def answer_distances(tally: Tally) -> Array:
     return on_scale + tally.overshoot / (np.where(total > 0, total, 1) * (tally.n_points - 1))
 
 
-def baseline_distances(tally: Tally) -> tuple[Array, Array]:
-    """Distances of the uniform and of the majority baseline from the humans, each of shape (groups, items)."""
-    return (
-        uniform_distances(tally.humans, tally.n_points),
-        majority_distances(tally.humans, tally.n_points, tally.first_met),
-    )
+def _weigh(
+    entries: Entries, member: NDArray[np.int64] | None, n_groups: int, n_items: int
+) -> tuple[Counts, Counts, Array]:
+    """Weights of entries by cell and point, numbers and effective numbers by cell."""
+    counts = count_entries(entries, member, n_groups, n_items)
+    if entries.weight is None:
+        n = counts.sum(axis=-1)
+        return counts, n, n.astype(np.float64)
+    squares = count_cells(entries, member, n_groups, n_items, weight=entries.weight**2)
+    n_effective = effective_n(counts.sum(axis=-1).astype(np.float64), squares.astype(np.float64))
+    return counts, count_cells(entries, member, n_groups, n_items), n_effective
 
 
-def _cells(rows: Rows, groups: Groups, n_items: int) -> Ints:
-    """The cell of each row: group times items plus item. Whoever is in no group is in one after the last."""
-    group = groups.of_respondents(rows.respondent)
-    if group is None:
-        return rows.item.astype(np.int32)
-    return np.where(group < 0, len(groups.labels), group) * n_items + rows.item
+def _weigh_world(marginals: Ints) -> tuple[Counts, Counts, Array]:
+    n = marginals.sum(axis=-1)[None]
+    return marginals[None], n, n.astype(np.float64)
 
 
-def _count(side: Side, cell: Ints, shape: Shape) -> Counts:
-    """Count the entries of a side, or sum their weights, by cell and point into an array of this shape."""
-    cells = cell if side.row is None else cell[side.row]
-    n_bins = int(np.prod(shape))
-    counts = np.bincount(cells * MAX_POINTS + side.point, weights=side.weight, minlength=n_bins)
-    return counts[:n_bins].reshape(shape)
+def _count_rows(entries: Entries, member: NDArray[np.int64] | None, n_groups: int, n_items: int) -> Counts:
+    """How many rows of the source there are, by cell."""
+    rows = entries if entries.is_row is None else entries.select(entries.is_row)
+    return count_cells(rows, member, n_groups, n_items)
 
 
-def _count_rows(side: Side, cell: Ints, shape: Shape) -> Counts:
-    """How many rows stand on a side, by cell, shape (groups, items)."""
-    return _count_cells(cell[side.is_in], shape)
-
-
-def _count_cells(cells: Ints, shape: Shape, weight: Array | None = None) -> Counts:
-    n_cells = shape[0] * shape[1]
-    return np.bincount(cells, weights=weight, minlength=n_cells)[:n_cells].reshape(shape[:2])
-
-
-def _first_met(side: Side, cell: Ints, shape: Shape) -> Ints:
-    """The first row at which each point of each cell occurs."""
-    first = np.full((shape[0] + 1, *shape[1:]), np.iinfo(np.int64).max)
-    row = np.arange(cell.size) if side.row is None else side.row
-    bins = cell[row] * MAX_POINTS + side.point
-    # of several values put in one place numpy keeps the last, so rows go in from the end
-    first.reshape(-1)[bins[::-1]] = row[::-1]
+def _first_met(panel: Panel, member: NDArray[np.int64] | None, n_groups: int, n_items: int) -> Ints:
+    """The first entry at which each point of each cell occurs."""
+    first = np.full((n_groups + 1, n_items, MAX_POINTS), np.iinfo(np.int64).max)
+    bins = cells_of(panel.humans, member, n_groups, n_items) * MAX_POINTS + panel.humans.point
+    # of several values put in one place numpy keeps the last, so entries go in from the end
+    first.reshape(-1)[bins[::-1]] = np.arange(panel.humans.size)[::-1]
     return first[:-1]

@@ -1,0 +1,146 @@
+"""The command that compares: `wvb compare`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import polars as pl
+
+from worldvaluesbench.cli import options, show
+from worldvaluesbench.cli.judging import against_whom, how_of, how_sure, make_partial_answers, reference_of
+from worldvaluesbench.cli.scoring import describe_reference, with_interval
+from worldvaluesbench.folder import check_destination
+from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.scoring.compare import compare_answers
+from worldvaluesbench.scoring.comparison import KIND, Comparison, comparison_document, write_comparison
+from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.survey.attributes import parse_groupings
+
+MAX_PAIRS_SHOWN = 30
+DEFAULT_GROUPINGS = "H_URBRURAL,continent"
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=options.PATH, required=True)
+@against_whom
+@click.option(
+    "--by",
+    default=None,
+    help=f"Groupings, separated by commas; * crosses. With respondents: {DEFAULT_GROUPINGS}, unless you say otherwise.",
+)
+@click.option("--partial", is_flag=True, help="Compare unfinished runs as far as their answers go.")
+@how_sure
+@options.out("The comparison folder to make.")
+@click.option("--json", "as_json", is_flag=True, help="Print comparison.json instead of tables.")
+@options.force
+def compare(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **given: Any) -> None:
+    """Compare runs and files of answers: paired differences, ranks, with and without demographics, disparity, collapse.
+
+    FILES are as for `wvb score`. What is compared is what all of them answer, over the same people.
+    """
+    reference = reference_of(given)
+    check_destination(out, KIND, force=force)
+    if given["partial"]:
+        make_partial_answers(files)
+    by = given["by"] if given["by"] is not None else ("" if reference.dataset is None else DEFAULT_GROUPINGS)
+    if not given["resamples"]:
+        raise click.UsageError("Comparing needs resamples: give --resamples 2 or more.")
+    comparison = compare_answers(
+        [read_answers(path, partial=given["partial"]) for path in files],
+        reference,
+        groupings=parse_groupings(by, reference.codebook) if by else (),
+        how=how_of(given, reference.codebook),
+    )
+    write_comparison(comparison, out, force=force)
+    if as_json:
+        click.echo(json.dumps(comparison_document(comparison), ensure_ascii=False))
+        return
+    show_comparison(comparison)
+    show.say(f"Comparison: {out}")
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Print a comparison: who is nearer, by how much, with and without demographics, to whom, and how varied."""
+    show.say_invented(comparison.is_invented)
+    show.say(describe_reference(comparison.scores.reference))
+    show.say(f"Compared over the {comparison.n_common:,} examples that all of them answer.")
+    _show_leaderboard(comparison)
+    _show_differences(
+        comparison, "pairs", ("first", "second"), "Paired differences of mean W1, the first less the second"
+    )
+    _show_differences(
+        comparison, "demographics", ("model",), "With less without demographics (below 0: demographics help)"
+    )
+    _show_disparity(comparison)
+    _show_collapse(comparison)
+
+
+def _show_leaderboard(comparison: Comparison) -> None:
+    table = comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE).sort("corrected", nulls_last=True)
+    rows = [
+        (
+            row["answers"],
+            row["kind"],
+            f"{row['rank']} ({row['rank_low']}-{row['rank_high']})",
+            row["n_items"],
+            row["mean"],
+            with_interval(row["corrected"], row["low"], row["high"]),
+            f"{row['share_first']:.0%}",
+        )
+        for row in table.iter_rows(named=True)
+    ]
+    columns = ("answers", "kind", "rank", "items", "mean W1", "corrected", "first in")
+    show.table(columns, rows, title="\nRanks, with the places that pairs do not rule out", left=2)
+
+
+def _show_differences(comparison: Comparison, name: str, keys: tuple[str, ...], title: str) -> None:
+    pooled = comparison.tables[name].filter(pl.col("grouping") == EVERYONE)
+    rows = [
+        (
+            *(row[key] for key in keys),
+            with_interval(row["difference"], row["low"], row["high"]),
+            row["p"],
+            row["p_holm"],
+        )
+        for row in pooled.head(MAX_PAIRS_SHOWN).iter_rows(named=True)
+    ]
+    if rows:
+        show.table((*keys, "difference", "p", "p (Holm)"), rows, title=f"\n{title}", left=len(keys))
+    if pooled.height > MAX_PAIRS_SHOWN:
+        show.say(f"{pooled.height - MAX_PAIRS_SHOWN} more are in {name}.parquet.")
+
+
+def _show_disparity(comparison: Comparison) -> None:
+    rows = [
+        (
+            row["grouping"],
+            row["answers"],
+            row["worst"],
+            row["best"],
+            with_interval(row["gap"], row["gap_low"], row["gap_high"]),
+            row["gap_by_chance"],
+            row["p"],
+            row["spread"],
+        )
+        for row in comparison.tables["disparity"].iter_rows(named=True)
+    ]
+    if rows:
+        columns = ("grouping", "answers", "worst group", "best group", "gap", "gap by chance", "p", "spread")
+        show.table(columns, rows, title="\nWhom each gets wrong (corrected means over the same items)", left=4)
+
+
+def _show_collapse(comparison: Comparison) -> None:
+    pooled = comparison.tables["collapse_summary"].filter(pl.col("grouping") == EVERYONE)
+    rows = [
+        (
+            row["answers"],
+            row["entropy_ratio"],
+            row["variance_ratio"],
+            row["modal_share_humans"],
+            row["modal_share_answers"],
+        )
+        for row in pooled.iter_rows(named=True)
+    ]
+    columns = ("answers", "entropy ratio", "variance ratio", "modal share, humans", "answers")
+    show.table(columns, rows, title="\nHow varied the answers are (1: as people; below: collapsed)")

@@ -1,0 +1,235 @@
+"""Estimates: a value with its interval and n, the resamples of people that make one, and distances freed of their bias.
+
+A resample draws people with replacement, one fewer than there are, and lets those drawn stand for all: then what it
+says of the spread of a mean is right for few people too, and for the few of every stratum (Rao and Wu, 1988).
+"""
+
+from dataclasses import dataclass
+from math import comb, erf, exp, pi, sqrt
+from statistics import NormalDist
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldvaluesbench.distribution import Array
+from worldvaluesbench.errors import ScaleError
+
+Method = Literal["debiased", "percentile", "bca"]
+METHODS: tuple[Method, ...] = get_args(Method)
+"""`debiased`: quantiles of resampled distances freed of their bias. `percentile`: quantiles of them as they are. `bca`:
+quantiles moved for bias and acceleration (Efron, 1987)."""
+
+Side = Literal["both", "reference"]
+SIDES: tuple[Side, ...] = get_args(Side)
+"""Who moves in a resample: people with the answers given for them, or the humans of the reference alone."""
+
+Draws = NDArray[np.float32]
+"""Resampled values; the last axis runs over resamples."""
+
+Floats = NDArray[np.floating[Any]]
+"""Values in single or double precision."""
+
+NORMAL = NormalDist()
+ORDER = 3
+"""How many times the correction of a distance is itself corrected, less one; see `debias`."""
+
+_STEPS, _END = 4096, 10.0
+"""The correction is read from a table: so many steps up to so many standard deviations, beyond which there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value made from people: what it is, where the truth lies with the confidence asked for, from how many people.
+
+    `low` and `high` are None where no interval was asked for. `n` is the effective number of people. `corrected` is the
+    value without the bias that chance gives it, in the middle of what is likely; None where nothing was drawn.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    n: float
+    corrected: float | None = None
+
+    def __str__(self) -> str:
+        """The value with its interval, as tables show it.
+
+        >>> print(Estimate(0.2, 0.18, 0.22, 230))
+        0.200 [0.180, 0.220]
+        """
+        if self.low is None or self.high is None:
+            return f"{self.value:.3f}"
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How intervals are made: how many resamples, from which seed, at which level, by which method, on which side.
+
+    Raises ScaleError for a value that is none of those possible.
+    """
+
+    n: int = 1000
+    seed: int = 0
+    level: float = 0.95
+    method: Method = "debiased"
+    side: Side = "both"
+
+    def __post_init__(self) -> None:
+        if self.n < 2:
+            raise ScaleError(f"Intervals need 2 resamples or more, got {self.n}; give 0 on the command line for none.")
+        if self.seed < 0:
+            raise ScaleError(f"A seed is 0 or more, got {self.seed}.")
+        if not 0 < self.level < 1:
+            raise ScaleError(f"The level of an interval lies between 0 and 1, got {self.level:g}.")
+        if self.method not in METHODS:
+            raise ScaleError(f"There is no interval {self.method!r}; there are {', '.join(METHODS)}.")
+        if self.side not in SIDES:
+            raise ScaleError(f"There is no side {self.side!r}; there are {', '.join(SIDES)}.")
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The two quantiles between which the middle draws lie."""
+        return (1 - self.level) / 2, (1 + self.level) / 2
+
+
+@dataclass(frozen=True)
+class Multiplicities:
+    """How often people are in each resample: `times`, shape (people, resamples), each counting as `factor`, (people,).
+
+    The products of both sum, in each resample and stratum, to the number of its people.
+    """
+
+    times: NDArray[np.uint8]
+    factor: NDArray[np.float32]
+
+
+def draw_multiplicities(stratum: NDArray[np.int64], n: int, *, rng: np.random.Generator) -> Multiplicities:
+    """Draw the people of each stratum `n` times anew; `stratum`, shape (people,), holds whole numbers.
+
+    Of m people m - 1 are drawn, and each counts as m / (m - 1). Somebody alone in a stratum is in every resample, for
+    there is nobody to stand for them. Source: Rao and Wu (1988), section 2.
+    """
+    times = np.empty((stratum.size, n), dtype=np.uint8)
+    factor = np.ones(stratum.size, dtype=np.float32)
+    order = np.argsort(stratum, kind="stable")
+    starts = np.flatnonzero(np.diff(stratum[order], prepend=stratum[order[:1]] - 1))
+    for members in np.split(order, starts[1:]):
+        if members.size == 1:
+            times[members] = 1
+        elif members.size:
+            times[members] = _draw_among(members.size, n, rng)
+            factor[members] = members.size / (members.size - 1)
+    return Multiplicities(times, factor)
+
+
+def _draw_among(m: int, n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """How often each of m people is among m - 1 draws with replacement, n times over; shape (people, resamples)."""
+    times = np.empty((n, m), dtype=np.uint8)
+    for resample in times:
+        resample[:] = np.bincount(rng.integers(m, size=m - 1, dtype=np.int32), minlength=m)
+    return times.T
+
+
+def debias(gap: Floats, spread: Floats) -> Floats:
+    r"""What absolute values would be without the noise in them, for values `gap` with standard errors `spread`.
+
+    Noise makes absolute values larger: with standard error s, one that is x in truth is observed, on average, as
+
+    .. math:: m_1(x) = E|x + sZ| = s\sqrt{2/\pi}\,e^{-x^2/2s^2} + x\,\bigl(2\Phi(x/s) - 1\bigr)
+
+    Taking away the estimated bias m_1 - |x| leaves some, since the estimate is made at a noisy place; taking that away
+    in turn leaves less. With m_j as m_1 for a variance of j s^2, and m_0(x) = |x|,
+
+    .. math:: T(x) = \sum_{j=0}^{J} (-1)^j \binom{J+1}{j+1} m_j(x), \qquad J = 3
+
+    Where x is 0 it leaves 44% of the bias, and it can be negative; beyond three standard errors nothing is left. No
+    function of a sample is without bias where x is 0 (Cai and Low, 2011). Shapes broadcast; a spread of 0 leaves |x|.
+    Sources: Hall and Martin (1988) for iterated correction by the bootstrap, here in closed form for normal noise.
+
+    >>> debias(np.array([0.0, 0.1, 0.1]), np.array([0.05, 0.05, 0.0])).round(4)
+    array([-0.0828,  0.1044,  0.1   ])
+    """
+    size = np.abs(gap)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place = np.minimum(np.nan_to_num(size / spread, nan=_END, posinf=_END), _END) * (_STEPS / _END)
+    step = np.minimum(place.astype(np.int32), _STEPS - 1)
+    taken = _TABLE[step] + (place - step) * _SLOPE[step]
+    found: Floats = size - spread * taken.astype(size.dtype)
+    return found
+
+
+def _correction(u: float) -> float:
+    """What `debias` takes away from an absolute value of u standard errors, in standard errors."""
+    kept = sum(float((-1) ** j * comb(ORDER + 1, j + 1)) * _folded(u, sqrt(j)) for j in range(ORDER + 1))
+    return u - kept
+
+
+def _folded(x: float, s: float) -> float:
+    """The mean of |x + sZ|."""
+    if s == 0:
+        return x
+    return s * sqrt(2 / pi) * exp(-x * x / (2 * s * s)) + x * erf(x / (s * sqrt(2)))
+
+
+_VALUES = np.array([_correction(step * _END / _STEPS) for step in range(_STEPS + 1)])
+_TABLE, _SLOPE = _VALUES[:-1].astype(np.float32), np.diff(_VALUES).astype(np.float32)
+
+
+def quantiles_of(draws: Floats, ends: tuple[float, float] | tuple[Array, Array]) -> tuple[Array, Array]:
+    """Two quantiles over the last axis, of shape (...); draws that are NaN are none. NaN where all are.
+
+    An end is one number, or one for each place, shape (...). Between two draws it is as far as the quantile says.
+    """
+    ordered = np.sort(draws, axis=-1)  # NaN goes to the end
+    n = draws.shape[-1] - np.count_nonzero(np.isnan(ordered), axis=-1)
+    found = []
+    for end in ends:
+        place = np.maximum(n - 1, 0) * np.asarray(end, dtype=np.float64)
+        below = np.nan_to_num(np.floor(place)).astype(np.int64)
+        lower = np.take_along_axis(ordered, below[..., None], axis=-1)[..., 0].astype(np.float64)
+        upper = np.take_along_axis(ordered, np.minimum(below + 1, np.maximum(n - 1, 0))[..., None], axis=-1)[..., 0]
+        found.append(lower + (upper - lower) * (place - below))
+    return found[0], found[1]
+
+
+def bca_ends(value: Floats, draws: Floats, acceleration: Array, ends: tuple[float, float]) -> tuple[Array, Array]:
+    r"""The quantiles of draws (..., resamples) at which a BCa interval of values (...) ends.
+
+    .. math:: \alpha' = \Phi\left(z + \frac{z + c_\alpha}{1 - a (z + c_\alpha)}\right)
+
+    with z the normal quantile of the share of draws below the value (of those equal to it half), a the acceleration.
+    Source: Efron (1987); Efron and Tibshirani (1993), section 14.3.
+    """
+    n = draws.shape[-1]
+    at = np.asarray(value, dtype=np.float32)[..., None]
+    tolerance = np.float32(1e-6)
+    is_equal = np.abs(draws - at) <= tolerance
+    share = ((draws < at - tolerance).sum(axis=-1) + is_equal.sum(axis=-1) / 2) / n
+    z = _normal_quantiles(np.clip(share, 0.5 / n, 1 - 0.5 / n))
+    found = []
+    for end in ends:
+        moved = z + NORMAL.inv_cdf(end)
+        found.append(_normal_shares(z + moved / np.maximum(1 - acceleration * moved, 1e-3)))
+    return found[0], found[1]
+
+
+def acceleration_of(cubes: Array, squares: Array) -> Array:
+    """The acceleration of a BCa interval: a sixth of the skewness of influences, from the sums of their powers.
+
+    Shapes agree; 0 where nobody has influence. Source: Efron (1987), equation 6.6.
+    """
+    power = squares**1.5
+    found: Array = np.divide(cubes, 6 * power, out=np.zeros_like(power), where=power > 0)
+    return found
+
+
+def _normal_quantiles(shares: Array) -> Array:
+    known, place = np.unique(shares, return_inverse=True)
+    return np.array([NORMAL.inv_cdf(float(share)) for share in known])[place].reshape(shares.shape)
+
+
+def _normal_shares(places: Array) -> Array:
+    flat = np.nan_to_num(places).ravel().tolist()
+    return np.array([NORMAL.cdf(place) for place in flat]).reshape(places.shape)

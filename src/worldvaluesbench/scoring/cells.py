@@ -1,0 +1,227 @@
+"""The scores of one source by the groups of one grouping, as tables: a row for each cell, a row for each group."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from worldvaluesbench.distribution import Array, shares_of
+from worldvaluesbench.scoring.answers import Answers
+from worldvaluesbench.scoring.askings import Mask
+from worldvaluesbench.scoring.baselines import (
+    MAJORITY,
+    MAJORITY_POOLED,
+    UNIFORM,
+    WORLD,
+    majority_distances,
+    pooled_majority_distances,
+    uniform_distances,
+    world_distances,
+)
+from worldvaluesbench.scoring.bounds import distance_bounds, distance_with_refusals
+from worldvaluesbench.scoring.distances import DISTANCES, skill
+from worldvaluesbench.scoring.groups import Groups
+from worldvaluesbench.scoring.how import How
+from worldvaluesbench.scoring.intervals import Intervals, find_intervals
+from worldvaluesbench.scoring.noise import harmonic_n, noise_floor
+from worldvaluesbench.scoring.panel import Panel, with_refusals
+from worldvaluesbench.scoring.persons import no_person_tables, person_tables
+from worldvaluesbench.scoring.reasons import OUTCOMES
+from worldvaluesbench.scoring.reference import Humans, Reference
+from worldvaluesbench.scoring.rows import Rows
+from worldvaluesbench.scoring.summary import ANSWERS, SET_COLUMNS, attain, summarise
+from worldvaluesbench.scoring.tally import Tally, answer_distances, tally_panel
+
+LEVEL = 0.95
+"""The level of intervals where nothing is drawn anew."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of answers, sorted and held against the humans; `strata`: within which its people are drawn."""
+
+    answers: Answers
+    rows: Rows
+    humans: Humans
+    panel: Panel
+    reference: Reference
+    strata: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """The tables of one source and grouping, by name."""
+
+    tables: Mapping[str, pl.DataFrame]
+
+
+def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool) -> Part:
+    """Score a source by the groups of one grouping: those that any of its respondents is in."""
+    tally = tally_panel(source.panel, groups.member, len(groups.labels), as_published=as_published)
+    # the published scorer knows no cell that is too small
+    least = 0 if as_published else how.min_n
+    is_shown = np.asarray((tally.n_responses >= least) & (tally.n_answers >= least))
+    intervals = None
+    if how.resampling is not None and not as_published:
+        panel = with_refusals(source.panel) if how.has_refusals else source.panel
+        intervals = find_intervals(panel, groups.member, source.strata, how.resampling, is_shown)
+    keys, is_row = _keys(source, groups), _is_row(source, groups)
+    counted = keys.hstack(_counts(source, tally, groups)).with_columns(is_too_small=~is_shown.ravel())
+    values = _values(source, tally, how, intervals, as_published=as_published)
+    scores = counted.hstack(_frame(values, is_shown)).filter(is_row)
+    sets = {} if intervals is None else intervals.sets
+    persons, persons_summary = _persons(source, groups, how, is_shown, is_row)
+    return Part(
+        {
+            "scores": scores,
+            "summary": summarise(scores, groups, sets),
+            "attainment": attain(scores, groups, sets),
+            "distances": keys.hstack(_frame(_others(tally, intervals), is_shown)).filter(is_row),
+            "individuals": persons,
+            "individuals_summary": persons_summary,
+        }
+    )
+
+
+def _values(
+    source: Source, tally: Tally, how: How, intervals: Intervals | None, *, as_published: bool
+) -> dict[str, Array]:
+    """The numbers of every cell, shape (groups, items), whether or not it is too small; in the order of the table."""
+    panel, n_points = source.panel, tally.n_points
+    everybody = tally_panel(panel, None, 1, as_published=as_published).humans[0]
+    distance = answer_distances(tally)
+    all_humans = tally.humans + tally.missing_humans if panel.is_paired else tally.humans
+    best, worst = distance_bounds(all_humans, tally.answers, tally.missing, n_points)
+    uniform = uniform_distances(tally.humans, n_points)
+    if how.has_refusals:
+        distance = distance_with_refusals(all_humans, tally.refusals, tally.answers, tally.missing, n_points)
+    none = np.full_like(distance, np.nan)
+    world = none if panel.world is None else world_distances(tally.humans, panel.world, n_points)
+    no_bounds = as_published or how.has_refusals
+    n = harmonic_n(tally.n_effective, tally.n_effective_examples)
+    return {
+        "distance": distance,
+        "low": none if intervals is None else intervals.cells.low,
+        "high": none if intervals is None else intervals.cells.high,
+        "corrected": none if intervals is None else intervals.cells.corrected,
+        "noise_floor": noise_floor(shares_of(tally.humans), n, n_points, is_sample=True),
+        "best": none if no_bounds else best,
+        "worst": none if no_bounds else worst,
+        UNIFORM: uniform,
+        MAJORITY: majority_distances(tally.humans, n_points, tally.first_met),
+        MAJORITY_POOLED: pooled_majority_distances(tally.humans, everybody, n_points),
+        WORLD: world,
+        "skill_uniform": skill(distance, uniform),
+        "skill_marginal": skill(distance, world),
+    }
+
+
+def _others(tally: Tally, intervals: Intervals | None) -> dict[str, Array]:
+    """The other distances, each under its own name, with their intervals."""
+    humans, answers = shares_of(tally.humans), shares_of(tally.answers)
+    shape = tally.n_responses.shape
+    found: dict[str, Array] = {}
+    for name, measure in DISTANCES.items():
+        values, low, high = (np.full(shape, np.nan) for _ in range(3))
+        for n in np.unique(tally.n_points).tolist():
+            items = np.flatnonzero(tally.n_points == n)
+            sides = (np.moveaxis(side[:, items, :n], -1, 0) for side in (humans, answers))
+            values[:, items] = measure(*sides)
+        if intervals is not None and intervals.cells.others:
+            low, high = intervals.cells.others[name]
+        found |= {name: values, f"{name}_low": low, f"{name}_high": high}
+    return found
+
+
+def _persons(
+    source: Source, groups: Groups, how: How, is_shown: Mask, is_row: pl.Series
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """How well single persons are met: by cell, and by group over its items. Against the world nobody is known."""
+    keys = _keys(source, groups)
+    sets = keys[:: len(source.humans.items)].select(name for name in SET_COLUMNS if name != "answered_by")
+    level = LEVEL if how.resampling is None else how.resampling.level
+    parts: list[tuple[pl.DataFrame, ...]] = []
+    if source.panel.marginals is None:
+        for name, cells, of_groups in person_tables(source.panel, groups.member, is_shown, level):
+            answered_by = pl.lit(source.answers.name if name == ANSWERS else name).alias("answered_by")
+            rows = keys.with_columns(answered_by).hstack(cells).filter(is_row)
+            parts.append((rows, sets.with_columns(answered_by).hstack(of_groups).filter(pl.col("n_items") > 0)))
+    if not parts:
+        none = pl.lit(None, dtype=pl.String).alias("answered_by")
+        empty = (keys.clear().with_columns(none), sets.clear().with_columns(none))
+        parts = [tuple(frame.hstack(columns) for frame, columns in zip(empty, no_person_tables(), strict=True))]
+    together, over_items = (pl.concat([part[k] for part in parts]) for k in (0, 1))
+    return together, over_items
+
+
+def _frame(values: Mapping[str, Array], is_shown: Mask) -> pl.DataFrame:
+    """Numbers as columns, group by group and item by item; null where a cell is too small."""
+    return pl.DataFrame(
+        {name: pl.Series(np.where(is_shown, found, np.nan).ravel()).fill_nan(None) for name, found in values.items()}
+    )
+
+
+def _keys(source: Source, groups: Groups) -> pl.DataFrame:
+    """What tells each row from the others."""
+    items, reference = source.humans.items, source.reference
+    group, item = np.divmod(np.arange(len(groups.labels) * len(items)), len(items))
+    return pl.DataFrame(
+        {
+            "item_id": pl.Series([known.item_id for known in items]).gather(item),
+            "topic": pl.Series([known.topic for known in items]).gather(item),
+            "grouping": pl.repeat(groups.grouping, item.size, eager=True),
+            "group": pl.Series(groups.labels, dtype=pl.String).gather(group),
+            "group_codes": pl.Series(groups.codes, dtype=pl.String).gather(group),
+        }
+    ).select(
+        pl.lit(source.answers.name).alias("answers"),
+        pl.lit(reference.name).alias("reference"),
+        pl.lit(reference.edition, dtype=pl.String).alias("edition"),
+        pl.lit(reference.weight).alias("weight"),
+        pl.all(),
+    )
+
+
+def _is_row(source: Source, groups: Groups) -> pl.Series:
+    """Which cells have a row: items that the source names, groups that any of its respondents is in."""
+    its_own = set(source.answers.item_ids)
+    named = [item.item_id in its_own for item in source.humans.items]
+    is_met = groups.are_met_by(source.rows.respondent)
+    return pl.Series((is_met[:, None] & np.array(named)[None]).ravel())
+
+
+def _counts(source: Source, tally: Tally, groups: Groups) -> pl.DataFrame:
+    """How many there are in each cell: humans, answers, examples without an answer, and why."""
+    asked = tally.n_examples + tally.n_missing
+    coverage = np.divide(tally.n_examples, asked, out=np.full(asked.shape, np.nan), where=asked > 0)
+    return pl.DataFrame(
+        {
+            "n_responses": tally.n_responses.ravel().astype(np.int64),
+            "n_effective": pl.Series(tally.n_effective.ravel()).fill_nan(None),
+            "n_answers": tally.n_answers.ravel().astype(np.int64),
+            "n_examples": tally.n_examples.ravel().astype(np.int64),
+            "n_missing": tally.n_missing.ravel().astype(np.int64),
+            "coverage": pl.Series(coverage.ravel()).fill_nan(None),
+            "left_out": _left_out(source, groups),
+        }
+    )
+
+
+def _left_out(source: Source, groups: Groups) -> pl.Series:
+    """The rows of each cell that are left out, by reason, in words: `refusal 3, off_scale 1`; null for none."""
+    n_items = len(source.humans.items)
+    n_cells = len(groups.labels) * n_items
+    words: list[str | None] = [None] * n_cells
+    rows = np.flatnonzero(~source.rows.is_valid)
+    group = groups.of_respondents(source.rows.respondent[rows])
+    item = source.rows.item[rows].astype(np.int64)
+    cell = item if group is None else group * n_items + item
+    is_known = (item >= 0) & (np.True_ if group is None else group >= 0)
+    pairs, n = np.unique((cell * len(OUTCOMES) + source.rows.outcome[rows])[is_known], return_counts=True)
+    for pair, count in zip(pairs.tolist(), n.tolist(), strict=True):
+        place, reason = divmod(pair, len(OUTCOMES))
+        before = words[place]
+        words[place] = f"{OUTCOMES[reason]} {count}" if before is None else f"{before}, {OUTCOMES[reason]} {count}"
+    return pl.Series("left_out", words, dtype=pl.String)

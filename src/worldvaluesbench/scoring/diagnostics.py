@@ -1,0 +1,63 @@
+"""Diagnostics of every source: do its answers vary as people do, within groups, between them and across items?"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+
+from worldvaluesbench.distribution import Array
+from worldvaluesbench.scoring.cells import Source
+from worldvaluesbench.scoring.collapse import (
+    describe_collapse,
+    describe_determination,
+    summarise_collapse,
+    summarise_determination,
+)
+from worldvaluesbench.scoring.groups import POOLED, Groups
+from worldvaluesbench.scoring.how import How
+from worldvaluesbench.scoring.panel import Entries
+from worldvaluesbench.scoring.structure import compare_structure, positions_of
+from worldvaluesbench.scoring.tally import tally_panel
+
+
+def diagnose(sources: Sequence[Source], groups: Groups, how: How) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The diagnostic tables of every source by the groups of one grouping, each with its name."""
+    for source in sources:
+        keys = (pl.lit(source.answers.name).alias("answers"), pl.lit(groups.grouping).alias("grouping"))
+        for name, table in _of_source(source, groups, how):
+            yield name, table.select(*keys, pl.all())
+
+
+def _of_source(source: Source, groups: Groups, how: How) -> Iterator[tuple[str, pl.DataFrame]]:
+    tally = tally_panel(source.panel, groups.member, len(groups.labels))
+    is_shown = np.asarray((tally.n_responses >= how.min_n) & (tally.n_examples >= how.min_n))
+    item_ids = [item.item_id for item in source.humans.items]
+    cells = describe_collapse(
+        tally.humans, tally.answers, tally.n_points, item_ids=item_ids, groups=groups.labels, is_shown=is_shown
+    ).filter(is_shown.ravel())
+    yield "collapse", cells
+    yield "collapse_summary", summarise_collapse(cells)
+    if groups is not POOLED:
+        shown = is_shown[..., None]
+        n_effective = np.where(is_shown, tally.n_effective, 0)
+        items = describe_determination(
+            tally.humans * shown, tally.answers * shown, tally.n_points, item_ids=item_ids, n_effective=n_effective
+        )
+        yield "determination", items
+        yield "determination_summary", summarise_determination(items)
+    elif source.panel.marginals is None:
+        yield "structure", _structure(source)
+
+
+def _structure(source: Source) -> pl.DataFrame:
+    """Which items go together in the responses, and in the answers given for the same people."""
+    panel = source.panel
+    people, place = np.unique(panel.examples.person, return_inverse=True)
+    of_answers = Entries(
+        np.searchsorted(people, panel.answers.person), panel.answers.item, panel.answers.point, panel.answers.weight
+    )
+    of_humans = Entries(place, panel.examples.item, panel.examples.point, panel.examples.weight)
+    positions = [positions_of(side, panel.n_points, people.size) for side in (of_humans, of_answers)]
+    weight: Array | None = None if source.humans.weights is None else source.humans.weights[people]
+    topics = [item.topic for item in source.humans.items]
+    return compare_structure(positions[0], positions[1], topics, weight=weight)

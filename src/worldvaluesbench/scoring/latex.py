@@ -1,0 +1,150 @@
+r"""LaTeX tables with booktabs rules: Table 2 of the paper for any set of sources, and means with their intervals.
+
+They need `\usepackage{booktabs}` and `\usepackage[table]{xcolor}`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import polars as pl
+
+from worldvaluesbench.scoring.kinds import ORACLE
+
+HEAD = "% needs \\usepackage{booktabs} and \\usepackage[table]{xcolor}"
+INVENTED = "% The people are INVENTED (wvb synthetic); no number here says anything about the world."
+SHADE = "gray!20"
+KIND_TITLES = {
+    ORACLE: "Oracle",
+    "baseline": "Baselines",
+    "without": "Without demographics",
+    "with": "With demographics",
+}
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+}
+
+
+def escape(text: str) -> str:
+    r"""Text as LaTeX shows it.
+
+    >>> print(escape("50% of R&D_x"))
+    50\% of R\&D\_x
+    """
+    return "".join(_ESCAPES.get(letter, letter) for letter in text)
+
+
+def render_tabular(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1, above: str = "", is_invented: bool = False
+) -> str:
+    """A `tabular` of cells that are LaTeX already, the first `left` columns left-aligned; `above`: more of its head."""
+    spec = "l" * left + "r" * (len(columns) - left)
+    head = [HEAD, *([INVENTED] if is_invented else []), f"\\begin{{tabular}}{{{spec}}}", "\\toprule"]
+    body = [" & ".join(row) + r" \\" for row in rows]
+    middle = [*([above] if above else []), " & ".join(map(escape, columns)) + r" \\", "\\midrule"]
+    return "\n".join([*head, *middle, *body, "\\bottomrule", "\\end{tabular}"]) + "\n"
+
+
+def render_table_2(table: pl.DataFrame, *, decimals: int = 2, is_invented: bool = False) -> str:
+    """Table 2 for the rows of `table_2`: best of a row bold, best of its kind underlined, better of a pair shaded.
+
+    Mean and standard deviation over items stand below, without marks, as in the paper.
+    """
+    names = _in_order(table)
+    cells = {(row["item_id"], row["answers"]): row for row in table.iter_rows(named=True)}
+    items = table["item_id"].unique(maintain_order=True).to_list()
+    rows = [[escape(item), *(_marked(cells.get((item, name)), decimals) for name, _ in names)] for item in items]
+    by_name = {name: table.filter(answers=name)["distance"].drop_nulls() for name, _ in names}
+    for title, found in (
+        ("Mean", {name: values.mean() for name, values in by_name.items()}),
+        ("Std.", {name: values.std(ddof=0) for name, values in by_name.items()}),
+    ):
+        rule = "\\midrule\n" if title == "Mean" else ""
+        rows.append([rule + title, *(_number(found[name], decimals) for name, _ in names)])
+    columns = ["Item", *(name for name, _ in names)]
+    return render_tabular(columns, rows, above=_kinds_line([kind for _, kind in names]), is_invented=is_invented)
+
+
+def render_summary(summary: pl.DataFrame, *, is_invented: bool = False) -> str:
+    """Means over items with their intervals, pooled: a row for each source and baseline."""
+    rows = [
+        [
+            escape(row["answered_by"]),
+            str(row["n_items"]),
+            _number(row["mean"], 3),
+            _number(row["mean_corrected"], 3),
+            _interval(row["mean_low"], row["mean_high"]),
+            _number(row["noise_floor"], 3),
+            _percent(row["attained_0_1"]),
+            _percent(row["attained_0_2"]),
+        ]
+        for row in summary.iter_rows(named=True)
+    ]
+    columns = ["Answered by", "Items", "Mean W1", "Corrected", "Interval", "Noise floor", "W1 ≤ 0.1", "W1 ≤ 0.2"]
+    return render_tabular(columns, rows, is_invented=is_invented).replace("≤", r"$\leq$")
+
+
+def render_leaderboard(leaderboard: pl.DataFrame, *, is_invented: bool = False) -> str:
+    """A leaderboard: corrected mean with its interval, and rank with the places that pairs do not rule out."""
+    rows = [
+        [
+            escape(row["answers"]),
+            _number(row["mean"], 3),
+            _number(row["corrected"], 3),
+            _interval(row["low"], row["high"]),
+            f"{row['rank']} ({row['rank_low']}--{row['rank_high']})",
+        ]
+        for row in leaderboard.sort("corrected", nulls_last=True).iter_rows(named=True)
+    ]
+    columns = ["Answers", "Mean W1", "Corrected", "Interval", "Rank"]
+    return render_tabular(columns, rows, is_invented=is_invented)
+
+
+def _in_order(table: pl.DataFrame) -> list[tuple[str, str]]:
+    """The columns of Table 2 with their kinds: oracles, baselines, then models without and with demographics."""
+    known = dict(table.select("answers", "kind").unique(maintain_order=True).iter_rows())
+    return [(name, kind) for wanted in KIND_TITLES for name, kind in known.items() if kind == wanted]
+
+
+def _kinds_line(kinds: Sequence[str]) -> str:
+    """The line above the columns that names their kinds, with a rule under each."""
+    titles, rules, column = [], [], 2
+    for kind in dict.fromkeys(kinds):
+        width = kinds.count(kind)
+        titles.append(f"\\multicolumn{{{width}}}{{c}}{{{KIND_TITLES[kind]}}}")
+        rules.append(f"\\cmidrule(lr){{{column}-{column + width - 1}}}")
+        column += width
+    return " & ".join(["", *titles]) + r" \\" + "\n" + " ".join(rules)
+
+
+def _marked(row: Mapping[str, object] | None, decimals: int) -> str:
+    if row is None or not isinstance(row["distance"], float):
+        return "--"
+    text = _number(row["distance"], decimals)
+    if row["is_best"]:
+        text = f"\\textbf{{{text}}}"
+    if row["is_best_of_kind"]:
+        text = f"\\underline{{{text}}}"
+    return f"\\cellcolor{{{SHADE}}}{text}" if row["is_better_of_pair"] else text
+
+
+def _number(value: object, decimals: int) -> str:
+    return f"{value:.{decimals}f}" if isinstance(value, float) else "--"
+
+
+def _percent(value: object) -> str:
+    return f"{100 * value:.1f}\\%" if isinstance(value, float) else "--"
+
+
+def _interval(low: object, high: object) -> str:
+    return f"[{low:.3f}, {high:.3f}]" if isinstance(low, float) and isinstance(high, float) else "--"

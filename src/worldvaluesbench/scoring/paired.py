@@ -1,0 +1,137 @@
+"""Paired comparisons: what the same people, drawn anew, would have said of several sources of answers at once.
+
+Distances of two models go up and down together as people are drawn, so their difference is known better than either.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worldvaluesbench.distribution import Array
+from worldvaluesbench.estimate import Floats, Resampling, quantiles_of
+from worldvaluesbench.scoring.askings import Mask
+from worldvaluesbench.scoring.intervals import Resampled, resample_distances
+from worldvaluesbench.scoring.panel import Panel
+from worldvaluesbench.scoring.resample import Drawing, draw_people
+
+
+@dataclass(frozen=True)
+class Means:
+    """Mean distances over the items of each group, of one source.
+
+    `value` is that of the distances as they are, `corrected` that without bias, shape (groups,). `noise`, shape
+    (groups, resamples), is how far each resample lies from the mean of all: the same people, whatever the source.
+    """
+
+    value: Array
+    corrected: Array
+    noise: Floats
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference of corrected values and what chance makes of it; arrays of one shape (...).
+
+    `p` is two-sided: the share of resamples that lie at least as far from their mean as the difference from 0.
+    """
+
+    value: Array
+    low: Array
+    high: Array
+    p: Array
+
+
+def resample_means(
+    panels: Sequence[Panel],
+    member: NDArray[np.int64] | None,
+    stratum: NDArray[np.int64] | None,
+    resampling: Resampling,
+    *cells: Mask,
+) -> list[tuple[Means, ...]]:
+    """The means of each panel over each of several sets of cells, (groups, items), all with the same people drawn."""
+    people = draw_people(panels, member, stratum, resampling)
+    found = []
+    for panel in panels:
+        drawn = resample_distances(Drawing(panel, people, resampling), cells[0].shape[0])
+        found.append(tuple(_means_of(drawn, which) for which in cells))
+    return found
+
+
+def _means_of(drawn: Resampled, cells: Mask) -> Means:
+    value, corrected, draws = (_mean(part, cells) for part in (drawn.value, drawn.corrected, drawn.corrected_draws))
+    return Means(value, corrected, (draws - draws.mean(axis=1, keepdims=True)).astype(np.float32))
+
+
+def _mean(values: Floats, is_shown: Mask) -> Array:
+    """Means over items, axis 1; NaN for a group without any that is shown."""
+    which = is_shown.reshape(*is_shown.shape, *(1,) * (values.ndim - 2))
+    n = is_shown.sum(axis=1).reshape(-1, *(1,) * (values.ndim - 2))
+    total = np.where(which, values, 0).sum(axis=1, dtype=np.float64)
+    mean: Array = np.divide(total, n, out=np.full_like(total, np.nan), where=n > 0)
+    return mean
+
+
+def difference_of(first: Means, second: Means, resampling: Resampling) -> Difference:
+    """The first less the second, group by group; below 0 the first is nearer to the humans."""
+    return judge_difference(first.corrected - second.corrected, first.noise - second.noise, resampling)
+
+
+def judge_difference(value: Array, noise: Floats, resampling: Resampling) -> Difference:
+    """A value (...) with noise around it, (..., resamples), of mean 0."""
+    low, high = quantiles_of(noise, resampling.ends)
+    is_as_far = np.abs(noise) >= np.abs(value)[..., None] - 1e-12
+    p = (1 + is_as_far.sum(axis=-1)) / (1 + noise.shape[-1])
+    return Difference(value, value + low, value + high, np.where(np.isnan(value), np.nan, p))
+
+
+def holm(p: Array) -> Array:
+    """p-values freed of their number by Holm's method, over the first axis; NaN stays and is not counted.
+
+    The smallest of m is multiplied by m, the next by m - 1, and so on; none falls below one before it, nor exceeds 1.
+    The chance of even one false claim is then at most the level at which claims are made. Source: Holm (1979).
+
+    >>> holm(np.array([0.030, 0.012, 0.040])).round(3)
+    array([0.06 , 0.036, 0.06 ])
+    """
+    order = np.argsort(p, axis=0)  # NaN goes to the end
+    m = np.count_nonzero(~np.isnan(p), axis=0)
+    sorted_p = np.take_along_axis(p, order, axis=0)
+    times = m - np.arange(p.shape[0]).reshape(-1, *(1,) * (p.ndim - 1))
+    raised = np.minimum(np.maximum.accumulate(np.where(np.isnan(sorted_p), -1, sorted_p * times), axis=0), 1)
+    found = np.empty_like(p)
+    np.put_along_axis(found, order, np.where(np.isnan(sorted_p), np.nan, raised), axis=0)
+    return found
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Ranks of sources within each group, 1 the nearest to the humans; shape (sources, groups).
+
+    `low` and `high` are the places that pairs do not rule out: it is no better than `low` where so many less one are
+    clearly nearer. `share_first` is in how many resamples it is the nearest.
+    """
+
+    rank: NDArray[np.int64]
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    share_first: Array
+
+
+def rank_sources(means: Sequence[Means], differences: Array, p_holm: Array, level: float) -> Ranks:
+    """Rank sources by their corrected means.
+
+    `differences` and `p_holm` have shape (sources, sources, groups), the first less the second; on the diagonal they
+    say nothing. A pair is clear where its p is below 1 less the level, so that with this confidence all places are
+    right together. Source: Mogstad, Romano, Shaikh and Wilhelm (2024), by pairs.
+    """
+    corrected = np.stack([one.corrected for one in means])
+    is_clear = p_holm < 1 - level
+    n_nearer = np.where(is_clear & (differences > 0), 1, 0).sum(axis=1)
+    n_farther = np.where(is_clear & (differences < 0), 1, 0).sum(axis=1)
+    drawn = corrected[..., None] + np.stack([one.noise for one in means])
+    first = np.nan_to_num(drawn, nan=np.inf) == np.nanmin(np.nan_to_num(drawn, nan=np.inf), axis=0)
+    ordered = np.nan_to_num(corrected, nan=np.inf)
+    rank = 1 + (ordered[None] < ordered[:, None]).sum(axis=1)
+    return Ranks(rank, 1 + n_nearer, len(means) - n_farther, first.mean(axis=-1))

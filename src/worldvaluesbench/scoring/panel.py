@@ -1,0 +1,293 @@
+"""A panel: one source of answers held against people, person by person, so that people can be drawn again.
+
+Both sides are entries: a person, an item, a point of its scale, and the weight that is put there. Whoever has a survey
+weight brings it to both sides, for the answers given for a person stand for as many people as the person does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from worldvaluesbench.distribution import Array
+from worldvaluesbench.scale import MAX_POINTS
+from worldvaluesbench.scoring.askings import Ints, Mask, is_first, number_people
+from worldvaluesbench.scoring.reasons import OUTCOMES, VALID
+from worldvaluesbench.scoring.reference import Humans, Reference
+from worldvaluesbench.scoring.rows import Rows
+from worldvaluesbench.scoring.sides import Side, find_sides
+from worldvaluesbench.scoring.weights import check_weights
+
+REFUSALS = (-1, -2)
+"""The missing reasons of a response that are a refusal to answer: don't know, and no answer."""
+
+_NOT_OF_ANSWERS = ("unknown_item", "unknown_id", "no_response", "duplicate")
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Entries of shape (entries,): person and item by their places, the point from 0, the weight put there.
+
+    `weight` None: each entry weighs 1. `is_row`: which entries begin a row of the source, for a row with a
+    distribution has several; None: each one does.
+    """
+
+    person: Ints
+    item: Ints
+    point: Ints
+    weight: Array | None = None
+    is_row: Mask | None = None
+
+    @property
+    def size(self) -> int:
+        """How many there are."""
+        return self.person.size
+
+    @property
+    def weights(self) -> Array:
+        """The weight of each."""
+        return np.ones(self.size) if self.weight is None else self.weight
+
+    def select(self, kept: Mask) -> "Entries":
+        """Those that are kept."""
+        if kept.all():
+            return self
+        weight = None if self.weight is None else self.weight[kept]
+        is_row = None if self.is_row is None else self.is_row[kept]
+        return Entries(self.person[kept], self.item[kept], self.point[kept], weight, is_row)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Both sides, and those whose answer is missing.
+
+    `examples`: those with an answer that counts, once each, with the point of the person's own response (0 against the
+    world). `missing`: examples that nothing could be read for, alike. `human_refusals` and `missing` are what a refusal
+    category counts. `beyond`: as published, for entries of answers off the scale, by how many points they lie beyond
+    its end. `marginals`, shape (items, 10), stand for the humans where there are no persons; `world`, of the same
+    shape, is a baseline where there are. `n_people`: how many persons places run over. `is_paired`: the humans are
+    those of `examples`. `is_stated`: all answers are distributions. `has_refusals`: scales have one point more, for
+    refusals (`with_refusals`).
+    """
+
+    n_points: Ints
+    n_people: int
+    humans: Entries
+    answers: Entries
+    examples: Entries
+    missing: Entries
+    human_refusals: Entries
+    beyond: Entries | None = None
+    marginals: Ints | None = None
+    world: Ints | None = None
+    is_paired: bool = True
+    is_stated: bool = False
+    has_refusals: bool = False
+
+    @property
+    def n_items(self) -> int:
+        """How many items there are."""
+        return self.n_points.size
+
+
+def build_panel(
+    rows: Rows, humans: Humans, reference: Reference, ids: pl.Series, *, as_published: bool = False
+) -> Panel:
+    """Hold the sorted rows of a source against the humans of a reference; `ids` are those that its rows give people.
+
+    Raises DatasetError where somebody who is compared has no survey weight.
+    """
+    sides = find_sides(rows, humans, as_published=as_published)
+    person, n_people = _people(ids, rows, humans)
+    speaking = _entries(sides.humans, person, rows)
+    panel = Panel(
+        n_points=humans.n_points,
+        n_people=n_people,
+        humans=speaking,
+        answers=_entries(sides.answers, person, rows),
+        examples=_entries(find_sides(rows, humans).humans, person, rows) if as_published else speaking,
+        missing=_missing(rows, person),
+        human_refusals=_refusals_answered_for(rows, person, humans),
+        marginals=humans.marginals,
+        world=None if humans.marginals is not None else humans.world,
+        is_paired=reference.whom == "probe",
+        is_stated=rows.askings is not None and bool(rows.askings.is_spread[rows.is_valid].all()),
+    )
+    if as_published:
+        row = sides.beyond_row
+        panel = replace(panel, beyond=Entries(person[row], rows.item[row], np.zeros_like(row), sides.beyond))
+    if reference.whom in ("split", "all"):
+        panel = _with_respondents(panel, rows, humans)
+    return panel if humans.weights is None else _weighted(panel, humans.weights, reference)
+
+
+def common_panels(panels: Sequence[Panel]) -> list[Panel]:
+    """The panels with those examples alone that all of them have an answer to; they must be of the same people."""
+    n_people = max(panel.n_people for panel in panels)
+    common = _keys(panels[0].examples, n_people)
+    for panel in panels[1:]:
+        common = np.intersect1d(common, _keys(panel.examples, n_people))
+    return [_restrict(panel, np.unique(common), n_people) for panel in panels]
+
+
+def _restrict(panel: Panel, keys: Ints, n_people: int) -> Panel:
+    def keep(entries: Entries) -> Entries:
+        return entries.select(np.isin(_keys(entries, n_people), keys))
+
+    examples = keep(panel.examples)
+    return replace(
+        panel,
+        humans=examples if panel.humans is panel.examples else panel.humans,
+        answers=keep(panel.answers),
+        examples=examples,
+        missing=keep(panel.missing),
+        n_people=n_people,
+    )
+
+
+def _keys(entries: Entries, n_people: int) -> NDArray[np.int64]:
+    """Item and person of each entry as one number."""
+    return entries.item.astype(np.int64) * n_people + entries.person
+
+
+def with_refusals(panel: Panel) -> Panel:
+    """The panel with a point more on each scale, on which human refusals and missing answers stand."""
+    humans = [panel.humans, _moved(panel.human_refusals, panel.n_points)]
+    if panel.is_paired:
+        humans.append(panel.missing)
+    answers = [panel.answers, _moved(panel.missing, panel.n_points)]
+    return replace(
+        panel,
+        n_points=panel.n_points + 1,
+        humans=_joined(humans),
+        answers=_joined(answers),
+        world=None,
+        has_refusals=True,
+    )
+
+
+def count_entries(entries: Entries, member: NDArray[np.int64] | None, n_groups: int, n_items: int) -> Array | Ints:
+    """Sums of weight (numbers of entries where there are none) by group, item and point, shape (groups, items, 10).
+
+    `member`: the group of each person, -1 in none; None: everybody is in the one group.
+    """
+    cell = cells_of(entries, member, n_groups, n_items)
+    n_bins = n_groups * n_items * MAX_POINTS
+    counts = np.bincount(cell * MAX_POINTS + entries.point, weights=entries.weight, minlength=n_bins)
+    return counts[:n_bins].reshape(n_groups, n_items, MAX_POINTS)
+
+
+def count_cells(
+    entries: Entries, member: NDArray[np.int64] | None, n_groups: int, n_items: int, weight: Array | None = None
+) -> Array | Ints:
+    """Numbers of entries (or sums of `weight`) by group and item, shape (groups, items)."""
+    cell = cells_of(entries, member, n_groups, n_items)
+    n_cells = n_groups * n_items
+    return np.bincount(cell, weights=weight, minlength=n_cells)[:n_cells].reshape(n_groups, n_items)
+
+
+def cells_of(entries: Entries, member: NDArray[np.int64] | None, n_groups: int, n_items: int) -> Ints:
+    """The cell of each entry: group times items plus item. Whoever is in no group is in one after the last."""
+    if member is None:
+        return entries.item.astype(np.int32)
+    group = np.take(member, entries.person)
+    return np.where(group < 0, n_groups, group) * n_items + entries.item
+
+
+def _people(ids: pl.Series, rows: Rows, humans: Humans) -> tuple[Ints, int]:
+    """Each row's person as a place, and how many places there are: in the dataset, else among the ids."""
+    if humans.respondent_ids is not None:
+        return rows.respondent, humans.respondent_ids.len()
+    person, n_people = number_people(ids, humans.known_ids)
+    return person.astype(np.int32), n_people
+
+
+def _entries(side: Side, person: Ints, rows: Rows) -> Entries:
+    if side.row is None:
+        return Entries(person, rows.item, side.point, side.weight)
+    is_row = None
+    if side.row.size > np.count_nonzero(side.is_in):
+        is_row = is_first(side.row.astype(np.int64))
+    return Entries(person[side.row], rows.item[side.row], side.point, side.weight, is_row)
+
+
+def _missing(rows: Rows, person: Ints) -> Entries:
+    """The examples of known people with a response for which no row holds an answer, each once."""
+    bad = [OUTCOMES.index(reason) for reason in _NOT_OF_ANSWERS] + [OUTCOMES.index(VALID)]
+    is_lost = ~np.isin(rows.outcome, bad) & (rows.item >= 0) & rows.has_response
+    if not is_lost.any():
+        none = np.empty(0, dtype=np.int64)
+        return Entries(none, none, none)
+    example = rows.item.astype(np.int64) * (int(person.max(initial=0)) + 1) + person
+    lost = np.flatnonzero(is_lost)
+    lost = lost[~np.isin(example[lost], np.unique(example[rows.is_valid]))]
+    lost = lost[np.unique(example[lost], return_index=True)[1]]
+    return Entries(person[lost], rows.item[lost], rows.human_point[lost])
+
+
+def _refusals_answered_for(rows: Rows, person: Ints, humans: Humans) -> Entries:
+    """Of the examples answered for, those whose respondent refused to respond; the point says nothing."""
+    none = np.empty(0, dtype=np.int64)
+    if humans.responses is None:
+        return Entries(none, none, none)
+    asked = np.flatnonzero((rows.item >= 0) & (rows.respondent >= 0) & ~rows.has_response)
+    refused = asked[np.isin(humans.responses[rows.item[asked], rows.respondent[asked]], REFUSALS)]
+    example = rows.item[refused].astype(np.int64) * humans.responses.shape[1] + rows.respondent[refused]
+    refused = refused[np.unique(example, return_index=True)[1]]
+    return Entries(person[refused], rows.item[refused], np.zeros(refused.size, dtype=np.int64))
+
+
+def _with_respondents(panel: Panel, rows: Rows, humans: Humans) -> Panel:
+    """The panel with everyone of the splits answered for (of the dataset, where splits do not matter) as humans."""
+    assert humans.responses is not None
+    is_in = np.ones(panel.n_people, dtype=bool)
+    if humans.splits is not None:
+        met = np.unique(humans.splits[rows.respondent[rows.respondent >= 0]])
+        is_in = np.isin(humans.splits, met)
+    item, person = np.nonzero((humans.responses >= 0) & is_in)
+    point = humans.responses[item, person] - humans.low[item]
+    refused_item, refused = np.nonzero(np.isin(humans.responses, REFUSALS) & is_in)
+    return replace(
+        panel,
+        humans=Entries(person.astype(np.int32), item.astype(np.int16), point.astype(np.int8)),
+        human_refusals=Entries(refused.astype(np.int32), refused_item.astype(np.int16), np.zeros_like(refused)),
+    )
+
+
+def _moved(entries: Entries, point: Ints) -> Entries:
+    """Entries on this point of their item."""
+    return replace(entries, point=point[entries.item])
+
+
+def _joined(parts: list[Entries]) -> Entries:
+    """Entries of several kinds together; rows are not told apart any more."""
+    arrays = [
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("person", "item", "point", "weights")
+    ]
+    return Entries(*arrays)
+
+
+def _weighted(panel: Panel, weights: Array, reference: Reference) -> Panel:
+    """The panel with the survey weight of each person on both sides."""
+    assert reference.dataset is not None
+    sides = panel.humans, panel.answers, panel.examples, panel.missing, panel.human_refusals
+    compared = np.unique(np.concatenate([entries.person for entries in sides]))
+    check_weights(weights[compared], reference.weight, str(reference.dataset.folder))
+
+    def weigh(entries: Entries) -> Entries:
+        of_person = np.nan_to_num(weights[entries.person])
+        return replace(entries, weight=of_person if entries.weight is None else of_person * entries.weight)
+
+    examples = weigh(panel.examples)
+    beyond = None if panel.beyond is None else weigh(panel.beyond)
+    return replace(
+        panel,
+        humans=examples if panel.humans is panel.examples else weigh(panel.humans),
+        answers=weigh(panel.answers),
+        examples=examples,
+        missing=weigh(panel.missing),
+        human_refusals=weigh(panel.human_refusals),
+        beyond=beyond,
+    )

@@ -1,0 +1,179 @@
+"""Draws of people: each is what scoring the drawn people, written down one by one, would give."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.scoring.people import make_dataset, write_answers
+from tests.scoring.run_folders import Row, make_run
+from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.distribution import Array, shares_of, wasserstein
+from worldvaluesbench.estimate import Resampling
+from worldvaluesbench.scoring import resample
+from worldvaluesbench.scoring.answers import Answers, read_answers
+from worldvaluesbench.scoring.groups import find_groups
+from worldvaluesbench.scoring.how import How
+from worldvaluesbench.scoring.intervals import resample_distances
+from worldvaluesbench.scoring.panel import Entries, Panel, build_panel
+from worldvaluesbench.scoring.reference import Reference, read_humans, respondents_reference, world_reference
+from worldvaluesbench.scoring.resample import Drawing, draw_people, gradients
+from worldvaluesbench.scoring.rows import sort_rows
+from worldvaluesbench.scoring.score import score_answers
+from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.survey.codebook import load_codebook
+
+ITEMS = ("Q1", "Q48", "Q57")
+N_PEOPLE = 60
+BOTH = Resampling(n=40, seed=3, side="both")
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Sixty people of three continents with weights, of whom one in ten gave no response to an item."""
+    rng = np.random.default_rng(8)
+    responses = {}
+    for item_id in ITEMS:
+        scale = load_codebook().item(item_id).scale
+        ratings = rng.integers(scale.low, scale.high + 1, N_PEOPLE)
+        responses[item_id] = np.where(rng.random(N_PEOPLE) < 0.1, -1, ratings).tolist()
+    attributes = {
+        "continent": rng.choice([1, 2, 3], N_PEOPLE).tolist(),
+        "H_URBRURAL": rng.choice([1, 2], N_PEOPLE).tolist(),
+    }
+    weights = {"W_WEIGHT": rng.uniform(0.3, 3, N_PEOPLE).tolist()}
+    return make_dataset(tmp_path_factory.mktemp("people") / "dataset", responses, attributes, weights=weights)
+
+
+@pytest.fixture(scope="module", params=["file", "run"])
+def answers(request: pytest.FixtureRequest, people: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    """Ratings of a file, or probabilities and several samples of a run, for most of the people."""
+    rng = np.random.default_rng(9)
+    folder = tmp_path_factory.mktemp("answers")
+    asked = [(item_id, 101 + k) for item_id in ITEMS for k in range(N_PEOPLE) if rng.random() < 0.9]
+    if request.param == "file":
+        return read_answers(write_answers(folder / "file.tsv", [(*key, rng.integers(1, 3)) for key in asked]))
+    rows = []
+    for item_id, key in asked:
+        n_points = load_codebook().item(item_id).scale.n_points
+        if rng.random() < 0.5:
+            rows.append(Row(item_id, key, probabilities=rng.dirichlet(np.ones(n_points)).tolist()))
+        else:
+            rows += [Row(item_id, key, int(rng.integers(1, 3)), sample=sample) for sample in range(3)]
+    return read_answers(make_run(folder / "run", rows, people))
+
+
+def panel_of(answers: Answers, reference: Reference) -> Panel:
+    humans = read_humans(reference, [load_codebook().item(item_id) for item_id in ITEMS])
+    return build_panel(sort_rows(answers, humans), humans, reference, answers.frame["respondent_id"])
+
+
+def counts_of(entries: Entries, times: dict[int, float], kept: Any, n_items: int) -> Array:
+    """Sums of weight, entry by entry, each as often as its person was drawn."""
+    counts = np.zeros((n_items, 10))
+    for person, item, point, weight in zip(entries.person, entries.item, entries.point, entries.weights, strict=True):
+        if kept is None or person in kept:
+            counts[item, point] += weight * times[int(person)]
+    return counts
+
+
+@pytest.mark.parametrize("weight", ["none", "W_WEIGHT"])
+@pytest.mark.parametrize("side", ["both", "reference"])
+@pytest.mark.parametrize("sparse", [0, 10**9], ids=["matrix", "entries"])
+def test_a_draw_is_the_score_of_the_people_in_it(
+    people: Dataset, answers: Answers, weight: Any, side: Any, sparse: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resample, "SPARSE", sparse)
+    reference = respondents_reference(people, "probe", weight)
+    panel = panel_of(answers, reference)
+    groups = find_groups(reference, parse_groupings("continent"), 3)[1]
+    assert groups.member is not None
+    resampling = Resampling(n=40, seed=3, side=side)
+    drawn = draw_people([panel], groups.member, None, resampling)
+    found = resample_distances(Drawing(panel, drawn, resampling), 3)
+    for group in range(3):
+        for b in (0, 17, 39):
+            times = dict(zip(drawn.place.tolist(), drawn.drawn(slice(None))[:, b].tolist(), strict=True))
+            once = dict.fromkeys(times, 1.0)
+            is_in = np.flatnonzero(groups.member == group)
+            human = counts_of(panel.humans, times, is_in, 3)
+            answer = counts_of(panel.answers, once if side == "reference" else times, is_in, 3)
+            expected = wasserstein(shares_of(human), shares_of(answer), panel.n_points)
+            assert found.draws[group, :, b] == pytest.approx(expected, abs=2e-6)
+
+
+def test_the_influence_of_people_is_what_a_little_more_of_each_does(people: Dataset, answers: Answers) -> None:
+    panel = panel_of(answers, respondents_reference(people))
+    drawn_people = draw_people([panel], None, None, BOTH)
+    drawing = Drawing(panel, drawn_people, BOTH)
+    drawn = drawing.sums(range(1))
+    (influence,) = drawing.influence(0, *gradients(drawn))
+    once = dict.fromkeys(drawn_people.place.tolist(), 1.0)
+
+    def distances(times: dict[int, float]) -> Array:
+        sides = (counts_of(side, times, None, 3) for side in (panel.humans, panel.answers))
+        human, answer = map(shares_of, sides)
+        return wasserstein(human, answer, panel.n_points)
+
+    for place in (0, 11, 40):
+        more = once | {int(drawn_people.place[place]): 1 + 1e-6}
+        moved = (distances(more) - distances(once)) / 1e-6
+        assert influence[place] == pytest.approx(moved, abs=1e-5)
+
+
+def test_the_same_seed_draws_the_same_people_whatever_they_are_grouped_by(people: Dataset, answers: Answers) -> None:
+    reference = respondents_reference(people)
+    panel = panel_of(answers, reference)
+    member = find_groups(reference, parse_groupings("continent"), 3)[1].member
+    pooled, grouped = (draw_people([panel], groups, None, BOTH) for groups in (None, member))
+    of_person = dict(zip(pooled.place.tolist(), pooled.times.tolist(), strict=True))
+    assert [of_person[place] for place in grouped.place.tolist()] == grouped.times.tolist()
+    assert not np.array_equal(draw_people([panel], None, None, Resampling(n=40, seed=4)).times, pooled.times)
+
+
+def test_within_strata_every_draw_has_as_many_people_of_each(people: Dataset, answers: Answers) -> None:
+    reference = respondents_reference(people)
+    panel = panel_of(answers, reference)
+    stratum = find_groups(reference, parse_groupings("continent*H_URBRURAL"), 3)[1].member
+    assert stratum is not None
+    drawn = draw_people([panel], None, stratum, BOTH)
+    for one in np.unique(stratum):
+        is_in = stratum[drawn.place] == one
+        assert drawn.drawn(np.flatnonzero(is_in)).sum(axis=0) == pytest.approx(is_in.sum())
+
+
+def test_scores_have_intervals_around_them_and_a_mean_with_one(people: Dataset, answers: Answers) -> None:
+    how = How(min_n=5, resampling=Resampling(n=200))
+    scores = score_answers([answers], respondents_reference(people), groupings=parse_groupings("H_URBRURAL"), how=how)
+    assert scores.table.height == 9
+    assert (scores.table["low"] < scores.table["high"]).all()
+    assert scores.table["corrected"].null_count() == 0
+    near = scores.table.filter(pl.col("distance") < pl.col("noise_floor"))
+    assert near.height > 0
+    assert (near["corrected"] < near["distance"]).all(), "noise adds to a distance near 0"
+    mine = scores.summary.filter(answered_by=answers.name)
+    assert (mine["mean_low"] < mine["mean_corrected"]).all()
+    assert (mine["mean_corrected"] < mine["mean_high"]).all()
+    widths = scores.table.filter(grouping="all").select(pl.col("high") - pl.col("low")).to_series()
+    assert mine["mean_high"][0] - mine["mean_low"][0] < widths.max(), (
+        "the mean of three items is surer than one of them"
+    )
+
+
+def test_the_world_is_drawn_as_so_many_other_interviews(people: Dataset, answers: Answers) -> None:
+    scores = score_answers([answers], world_reference(), how=How(resampling=Resampling(n=200, side="reference")))
+    widths = (scores.table["high"] - scores.table["low"]).to_list()
+    assert all(0 < width < 0.01 for width in widths), "of 94,278 people little is left to chance"
+
+
+def test_a_cell_that_is_too_small_has_counts_and_no_number(people: Dataset, answers: Answers, tmp_path: Path) -> None:
+    how = How(min_n=25, resampling=Resampling(n=50))
+    scores = score_answers([answers], respondents_reference(people), groupings=parse_groupings("continent"), how=how)
+    small = scores.table.filter("is_too_small")
+    assert small.height > 0
+    assert (small["n_responses"] < 25).any()
+    for column in ("distance", "low", "high", "corrected", "noise_floor", "best", "worst", "uniform", "majority"):
+        assert small[column].null_count() == small.height
+    assert scores.table.filter(~scores.table["is_too_small"])["distance"].null_count() == 0
