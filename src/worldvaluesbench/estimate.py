@@ -153,10 +153,15 @@ def debias(gap: Floats, spread: Floats) -> Floats:
     """
     size = np.abs(gap)
     with np.errstate(divide="ignore", invalid="ignore"):
-        place = np.minimum(np.nan_to_num(size / spread, nan=_END, posinf=_END), _END) * (_STEPS / _END)
-    step = np.minimum(place.astype(np.int32), _STEPS - 1)
-    taken = _TABLE[step] + (place - step) * _SLOPE[step]
-    found: Floats = size - spread * taken.astype(size.dtype)
+        place = size * (_STEPS / _END / spread)
+    # fmin takes what is no number (0 by 0, and gaps that are none) to the end as well, where nothing is taken away
+    np.fmin(place, size.dtype.type(_STEPS), out=place)
+    step = place.astype(np.int32)
+    taken = _TABLE[step]
+    place -= step
+    taken += place * _SLOPE[step]
+    taken *= spread
+    found: Floats = size - taken.astype(size.dtype, copy=False)
     return found
 
 
@@ -174,7 +179,8 @@ def _folded(x: float, s: float) -> float:
 
 
 _VALUES = np.array([_correction(step * _END / _STEPS) for step in range(_STEPS + 1)])
-_TABLE, _SLOPE = _VALUES[:-1].astype(np.float32), np.diff(_VALUES).astype(np.float32)
+_TABLE = np.append(_VALUES[:-1], 0.0).astype(np.float32)
+_SLOPE = np.append(np.diff(_VALUES), 0.0).astype(np.float32)
 
 
 def quantiles_of(draws: Floats, ends: tuple[float, float] | tuple[Array, Array]) -> tuple[Array, Array]:

@@ -188,9 +188,13 @@ def _spread(draws: Floats) -> Floats:
     """The standard deviation over draws, (columns, 1); those that are NaN do not count."""
     spread: Floats = draws.std(axis=1, keepdims=True)
     lacking = np.flatnonzero(np.isnan(spread))
-    for column in lacking:
-        known = draws[column][~np.isnan(draws[column])]
-        spread[column] = known.std() if known.size else np.nan
+    if lacking.size:
+        some = draws[lacking]
+        known = ~np.isnan(some)
+        n = known.sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            mean = np.where(known, some, 0).sum(axis=1, keepdims=True) / n
+            spread[lacking] = np.sqrt((np.where(known, some - mean, 0) ** 2).sum(axis=1, keepdims=True) / n)
     return spread
 
 
