@@ -63,7 +63,7 @@ def compare(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **gi
 def show_comparison(comparison: Comparison) -> None:
     """Print a comparison: who is nearer, by how much, with and without demographics, to whom, and how varied."""
     show.say_invented(comparison.is_invented)
-    show.say(describe_reference(comparison.scores.reference))
+    show.say(describe_reference(comparison.receipt["reference"]))
     show.say(f"Compared over the {comparison.n_common:,} examples that all of them answer.")
     _show_leaderboard(comparison)
     _show_differences(

@@ -12,7 +12,7 @@ from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.judging import against_whom, how_of, how_sure, make_partial_answers, reference_of
 from worldvaluesbench.folder import check_destination
 from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.reference import WHOM, Reference
+from worldvaluesbench.scoring.reference import WHOM
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.scoring.scores import KIND, Scores, once_a_baseline, scores_document, write_scores
 from worldvaluesbench.survey.attributes import parse_groupings
@@ -72,7 +72,7 @@ def score(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **give
 def show_scores(scores: Scores) -> None:
     """Print scores: what counted, summaries, and the distance of every item where there are not too many."""
     show.say_invented(scores.is_invented)
-    show.say(describe_reference(scores.reference) + (", as published" if scores.as_published else ""))
+    show.say(describe_reference(scores.reference.describe()) + (", as published" if scores.as_published else ""))
     for one in scores.answers:
         if one.run is not None and one.run.is_partial:
             show.say(f"{one.name} is not finished: scored as far as its answers go.")
@@ -91,12 +91,12 @@ def names_without_valid_rows(scores: Scores) -> list[str]:
     return totals.filter(pl.col("valid") == 0)["answers"].to_list()
 
 
-def describe_reference(reference: Reference) -> str:
-    """Who the humans are, in words."""
-    if reference.dataset is None:
+def describe_reference(reference: Mapping[str, Any]) -> str:
+    """Who the humans are, in words, from what a manifest says about the reference."""
+    if reference["name"] == "world":
         return "Humans: the world marginals of file version 5, unweighted"
-    weight = "unweighted" if reference.weight == "none" else f"weighted by {reference.weight}"
-    return f"Humans: {WHOM[reference.whom]}, edition {reference.edition}, {weight}"
+    weight = "unweighted" if reference["weight"] == "none" else f"weighted by {reference['weight']}"
+    return f"Humans: {WHOM[reference['name']]}, edition {reference['edition']}, {weight}"
 
 
 def _show_outcomes(scores: Scores) -> None:

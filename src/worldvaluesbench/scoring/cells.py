@@ -31,6 +31,7 @@ from worldvaluesbench.scoring.persons import no_person_tables, person_tables
 from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import Humans, Reference
 from worldvaluesbench.scoring.rows import Rows
+from worldvaluesbench.scoring.shares import distributions_of
 from worldvaluesbench.scoring.summary import ANSWERS, SET_COLUMNS, attain, summarise
 from worldvaluesbench.scoring.tally import Tally, answer_distances, tally_panel
 
@@ -72,13 +73,18 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
     values = _values(source, tally, how, intervals, as_published=as_published)
     scores = counted.hstack(_frame(values, is_shown)).filter(is_row)
     sets = {} if intervals is None else intervals.sets
-    persons, persons_summary = _persons(source, groups, how, is_shown, is_row)
+    level = LEVEL if how.resampling is None else how.resampling.level
+    persons, persons_summary = _persons(source, groups, level, is_shown, is_row)
+    place, shares = distributions_of(
+        tally, is_shown & is_row.to_numpy().reshape(is_shown.shape), source.humans.low, level
+    )
     return Part(
         {
             "scores": scores,
             "summary": summarise(scores, groups, sets),
             "attainment": attain(scores, groups, sets),
             "distances": keys.hstack(_frame(_others(tally, intervals), is_shown)).filter(is_row),
+            "distributions": keys[place].drop("topic").hstack(shares),
             "individuals": persons,
             "individuals_summary": persons_summary,
         }
@@ -136,12 +142,11 @@ def _others(tally: Tally, intervals: Intervals | None) -> dict[str, Array]:
 
 
 def _persons(
-    source: Source, groups: Groups, how: How, is_shown: Mask, is_row: pl.Series
+    source: Source, groups: Groups, level: float, is_shown: Mask, is_row: pl.Series
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """How well single persons are met: by cell, and by group over its items. Against the world nobody is known."""
     keys = _keys(source, groups)
     sets = keys[:: len(source.humans.items)].select(name for name in SET_COLUMNS if name != "answered_by")
-    level = LEVEL if how.resampling is None else how.resampling.level
     parts: list[tuple[pl.DataFrame, ...]] = []
     if source.panel.marginals is None:
         for name, cells, of_groups in person_tables(source.panel, groups.member, is_shown, level):

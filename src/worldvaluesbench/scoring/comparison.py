@@ -1,4 +1,7 @@
-"""A comparison as a result: tables, and the folder that holds them. docs/compare.md explains every column."""
+"""A comparison as a result: tables, and the folder that holds them. docs/compare.md explains every column.
+
+It holds aggregates alone, so that it can be shown and shared: no respondent, no row that is about one.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,64 +10,116 @@ from typing import Any
 
 import polars as pl
 
-from worldvaluesbench.folder import manifest_of, new_folder, write_json, write_manifest
+from worldvaluesbench.errors import FolderError
+from worldvaluesbench.folder import check_files, manifest_of, new_folder, write_json, write_manifest
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import Sort
 from worldvaluesbench.scoring.latex import render_leaderboard, render_table_2
-from worldvaluesbench.scoring.scores import Scores, receipt_of, write_tables
+from worldvaluesbench.scoring.scores import write_tables
 
 KIND = "comparison"
 DOCUMENT = "comparison.json"
+IN_DOCUMENT = (
+    "leaderboard",
+    "pairs",
+    "demographics",
+    "disparity",
+    "table_2",
+    "countries",
+    "collapse_summary",
+    "determination_summary",
+    "structure",
+    "summary",
+    "individuals_summary",
+)
+"""The tables whose rows stand in the JSON document too; the others are large."""
+
+DRAWS = "draws"
+"""The table from which paired comparisons are made anew; it has no csv, for its rows hold a thousand numbers each."""
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Several sources of answers compared.
 
-    `scores` are those of each source over its own examples. `tables`, by the name of their file, are over the examples
-    that all of them answer: `leaderboard`, `pairs`, `demographics` (with against without), `disparity`; and over each
-    one's own: `table_2` of the paper, `countries` for a map, `collapse`, `collapse_summary`, `determination`,
-    `determination_summary`, `structure`. `sorts` says of each source what sort it is, `n_common` how many examples all
-    of them answer.
+    `tables`, by the name of their file. Over the examples that all sources answer: `leaderboard`, `pairs`,
+    `demographics` (with against without), `disparity`, and `draws`, from which these are made. Over each source's own:
+    those of its scores, `table_2` of the paper, `countries` for a map, `collapse`, `collapse_summary`,
+    `determination`, `determination_summary`, `structure`. `receipt` says how it was made: what a manifest of scores
+    says, and `sorts` (of each source), `n_common` (examples that all answer), `examples_sha256` (which these are).
     """
 
-    scores: Scores
-    sorts: Mapping[str, Sort]
-    n_common: int
+    receipt: Mapping[str, Any]
     tables: Mapping[str, pl.DataFrame] = field(repr=False)
 
     @property
     def is_invented(self) -> bool:
         """Whether the humans were invented, or a run was made for invented people."""
-        return self.scores.is_invented
+        return bool(self.receipt["is_invented"])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the sources, in the order in which they were given."""
+        return tuple(self.receipt["sorts"])
+
+    @property
+    def sorts(self) -> dict[str, Sort]:
+        """What sort each source is."""
+        return {name: Sort(one["kind"], one["family"]) for name, one in self.receipt["sorts"].items()}
+
+    @property
+    def n_common(self) -> int:
+        """How many examples all sources answer."""
+        return int(self.receipt["n_common"])
+
+    @property
+    def groupings(self) -> tuple[str, ...]:
+        """What people are grouped by, beside everybody pooled."""
+        return tuple(self.receipt["settings"]["groupings"])
 
 
 def comparison_document(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as one JSON document: how it was made, and the rows of every table but the large `collapse`."""
-    tables = {name: table.to_dicts() for name, table in comparison.tables.items() if name != "collapse"}
-    return manifest_of(KIND, _receipt(comparison)) | tables
+    """The comparison as one JSON document: how it was made, and the rows of the tables named in `IN_DOCUMENT`."""
+    tables = {name: comparison.tables[name].to_dicts() for name in IN_DOCUMENT if name in comparison.tables}
+    return manifest_of(KIND, comparison.receipt) | tables
 
 
 def write_comparison(comparison: Comparison, folder: Path | str, *, force: bool = False) -> None:
-    """Write a comparison to a new folder: its tables and those of the scores, JSON, LaTeX, and the manifest last.
+    """Write a comparison to a new folder: its tables, JSON, LaTeX, and the manifest last.
 
     Raises FolderError where the folder is occupied or cannot be written.
     """
-    is_invented = comparison.is_invented
-    pooled = comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE)
     with new_folder(Path(folder), KIND, force=force) as staging:
-        write_tables(comparison.tables, staging)
-        write_tables(comparison.scores.tables, staging)
-        write_json(staging / DOCUMENT, comparison_document(comparison))
-        for name, latex in (
-            ("table_2.tex", render_table_2(comparison.tables["table_2"], is_invented=is_invented)),
-            ("leaderboard.tex", render_leaderboard(pooled, is_invented=is_invented)),
-        ):
-            (staging / name).write_text(latex, encoding="utf-8")
-        write_manifest(staging, KIND, _receipt(comparison))
+        fill_folder(comparison, staging)
 
 
-def _receipt(comparison: Comparison) -> dict[str, Any]:
-    """How the comparison was made."""
-    sorts = {name: {"kind": sort.kind, "family": sort.family} for name, sort in comparison.sorts.items()}
-    return {**receipt_of(comparison.scores), "n_common": comparison.n_common, "sorts": sorts}
+def fill_folder(comparison: Comparison, folder: Path) -> None:
+    """Write all files of a comparison into a folder, its manifest last."""
+    write_tables({name: table for name, table in comparison.tables.items() if name != DRAWS}, folder)
+    comparison.tables[DRAWS].write_parquet(folder / f"{DRAWS}.parquet")
+    write_json(folder / DOCUMENT, comparison_document(comparison))
+    pooled = comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE)
+    table_2 = render_table_2(comparison.tables["table_2"], is_invented=comparison.is_invented)
+    (folder / "table_2.tex").write_text(table_2, encoding="utf-8")
+    leaderboard = render_leaderboard(pooled, is_invented=comparison.is_invented)
+    (folder / "leaderboard.tex").write_text(leaderboard, encoding="utf-8")
+    write_manifest(folder, KIND, comparison.receipt)
+
+
+def read_comparison(folder: Path | str) -> Comparison:
+    """Open a comparison folder made by `wvb compare`.
+
+    Raises FolderError where it is absent, unfinished or damaged.
+    """
+    folder = Path(folder)
+    manifest = check_files(folder, KIND)
+    receipt = {key: value for key, value in manifest.items() if key not in ("kind", "worldvaluesbench", "files")}
+    try:
+        tables = {
+            name.removesuffix(".parquet"): pl.read_parquet(folder / name, glob=False)
+            for name in manifest["files"]
+            if name.endswith(".parquet") and "/" not in name
+        }
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise FolderError(f"{folder}: cannot be read ({str(error).splitlines()[0]}); make it again.") from None
+    return Comparison(receipt, tables)

@@ -15,14 +15,14 @@ DECIMALS = 2
 COUNTRY = "B_COUNTRY"
 
 
-def table_2(scores: Scores, sorts: Mapping[str, Sort]) -> pl.DataFrame:
-    """A row for each item and each of its columns: the distances of the sources, pooled, with the marks of the paper.
+def table_2(scores: pl.DataFrame, sorts: Mapping[str, Sort]) -> pl.DataFrame:
+    """A row for each item and column of Table 2: the distances of sources, from their scores, with the paper's marks.
 
     `kind` is that of the column: `oracle` (uniform, majority), `baseline`, `without` or `with` demographics. `is_best`:
     nearest of all in its row, as printed; `is_best_of_kind`: of its kind; `is_better_of_pair`: of the two of one model,
     without and with demographics, it is not the farther one. Ties are marked together.
     """
-    pooled = scores.table.filter(pl.col("grouping") == EVERYONE)
+    pooled = scores.filter(pl.col("grouping") == EVERYONE)
     kinds = {name: sort.kind for name, sort in sorts.items()} | {UNIFORM: ORACLE, MAJORITY: ORACLE}
     other = {a: b for _, without, shown in pairs_of(sorts) for a, b in ((without, shown), (shown, without))}
     columns = ("item_id", "topic", "n_responses", "noise_floor")
