@@ -12,7 +12,8 @@
     ├── PromptError       a prompt template, preset or persona that cannot be rendered
     ├── ModelError        a model or endpoint that cannot be asked
     ├── RunError          a run that cannot be begun, resumed or read
-    └── AnswersError      a file of answers that cannot be scored
+    ├── AnswersError      a file of answers that cannot be scored
+    └── BundleError       a bundle that cannot be made, read or trusted
 
 Every message is one line: what is wrong, where, what was expected, what to do. The command line prints it
 and exits with code 1; anything else that is raised is a bug and keeps its traceback.
@@ -61,3 +62,7 @@ class RunError(WorldValuesBenchError):
 
 class AnswersError(WorldValuesBenchError):
     """A file of answers that cannot be scored."""
+
+
+class BundleError(WorldValuesBenchError):
+    """A bundle that cannot be made, read or trusted."""

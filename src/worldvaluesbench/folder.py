@@ -52,6 +52,16 @@ def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
     return dict(manifest)
 
 
+def kind_of(folder: Path) -> str | None:
+    """The kind of the finished result folder here; None where there is none that can be read."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    kind = content.get("kind") if isinstance(content, dict) else None
+    return kind if isinstance(kind, str) else None
+
+
 def check_files(folder: Path, kind: str) -> dict[str, Any]:
     """The manifest of a result folder, after checking that every file is as it was written.
 

@@ -216,7 +216,16 @@ def test_score_takes_several_files_and_prints_a_table(capsys: Capture, paper: Da
     shown = capsys.readouterr().out
     for text in ("one", "two", "uniform", "majority", "Africa · Female", "INVENTED", "Q48"):
         assert text in shown
-    tables = ("attainment", "counts", "distances", "individuals", "individuals_summary", "scores", "summary")
+    tables = (
+        "attainment",
+        "counts",
+        "distances",
+        "distributions",
+        "individuals",
+        "individuals_summary",
+        "scores",
+        "summary",
+    )
     files = [f"{name}.{kind}" for name in tables for kind in ("csv", "parquet")]
     found = {path.name for path in (tmp_path / "scores").iterdir()}
     assert found == {*files, "manifest.json", "scores.json", "summary.tex"}

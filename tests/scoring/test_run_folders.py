@@ -71,6 +71,8 @@ def test_scores_name_their_sources(people: Dataset, tmp_path: Path) -> None:
     assert (of_file["name"], of_file["kind"], of_file["file"], of_file["run"]) == ("file", "file", "file.tsv", None)
     assert (of_run["name"], of_run["kind"], of_run["file"]) == ("mine", "run", "run/answers.parquet")
     assert of_run["size"] == (run / "answers.parquet").stat().st_size
+    about = of_run["run"].pop("about")
+    assert (about["model"], about["settings"]) == (described["model"], settings.describe())
     assert of_run["run"] == {
         "model": "gpt-4o",
         "method": "token_probs",

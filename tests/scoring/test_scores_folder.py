@@ -22,7 +22,16 @@ from worldvaluesbench.scoring.summary import THRESHOLDS
 from worldvaluesbench.survey.attributes import parse_groupings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scores.md").read_text(encoding="utf-8")
-TABLES = ("scores", "summary", "attainment", "distances", "individuals", "individuals_summary", "counts")
+TABLES = (
+    "scores",
+    "summary",
+    "attainment",
+    "distances",
+    "distributions",
+    "individuals",
+    "individuals_summary",
+    "counts",
+)
 
 # Q1 runs from 1 to 4, Q111 from 1 to 2. Two live in a city, two in the country, and of the last nothing is known.
 RESPONSES = {"Q1": [1, 2, 3, 4, 1], "Q111": [1, 1, 2, 2, 2]}

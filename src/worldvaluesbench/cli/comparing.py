@@ -1,57 +1,99 @@
 """The command that compares: `wvb compare`."""
 
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import polars as pl
 
 from worldvaluesbench.cli import options, show
-from worldvaluesbench.cli.judging import against_whom, how_of, how_sure, make_partial_answers, reference_of
+from worldvaluesbench.cli.judging import Given, against_whom, how_of, how_sure, make_partial_answers, reference_of
 from worldvaluesbench.cli.scoring import describe_reference, with_interval
-from worldvaluesbench.folder import check_destination
+from worldvaluesbench.folder import check_destination, kind_of
+from worldvaluesbench.reporting.bundle_file import is_bundle, read_bundle
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import KIND, Comparison, comparison_document, write_comparison
+from worldvaluesbench.scoring.comparison import (
+    KIND,
+    Comparison,
+    comparison_document,
+    read_comparison,
+    write_comparison,
+)
 from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.scoring.merge import merge_comparisons
 from worldvaluesbench.survey.attributes import parse_groupings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 MAX_PAIRS_SHOWN = 30
 DEFAULT_GROUPINGS = "H_URBRURAL,continent"
 
 
+def comparison_options(command: Command) -> Command:
+    """What every command takes that is about a comparison: files, against whom, groupings, intervals."""
+    by = f"Groupings, separated by commas; * crosses. With respondents: {DEFAULT_GROUPINGS}, unless you say otherwise."
+    for option in reversed(
+        [
+            click.argument("files", nargs=-1, type=options.PATH, required=True),
+            against_whom,
+            click.option("--by", default=None, help=by),
+            click.option("--partial", is_flag=True, help="Take unfinished runs as far as their answers go."),
+            how_sure,
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def comparison_of(files: Sequence[Path], given: Given) -> Comparison:
+    """The comparison of these files: made from runs and files of answers, opened from folders and bundles, together.
+
+    Raises UsageError where runs are to be compared and it is not said against whom.
+    """
+    made = [_open(path) for path in files]
+    answers = [path for path, found in zip(files, made, strict=True) if found is None]
+    opened = [found for found in made if found is not None]
+    return merge_comparisons([*([_compare(answers, given)] if answers else []), *opened])
+
+
+def _open(path: Path) -> Comparison | None:
+    """The comparison in a folder or bundle; None for a run or a file of answers."""
+    if path.is_dir() and kind_of(path) == KIND:
+        return read_comparison(path)
+    return read_bundle(path) if is_bundle(path) else None
+
+
+def _compare(paths: Sequence[Path], given: Given) -> Comparison:
+    reference = reference_of(given)
+    if given["partial"]:
+        make_partial_answers(paths)
+    by = given["by"] if given["by"] is not None else ("" if reference.dataset is None else DEFAULT_GROUPINGS)
+    if not given["resamples"]:
+        raise click.UsageError("Comparing needs resamples: give --resamples 2 or more.")
+    return compare_answers(
+        [read_answers(path, partial=given["partial"]) for path in paths],
+        reference,
+        groupings=parse_groupings(by, reference.codebook) if by else (),
+        how=how_of(given, reference.codebook),
+    )
+
+
 @click.command()
-@click.argument("files", nargs=-1, type=options.PATH, required=True)
-@against_whom
-@click.option(
-    "--by",
-    default=None,
-    help=f"Groupings, separated by commas; * crosses. With respondents: {DEFAULT_GROUPINGS}, unless you say otherwise.",
-)
-@click.option("--partial", is_flag=True, help="Compare unfinished runs as far as their answers go.")
-@how_sure
+@comparison_options
 @options.out("The comparison folder to make.")
 @click.option("--json", "as_json", is_flag=True, help="Print comparison.json instead of tables.")
 @options.force
 def compare(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **given: Any) -> None:
     """Compare runs and files of answers: paired differences, ranks, with and without demographics, disparity, collapse.
 
-    FILES are as for `wvb score`. What is compared is what all of them answer, over the same people.
+    FILES are as for `wvb score`, and comparison folders and bundles. What is compared is what all of them answer, over
+    the same people.
     """
-    reference = reference_of(given)
     check_destination(out, KIND, force=force)
-    if given["partial"]:
-        make_partial_answers(files)
-    by = given["by"] if given["by"] is not None else ("" if reference.dataset is None else DEFAULT_GROUPINGS)
-    if not given["resamples"]:
-        raise click.UsageError("Comparing needs resamples: give --resamples 2 or more.")
-    comparison = compare_answers(
-        [read_answers(path, partial=given["partial"]) for path in files],
-        reference,
-        groupings=parse_groupings(by, reference.codebook) if by else (),
-        how=how_of(given, reference.codebook),
-    )
+    comparison = comparison_of(files, given)
     write_comparison(comparison, out, force=force)
     if as_json:
         click.echo(json.dumps(comparison_document(comparison), ensure_ascii=False))
@@ -64,7 +106,7 @@ def show_comparison(comparison: Comparison) -> None:
     """Print a comparison: who is nearer, by how much, with and without demographics, to whom, and how varied."""
     show.say_invented(comparison.is_invented)
     show.say(describe_reference(comparison.receipt["reference"]))
-    show.say(f"Compared over the {comparison.n_common:,} examples that all of them answer.")
+    show.say(compared_over(comparison))
     _show_leaderboard(comparison)
     _show_differences(
         comparison, "pairs", ("first", "second"), "Paired differences of mean W1, the first less the second"
@@ -74,6 +116,13 @@ def show_comparison(comparison: Comparison) -> None:
     )
     _show_disparity(comparison)
     _show_collapse(comparison)
+
+
+def compared_over(comparison: Comparison) -> str:
+    """What a comparison is over, in words."""
+    if comparison.n_common is None:
+        return "Compared apart, over different examples: differences are between different people, and not paired."
+    return f"Compared over the {comparison.n_common:,} examples that all of them answer."
 
 
 def _show_leaderboard(comparison: Comparison) -> None:

@@ -129,7 +129,7 @@ def open_run(folder: Path | str) -> Run:
             raise RunError(f"{path}: is absent or was changed since the run was begun; begin the run again elsewhere.")
     if description["settings"] is None:
         raise RunError(f"{folder}: holds answers that were imported; there are no requests to ask or to go on with.")
-    settings = _settings_of(folder / RUN, description["settings"])
+    settings = settings_of(folder / RUN, description["settings"])
     return Run(folder, description, settings, load_codebook())
 
 
@@ -251,8 +251,11 @@ def _read_description(folder: Path) -> Mapping[str, Any]:
     return dict(content)
 
 
-def _settings_of(path: Path, described: Mapping[str, Any]) -> Settings:
-    """The settings that a run was begun with, from their description."""
+def settings_of(path: Path | str, described: Mapping[str, Any]) -> Settings:
+    """The settings that a run was begun with, from their description; `path` says where that stands.
+
+    Raises RunError where they are not those of this version, or cannot be used.
+    """
     content: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in described.items()
     }

@@ -68,9 +68,10 @@ class Comparison:
         return {name: Sort(one["kind"], one["family"]) for name, one in self.receipt["sorts"].items()}
 
     @property
-    def n_common(self) -> int:
-        """How many examples all sources answer."""
-        return int(self.receipt["n_common"])
+    def n_common(self) -> int | None:
+        """How many examples all sources answer; None where they were compared apart, over different ones."""
+        n = self.receipt["n_common"]
+        return None if n is None else int(n)
 
     @property
     def groupings(self) -> tuple[str, ...]:

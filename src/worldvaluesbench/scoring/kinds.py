@@ -17,9 +17,9 @@ KINDS: Mapping[Kind, str] = {
 ORACLE = "oracle"
 """The kind of the baselines that look at the humans they are held against: uniform and majority in the paper."""
 
-_SHOWN = re.compile(r"[ ._+-]*(with[ ._-]?)?demographics$", re.IGNORECASE)
-"""How the names of answers with demographics end: the paper's `alpaca-7b+demographics`, the published files'
-`alpaca_with_demographics`."""
+_SHOWN = re.compile(r"[ ._+-]*(with[ ._-]?)?demographics(?=$|[ ._+-])", re.IGNORECASE)
+"""How names say that answers are with demographics: the paper's `alpaca-7b+demographics`, the published files'
+`alpaca_with_demographics`, and `alpaca-7b+demographics+verbalised`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,13 @@ from worldvaluesbench.scoring.kinds import ORACLE
 HEAD = "% needs \\usepackage{booktabs} and \\usepackage[table]{xcolor}"
 INVENTED = "% The people are INVENTED (wvb synthetic); no number here says anything about the world."
 SHADE = "gray!20"
+PUBLISHED = "published"
 KIND_TITLES = {
     ORACLE: "Oracle",
     "baseline": "Baselines",
     "without": "Without demographics",
     "with": "With demographics",
+    PUBLISHED: "As published",
 }
 
 _ESCAPES = {
@@ -55,24 +57,41 @@ def render_tabular(
     return "\n".join([*head, *middle, *body, "\\bottomrule", "\\end{tabular}"]) + "\n"
 
 
-def render_table_2(table: pl.DataFrame, *, decimals: int = 2, is_invented: bool = False) -> str:
+def render_table_2(
+    table: pl.DataFrame,
+    *,
+    decimals: int = 2,
+    is_invented: bool = False,
+    published: Mapping[str, Mapping[str, float]] | None = None,
+) -> str:
     """Table 2 for the rows of `table_2`: best of a row bold, best of its kind underlined, better of a pair shaded.
 
-    Mean and standard deviation over items stand below, without marks, as in the paper.
+    Mean and standard deviation over items stand below, without marks, as in the paper. `published`: columns of the
+    paper by name and item, which stand at the end under a heading of their own.
     """
+    paper = dict(published or {})
     names = _in_order(table)
     cells = {(row["item_id"], row["answers"]): row for row in table.iter_rows(named=True)}
     items = table["item_id"].unique(maintain_order=True).to_list()
-    rows = [[escape(item), *(_marked(cells.get((item, name)), decimals) for name, _ in names)] for item in items]
+    rows = [
+        [
+            escape(item),
+            *(_marked(cells.get((item, name)), decimals) for name, _ in names),
+            *(_number(values.get(item), decimals) for values in paper.values()),
+        ]
+        for item in items
+    ]
     by_name = {name: table.filter(answers=name)["distance"].drop_nulls() for name, _ in names}
+    by_name |= {f"{name} ({PUBLISHED})": pl.Series(list(values.values())) for name, values in paper.items()}
     for title, found in (
         ("Mean", {name: values.mean() for name, values in by_name.items()}),
         ("Std.", {name: values.std(ddof=0) for name, values in by_name.items()}),
     ):
         rule = "\\midrule\n" if title == "Mean" else ""
-        rows.append([rule + title, *(_number(found[name], decimals) for name, _ in names)])
-    columns = ["Item", *(name for name, _ in names)]
-    return render_tabular(columns, rows, above=_kinds_line([kind for _, kind in names]), is_invented=is_invented)
+        rows.append([rule + title, *(_number(value, decimals) for value in found.values())])
+    columns = ["Item", *(name for name, _ in names), *paper]
+    kinds = [kind for _, kind in names] + [PUBLISHED] * len(paper)
+    return render_tabular(columns, rows, above=_kinds_line(kinds), is_invented=is_invented)
 
 
 def render_summary(summary: pl.DataFrame, *, is_invented: bool = False) -> str:

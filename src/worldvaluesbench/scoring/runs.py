@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import polars as pl
@@ -41,8 +42,8 @@ class RunFacts:
     dataset it was made from (None: imported without one), `n_examples` how many examples it asks, `is_partial` whether
     it was read before it was finished, `strata` the attributes by whose cross its probe set was drawn.
     `backend` is what kind of model it was, `has_demographics` whether its prompts show who is answered for (None: not
-    known). `manifest_facts`: size and SHA-256 of its table of answers, as its manifest has them; None before there is
-    one.
+    known), `about` what else is to be known of it: settings, model, tokens, versions. `manifest_facts`: size and
+    SHA-256 of its table of answers, as its manifest has them; None before there is one.
     """
 
     name: str
@@ -56,6 +57,7 @@ class RunFacts:
     strata: tuple[str, ...] = ()
     backend: str | None = None
     has_demographics: bool | None = None
+    about: Mapping[str, Any] = field(default_factory=dict, repr=False)
     manifest_facts: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def describe(self) -> dict[str, Any]:
@@ -68,6 +70,7 @@ class RunFacts:
             "n_examples": self.n_examples,
             "is_invented": self.is_invented,
             "is_partial": self.is_partial,
+            "about": dict(self.about),
         }
 
     def check_answers(self, folder: Path, size: int, sha256: str) -> None:
@@ -114,8 +117,37 @@ def read_run_facts(folder: Path, *, partial: bool = False) -> RunFacts:
         strata=_strata_of(content),
         backend=_text(model.get("backend")),
         has_demographics=_shows_somebody(settings),
+        about=_about(content, {} if is_partial else read_manifest(folder, KIND)),
         manifest_facts=facts,
     )
+
+
+def _about(content: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What is to be known of a run beside its name: of the address of its model no more than the host."""
+    model = dict(content["model"])
+    if isinstance(model.get("base_url"), str):
+        model["base_url"] = host_of(model["base_url"])
+    told = ("n_requests", "n_completions", "unparsed", "prompt_tokens", "completion_tokens", "cost", "versions")
+    examples = content.get("examples")
+    asked = (
+        {key: examples[key] for key in ("source", "name", "split") if key in examples}
+        if isinstance(examples, Mapping)
+        else {}
+    )
+    return {"model": model, "settings": content["settings"], "examples": asked} | {
+        name: manifest.get(name, content.get(name)) for name in told
+    }
+
+
+def host_of(address: str) -> str:
+    """An address without whatever could be secret in it: a user, a path, a query.
+
+    >>> host_of("https://me:secret@api.example.org:8000/key-1/v1?x=2")
+    'https://api.example.org:8000'
+    """
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{host}:{parts.port}" if parts.port else f"{parts.scheme}://{host}"
 
 
 def _shows_somebody(settings: Mapping[str, Any] | None) -> bool | None:

@@ -104,11 +104,16 @@ def write_scores(scores: Scores, folder: Path | str, *, force: bool = False) -> 
         write_manifest(staging, KIND, receipt_of(scores))
 
 
+MAX_CSV_ROWS = 100_000
+"""A larger table is written as parquet alone."""
+
+
 def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> None:
-    """Write each table as parquet, with its types, and as csv."""
+    """Write each table as parquet, with its types, and as csv unless it is very large."""
     for name, table in tables.items():
         table.write_parquet(folder / f"{name}.parquet")
-        table.write_csv(folder / f"{name}.csv")
+        if table.height <= MAX_CSV_ROWS:
+            table.write_csv(folder / f"{name}.csv")
 
 
 def write_document(path: Path, receipt: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]) -> None:

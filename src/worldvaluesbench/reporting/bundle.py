@@ -1,0 +1,55 @@
+"""A bundle: one zip with the aggregates of a comparison, its report, a card and checksums, to be shared without data.
+
+It is made from tables that hold aggregates alone, and checked before it is written as well as by whoever receives it.
+"""
+
+import hashlib
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from worldvaluesbench.errors import BundleError
+from worldvaluesbench.folder import manifest_of, new_file
+from worldvaluesbench.reporting.bundle_file import CARD, CHECKSUMS, KIND, MANIFEST, PAGE, TABLES, find_problems
+from worldvaluesbench.reporting.card import render_card
+from worldvaluesbench.reporting.page import build_report
+from worldvaluesbench.reporting.suppress import suppress
+from worldvaluesbench.scoring.comparison import Comparison
+
+EARLIEST = (1980, 1, 1, 0, 0, 0)
+
+
+def write_bundle(comparison: Comparison, path: Path, *, force: bool = False) -> None:
+    """Write a bundle of a comparison; the same comparison gives the same bytes.
+
+    Raises BundleError where the comparison shows cells of fewer than `SAFE_MIN_N` people, FolderError where `path` is
+    occupied.
+    """
+    if path.suffix != ".zip":
+        raise BundleError(f"{path}: a bundle is a zip; expected a name that ends in .zip.")
+    shared = suppress(comparison)
+    files = dict(_files(shared))
+    sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
+    files[CHECKSUMS] = sums.encode()
+    problems = list(find_problems(files))
+    if problems:
+        raise BundleError(f"{path}: would hold what may not be shared: {problems[0]}")
+    with new_file(path, force=force) as staging, zipfile.ZipFile(staging, "w") as archive:
+        for name, content in sorted(files.items()):
+            facts = zipfile.ZipInfo(name, EARLIEST)
+            facts.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(facts, content)
+
+
+def _files(comparison: Comparison) -> Iterator[tuple[str, bytes]]:
+    receipt = manifest_of(KIND, comparison.receipt)
+    yield MANIFEST, (json.dumps(receipt, indent=2, ensure_ascii=False) + "\n").encode()
+    yield CARD, render_card(comparison).encode()
+    yield PAGE, build_report(comparison).encode()
+    for name, table in comparison.tables.items():
+        with tempfile.TemporaryFile() as stream:
+            table.write_parquet(stream, compression="zstd")
+            stream.seek(0)
+            yield f"{TABLES}{name}.parquet", stream.read()

@@ -1,0 +1,28 @@
+"""The card of a bundle: what it is, what it was made from, what may be done with it. In Markdown."""
+
+import polars as pl
+
+from worldvaluesbench.reporting.templating import render_text
+from worldvaluesbench.reporting.theme import humans_note, interval_note
+from worldvaluesbench.reporting.wording import summary_sentences
+from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.version import __version__
+
+
+def render_card(comparison: Comparison) -> str:
+    """The card of a comparison."""
+    board = comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE)
+    return render_text(
+        "card.md.jinja",
+        {
+            "is_invented": comparison.is_invented,
+            "sentences": summary_sentences(comparison),
+            "board": board.sort("corrected", nulls_last=True).to_dicts(),
+            "humans": humans_note(comparison),
+            "interval": interval_note(comparison),
+            "groupings": ", ".join(comparison.groupings) or "none",
+            "min_n": comparison.receipt["settings"]["min_n"],
+            "version": __version__,
+        },
+    )

@@ -1,0 +1,106 @@
+"""All figures of a comparison: which there are, under which names, and their folder."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+
+from worldvaluesbench.folder import new_folder, write_manifest
+from worldvaluesbench.reporting.figures.attainment import plot_attainment
+from worldvaluesbench.reporting.figures.collapse import plot_collapse
+from worldvaluesbench.reporting.figures.demographics import plot_demographics
+from worldvaluesbench.reporting.figures.disparity import plot_disparity
+from worldvaluesbench.reporting.figures.distributions import plot_distributions
+from worldvaluesbench.reporting.figures.forest import plot_forest
+from worldvaluesbench.reporting.figures.heatmap import plot_groups, plot_heatmap
+from worldvaluesbench.reporting.figures.world import plot_map
+from worldvaluesbench.reporting.save import Format, save_figure
+from worldvaluesbench.reporting.theme import Chart
+from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.scoring.kinds import pairs_of
+
+KIND = "figures"
+MAX_GROUPS = 24
+"""Panels and columns of more groups than these are not drawn."""
+
+N_ITEMS = 2
+"""So many items nearest to people, and so many farthest, are drawn unless others are asked for."""
+
+Job = tuple[str, Callable[[], Chart]]
+
+
+def figure_jobs(comparison: Comparison, item_ids: Sequence[str] | None = None) -> Iterator[Job]:
+    """The figures of a comparison by name, each to be made when it is called.
+
+    `item_ids`: whose distributions are drawn (default: the nearest and farthest items).
+    """
+    yield "forest", partial(plot_forest, comparison)
+    yield "attainment", partial(plot_attainment, comparison)
+    yield "heatmap", partial(plot_heatmap, comparison)
+    if pairs_of(comparison.sorts):
+        yield "demographics", partial(plot_demographics, comparison)
+    yield "collapse", partial(plot_collapse, comparison)
+    for item_id in telling_items(comparison) if item_ids is None else item_ids:
+        yield f"item-{item_id}", partial(plot_distributions, comparison, item_id)
+    for grouping in comparison.groupings:
+        yield from _grouped_jobs(comparison, grouping)
+    for name in comparison.tables["countries"]["answered_by"].unique(maintain_order=True).to_list():
+        if name in comparison.names:
+            yield f"map-{name}", partial(plot_map, comparison, name)
+
+
+def _grouped_jobs(comparison: Comparison, grouping: str) -> Iterator[Job]:
+    slug = grouping.replace("*", "-x-")
+    n_groups = comparison.tables["leaderboard"].filter(grouping=grouping)["group"].n_unique()
+    if n_groups >= 2:
+        yield f"disparity-{slug}", partial(plot_disparity, comparison, grouping)
+    if not 2 <= n_groups <= MAX_GROUPS:
+        return
+    yield f"attainment-{slug}", partial(plot_attainment, comparison, grouping)
+    if pairs_of(comparison.sorts):
+        yield f"demographics-{slug}", partial(plot_demographics, comparison, grouping)
+    for name in comparison.names:
+        yield f"groups-{slug}-{name}", partial(plot_groups, comparison, name, grouping)
+
+
+def telling_items(comparison: Comparison) -> list[str]:
+    """The items that sources are nearest to on average, and those they are farthest from; all where there are few."""
+    pooled = comparison.tables["scores"].filter(pl.col("grouping") == EVERYONE).drop_nulls("distance")
+    means = pooled.group_by("item_id", maintain_order=True).agg(pl.col("distance").mean()).sort("distance")
+    item_ids = means["item_id"].to_list()
+    return item_ids if len(item_ids) <= 2 * N_ITEMS else [*item_ids[:N_ITEMS], *item_ids[-N_ITEMS:]]
+
+
+def write_figures(
+    comparison: Comparison,
+    folder: Path | str,
+    *,
+    formats: Sequence[Format] = ("svg",),
+    item_ids: Sequence[str] | None = None,
+    force: bool = False,
+) -> list[str]:
+    """Write every figure of a comparison in each of these formats into a new folder; returns their names.
+
+    Raises FolderError where the folder is occupied, AnswersError for an item that the comparison does not have.
+    """
+    names = []
+    with new_folder(Path(folder), KIND, force=force) as staging:
+        for name, plot in figure_jobs(comparison, item_ids):
+            chart = plot()
+            names.append(file_name(name))
+            for ending in formats:
+                save_figure(chart, staging / f"{file_name(name)}.{ending}")
+        kept = ("is_invented", "reference", "settings", "sorts", "n_common")
+        write_manifest(staging, KIND, {key: comparison.receipt[key] for key in kept} | {"figures": names})
+    return names
+
+
+def file_name(name: str) -> str:
+    """The name of a figure as that of a file.
+
+    >>> file_name("map-org/model:7b")
+    'map-org-model-7b'
+    """
+    return "".join(letter if letter.isalnum() or letter in "._+-=" else "-" for letter in name)

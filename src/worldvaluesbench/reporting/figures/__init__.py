@@ -1,0 +1,1 @@
+"""Figures: one function each, which takes a comparison and gives an Altair chart."""

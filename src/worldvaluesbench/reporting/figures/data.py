@@ -1,0 +1,95 @@
+"""What figures share: rows of a comparison as a chart takes them, names and labels in words."""
+
+from collections.abc import Sequence
+from statistics import median
+
+import altair as alt
+import polars as pl
+
+from worldvaluesbench.errors import AnswersError
+from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.survey.attributes import load_derived_attributes
+from worldvaluesbench.survey.codebook import Item, load_codebook
+
+OVERALL = "everybody"
+
+
+def values_of(table: pl.DataFrame) -> alt.InlineData:
+    """The rows of a table, within the chart itself: a figure is one file and reads no other."""
+    return alt.InlineData(values=table.to_dicts())
+
+
+def check_grouping(comparison: Comparison, grouping: str | None) -> None:
+    """Raise AnswersError for a grouping that the comparison does not have."""
+    if grouping is not None and grouping not in comparison.groupings:
+        have = ", ".join(comparison.groupings) or "none but everybody pooled"
+        raise AnswersError(
+            f"The comparison has no grouping {grouping!r}, it has {have}; compare again with --by {grouping}."
+        )
+
+
+def check_source(comparison: Comparison, name: str) -> None:
+    """Raise AnswersError for a source that the comparison does not have."""
+    if name not in comparison.names:
+        raise AnswersError(f"The comparison has no answers {name!r}; it has {', '.join(comparison.names)}.")
+
+
+def groups_of(table: pl.DataFrame, grouping: str | None) -> pl.DataFrame:
+    """The pooled rows, and those of a grouping, with the name of each group in `panel`."""
+    wanted = [EVERYONE] if grouping is None else [EVERYONE, grouping]
+    panel = pl.when(pl.col("grouping") == EVERYONE).then(pl.lit(OVERALL)).otherwise("group")
+    return table.filter(pl.col("grouping").is_in(wanted)).with_columns(panel=panel)
+
+
+def item_labels(item: Item) -> list[str]:
+    """The scale points of an item in words, lowest first, each with its rating; the rating alone without a word."""
+    labels = [""] * item.scale.n_points
+    if len(item.labels) == item.scale.n_points:
+        labels = list(item.labels)
+    pairs = zip(item.scale.ratings, labels, strict=True)
+    return [f"{rating} {'' if label == str(rating) else label}".strip() for rating, label in pairs]
+
+
+def item_name(item_id: str) -> str:
+    """An item with its short name: `Q57 Most people can be trusted`."""
+    return f"{item_id} {load_codebook().item(item_id).name}"
+
+
+def grouping_name(grouping: str) -> str:
+    """A grouping in words, its attributes by their short names.
+
+    >>> grouping_name("continent*Q260")
+    'continent and sex'
+    """
+    codebook, derived = load_codebook(), load_derived_attributes()
+    names = [
+        attribute_id.replace("_", " ") if attribute_id in derived else codebook.attribute(attribute_id).name.lower()
+        for attribute_id in grouping.split("*")
+    ]
+    return " and ".join(names)
+
+
+def shorten(text: str, width: int) -> str:
+    """Text of at most so many letters.
+
+    >>> shorten("Religious Values", 10)
+    'Religious…'
+    """
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def largest(column: pl.Series) -> float:
+    """The largest number of a column; 0 where there is none."""
+    return max((float(number) for number in column.drop_nulls().to_list()), default=0.0)
+
+
+def middle(column: pl.Series) -> float:
+    """The median of a column of numbers; 0 where there is none."""
+    numbers = column.drop_nulls().to_list()
+    return float(median(numbers)) if numbers else 0.0
+
+
+def in_order(values: Sequence[str]) -> list[str]:
+    """Each value once, in the order in which they are met."""
+    return list(dict.fromkeys(values))

@@ -1,0 +1,56 @@
+"""With against without demographics: does a model know more when it is told who is answered for?"""
+
+import altair as alt
+import polars as pl
+
+from worldvaluesbench.errors import AnswersError
+from worldvaluesbench.reporting.figures.data import check_grouping, groups_of, in_order, values_of
+from worldvaluesbench.reporting.theme import PAGE, Chart, finish, humans_note, interval_note, look_of
+from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.kinds import pairs_of
+
+SIDES = ("without", "with")
+
+
+def plot_demographics(comparison: Comparison, grouping: str | None = None) -> Chart:
+    """A slope for every model that was asked both ways, from its mean distance without to that with demographics.
+
+    A panel for everybody and one for each group of a grouping. Raises AnswersError where no model was asked both ways.
+    """
+    check_grouping(comparison, grouping)
+    families = pairs_of(comparison.sorts)
+    if not families:
+        raise AnswersError("No model was asked both with and without demographics; compare two runs of one model.")
+    board = groups_of(comparison.tables["leaderboard"], grouping)
+    parts = [
+        board.filter(answers=name).with_columns(model=pl.lit(family), side=pl.lit(side))
+        for family, without, shown in families
+        for side, name in zip(SIDES, (without, shown), strict=True)
+    ]
+    table = pl.concat(parts).select("panel", "model", "side", "answers", "corrected", "low", "high", "n_items")
+    look = look_of(comparison.sorts)
+    colours = alt.Scale(domain=[one[0] for one in families], range=[look.colours[one[1]] for one in families])
+    panels = in_order(table["panel"].to_list())
+    n_columns = min(4, len(panels))
+    x = alt.X(
+        "side:N", sort=list(SIDES), title=None, axis=alt.Axis(labelAngle=0, labelLimit=60), scale=alt.Scale(padding=0.5)
+    )
+    y = alt.Y("corrected:Q", title="mean Wasserstein-1, corrected", scale=alt.Scale(domainMin=0))
+    colour = alt.Color("model:N", scale=colours, title=None)
+    base = alt.Chart().encode(x=x, color=colour)
+    layers = [
+        base.mark_line(strokeWidth=1.8).encode(y=y, detail="model:N"),
+        base.mark_rule(strokeWidth=1.2).encode(y="low:Q", y2="high:Q"),
+        base.mark_point(filled=True, size=36, opacity=1).encode(y=y),
+    ]
+    width = min(150, (PAGE - 70 - 14 * (n_columns - 1)) / n_columns)
+    panel = alt.layer(*layers, data=values_of(table)).properties(width=width, height=170)
+    faceted = panel.facet(facet=alt.Facet("panel:N", sort=panels, title=None), columns=n_columns, spacing=14)
+    n = comparison.n_common
+    same = "Different examples." if n is None else f"The same {n:,} examples for all."
+    notes = [
+        humans_note(comparison),
+        f"{same} Lines at points: {interval_note(comparison)}",
+        "Down: demographics help.",
+    ]
+    return finish(faceted, comparison, "With demographics and without", notes)

@@ -1,0 +1,107 @@
+"""A forest: every source with its interval, beside what chance does and what people reach."""
+
+import altair as alt
+import polars as pl
+
+from worldvaluesbench.reporting.figures.data import largest, middle, values_of
+from worldvaluesbench.reporting.theme import (
+    INK,
+    MUTED,
+    NAMES,
+    PAGE,
+    SMALLEST,
+    Chart,
+    finish,
+    humans_note,
+    interval_note,
+    look_of,
+)
+from worldvaluesbench.scoring.baselines import MAJORITY, UNIFORM, WORLD
+from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.groups import EVERYONE
+
+HUMAN = "human"
+"""The baseline that answers with other people's responses; its distance is the ceiling for ratings."""
+
+
+def plot_forest(comparison: Comparison) -> Chart:
+    """Mean distance of every source and baseline: as it is (open), and corrected with its interval (filled).
+
+    A grey band reaches up to the mean noise floor; where the baseline `human` is among the sources a line marks it.
+    """
+    table = _rows(comparison)
+    look = look_of(comparison.sorts)
+    order = table.sort("middle", nulls_last=True)["name"].to_list()
+    sources = [*comparison.names, UNIFORM, MAJORITY, WORLD]
+    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=200, ticks=False, domain=False))
+    x = alt.X(
+        "middle:Q", title="mean Wasserstein-1 over items (0: as people, 1: opposite)", scale=alt.Scale(domainMin=0)
+    )
+    colour = alt.Color("answered_by:N", scale=look.colour_scale(sources), legend=None)
+    base = alt.Chart(values_of(table))
+    floor = middle(table["noise_floor"])
+    band = alt.Chart(alt.InlineData(values=[{"from": 0, "to": floor}])).mark_rect(opacity=0.13, color=MUTED)
+    layers = [
+        band.encode(x="from:Q", x2="to:Q"),
+        base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q", y=y, color=colour),
+        base.mark_point(filled=False, size=34, strokeWidth=1.2).encode(x="mean:Q", y=y, color=colour),
+        base.mark_point(filled=True, size=42, opacity=1).encode(x=x, y=y, color=colour),
+        base.mark_text(align="left", dx=6, fontSize=SMALLEST).encode(x="end:Q", y=y, text="text:N"),
+    ]
+    human = table.filter(name=HUMAN)
+    if human.height:
+        rule = alt.Chart(alt.InlineData(values=[{"at": human["middle"][0]}])).mark_rule(color=INK, strokeDash=[4, 3])
+        layers.insert(1, rule.encode(x="at:Q"))
+    n_items, n = largest(table["n_items"]), largest(table["n_effective"])
+    notes = [
+        f"{humans_note(comparison)} {n_items:.0f} items, pooled; mean effective n of an item {n:,.0f}.",
+        f"Filled: corrected, with {interval_note(comparison)}",
+        f"Open: as it is. Grey: up to the noise floor ({floor:.3f}), the distance of two samples of people this large.",
+    ]
+    chart = alt.layer(*layers).properties(width=PAGE - 185, height=17 * table.height)
+    return finish(chart, comparison, "How near each is to people", notes)
+
+
+def _rows(comparison: Comparison) -> pl.DataFrame:
+    """A row for each source, and once for each baseline."""
+    summary = comparison.tables["summary"].filter(pl.col("grouping") == EVERYONE)
+    is_own = pl.col("answered_by") == pl.col("answers")
+    is_baseline = pl.col("answered_by").is_in([UNIFORM, MAJORITY, WORLD]) & (pl.col("answers") == comparison.names[0])
+    middle = pl.coalesce("mean_corrected", "mean")
+    text = (
+        pl.when(pl.col("mean_low").is_null())
+        .then(middle.round(3).cast(pl.String))
+        .otherwise(
+            pl.format(
+                "{} [{}, {}]",
+                *(
+                    number.map_elements(lambda x: f"{x:.3f}", return_dtype=pl.String)
+                    for number in (middle, pl.col("mean_low"), pl.col("mean_high"))
+                ),
+            )
+        )
+    )
+    return (
+        summary.filter((is_own | is_baseline) & pl.col("mean").is_not_null())
+        .with_columns(
+            name=pl.col("answered_by").replace(dict(NAMES)),
+            middle=middle,
+            low=pl.coalesce("mean_low", middle),
+            high=pl.coalesce("mean_high", middle),
+            text=text,
+        )
+        .with_columns(end=pl.max_horizontal("mean", "high", "middle"))
+        .select(
+            "name",
+            "answered_by",
+            "middle",
+            "mean",
+            "low",
+            "high",
+            "end",
+            "text",
+            "noise_floor",
+            "n_items",
+            "n_effective",
+        )
+    )

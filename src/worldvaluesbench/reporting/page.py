@@ -1,0 +1,156 @@
+"""The report: one page that answers first, then says where, how varied, how it was made, and where it ends.
+
+It is one HTML file that needs nothing else: figures are drawings within it, the explorer's data are packed into it.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from markupsafe import Markup
+
+from worldvaluesbench.folder import new_folder, write_manifest
+from worldvaluesbench.reporting.example_prompts import example_prompts
+from worldvaluesbench.reporting.explorer import build_explorer
+from worldvaluesbench.reporting.figure_set import MAX_GROUPS, telling_items
+from worldvaluesbench.reporting.figures.attainment import plot_attainment
+from worldvaluesbench.reporting.figures.collapse import plot_collapse
+from worldvaluesbench.reporting.figures.data import grouping_name
+from worldvaluesbench.reporting.figures.demographics import plot_demographics
+from worldvaluesbench.reporting.figures.disparity import plot_disparity
+from worldvaluesbench.reporting.figures.distributions import plot_distributions
+from worldvaluesbench.reporting.figures.forest import plot_forest
+from worldvaluesbench.reporting.figures.heatmap import plot_heatmap
+from worldvaluesbench.reporting.figures.world import plot_map
+from worldvaluesbench.reporting.html_tables import render_table_2
+from worldvaluesbench.reporting.report_tables import ReportTables
+from worldvaluesbench.reporting.save import render_figure
+from worldvaluesbench.reporting.templating import read_template, render_page
+from worldvaluesbench.reporting.theme import GRID, INK, MUTED, Chart, humans_note, interval_note
+from worldvaluesbench.reporting.wording import headline, summary_sentences
+from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.kinds import pairs_of
+from worldvaluesbench.scoring.merge import is_paired
+from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.version import __version__
+
+KIND = "report"
+PAGE_NAME = "report.html"
+MAX_MAPS = 2
+
+INKS = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)"}
+"""Colours of drawings that a page puts its own in place of, light or dark."""
+
+
+def build_report(comparison: Comparison, published: Mapping[str, Mapping[str, float]] | None = None) -> str:
+    """The report of a comparison as HTML. `published`: columns of the paper's Table 2 to stand beside."""
+    prompts = _prompts(comparison)
+    explorer = build_explorer(comparison, prompts)
+    tables = ReportTables(comparison)
+    receipt = comparison.receipt
+    context = {
+        "title": headline(comparison),
+        "sentences": summary_sentences(comparison),
+        "is_invented": comparison.is_invented,
+        "is_paired": is_paired(receipt),
+        "humans": humans_note(comparison),
+        "interval": interval_note(comparison),
+        "receipt": receipt,
+        "groupings": [{"id": name, "name": grouping_name(name)} for name in comparison.groupings],
+        "figures": {name: _inline(plot, name) for name, plot in _figures(comparison).items()},
+        "has_map": bool(_mapped(comparison)),
+        "tables": tables,
+        "table_2": Markup(render_table_2(comparison.tables["table_2"], published)),
+        "explorer": asdict(explorer) | {"index": _script_json(explorer.index)},
+        "example": next(((name, texts) for name, texts in prompts.items() if texts), None),
+        "css": Markup(read_template("report.css")),
+        "js": Markup(read_template("report.js")),
+        "version": __version__,
+    }
+    return render_page("report.html.jinja", context)
+
+
+def write_report(
+    comparison: Comparison,
+    folder: Path | str,
+    *,
+    published: Mapping[str, Mapping[str, float]] | None = None,
+    force: bool = False,
+) -> Path:
+    """Write the report to a new folder; returns the page.
+
+    Raises FolderError where the folder is occupied or cannot be written.
+    """
+    with new_folder(Path(folder), KIND, force=force) as staging:
+        (staging / PAGE_NAME).write_text(build_report(comparison, published), encoding="utf-8")
+        kept = ("is_invented", "reference", "settings", "sorts", "n_common", "answers")
+        write_manifest(staging, KIND, {key: comparison.receipt[key] for key in kept})
+    return Path(folder) / PAGE_NAME
+
+
+def _figures(comparison: Comparison) -> dict[str, Callable[[], Chart]]:
+    """The figures of the page by name; those that say nothing here are left out."""
+    figures: dict[str, Callable[[], Chart]] = {
+        "forest": partial(plot_forest, comparison),
+        "attainment": partial(plot_attainment, comparison),
+        "heatmap": partial(plot_heatmap, comparison),
+        "collapse": partial(plot_collapse, comparison),
+    }
+    if pairs_of(comparison.sorts):
+        figures["demographics"] = partial(plot_demographics, comparison)
+    for item_id in telling_items(comparison)[:1] + telling_items(comparison)[-1:]:
+        figures[f"item-{item_id}"] = partial(plot_distributions, comparison, item_id)
+    board = comparison.tables["leaderboard"]
+    for grouping in comparison.groupings:
+        n_groups = board.filter(grouping=grouping)["group"].n_unique()
+        if n_groups >= 2:
+            figures[f"disparity-{grouping}"] = partial(plot_disparity, comparison, grouping)
+        if 2 <= n_groups <= MAX_GROUPS // 2:
+            figures[f"attainment-{grouping}"] = partial(plot_attainment, comparison, grouping)
+    for name in _mapped(comparison):
+        figures[f"map-{name}"] = partial(plot_map, comparison, name)
+    return figures
+
+
+def _mapped(comparison: Comparison) -> list[str]:
+    """The sources that have a map: the nearest ones that are no baselines."""
+    has_countries = set(comparison.tables["countries"]["answered_by"].to_list())
+    board = comparison.tables["leaderboard"].filter((pl.col("grouping") == "all") & (pl.col("kind") != "baseline"))
+    nearest = board.sort("corrected", nulls_last=True)["answers"].to_list()
+    return [name for name in nearest or comparison.names if name in has_countries][:MAX_MAPS]
+
+
+def _inline(plot: Callable[[], Chart], name: str) -> Markup:
+    """A figure as a drawing within the page, in the page's own inks, with words for those who do not see it."""
+    chart = plot()
+    drawing = str(render_figure(chart, "svg"))
+    for ink, variable in INKS.items():
+        drawing = drawing.replace(f'"{ink}"', f'"{variable}"')
+    heading = chart.to_dict()["title"]
+    words = " ".join([heading["text"] + ".", *heading["subtitle"]])
+    start = drawing.index("<svg")
+    drawing = drawing[start:].replace("<svg", f'<svg role="img" aria-label="{escape(words)}"', 1)
+    figure = f'<figure id="figure-{escape(name)}"><div class="scroll" tabindex="0">{drawing}</div></figure>'
+    return Markup(figure)
+
+
+def _prompts(comparison: Comparison) -> dict[str, dict[str, str]]:
+    """By source, the prompts of all items as examples; none of a source whose settings are not known."""
+    item_ids = [
+        item for item in load_codebook().item_ids if item in set(comparison.tables["scores"]["item_id"].to_list())
+    ]
+    found = {}
+    for answers in comparison.receipt["answers"]:
+        about: Mapping[str, Any] = (answers["run"] or {}).get("about") or {}
+        found[answers["name"]] = example_prompts(about, item_ids)
+    return found
+
+
+def _script_json(content: object) -> Markup:
+    """JSON that may stand within a script element."""
+    return Markup(json.dumps(content, ensure_ascii=False).replace("</", "<\\/"))

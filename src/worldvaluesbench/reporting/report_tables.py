@@ -1,0 +1,294 @@
+"""The tables of a report, each as HTML, from the tables of a comparison."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+from markupsafe import Markup
+
+from worldvaluesbench.reporting.figures.data import grouping_name
+from worldvaluesbench.reporting.html_tables import Column, render_table
+from worldvaluesbench.reporting.theme import NAMES
+from worldvaluesbench.scoring.baselines import BASELINES
+from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.scoring.scores import once_a_baseline
+
+MAX_PAIRS = 60
+
+
+class ReportTables:
+    """The tables of one comparison, made when they are asked for."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self.comparison = comparison
+
+    def leaderboard(self) -> Markup:
+        """Every source by rank, then the baselines."""
+        pooled = self.comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE)
+        summary = self.comparison.tables["summary"].filter(pl.col("grouping") == EVERYONE)
+        own = {row["answered_by"]: row for row in once_a_baseline(summary).iter_rows(named=True)}
+        rows = [
+            {
+                "answers": row["answers"],
+                "rank": f"{row['rank']} ({row['rank_low']}–{row['rank_high']})",
+                "mean": number(row["mean"]),
+                "corrected": with_ends(row["corrected"], row["low"], row["high"]),
+                **_attained(own[row["answers"]]),
+                "n_items": row["n_items"],
+            }
+            for row in pooled.sort("corrected", nulls_last=True).iter_rows(named=True)
+        ]
+        rows += [
+            {
+                "answers": NAMES[name],
+                "mean": number(own[name]["mean"]),
+                "corrected": with_ends(own[name]["mean_corrected"], own[name]["mean_low"], own[name]["mean_high"]),
+                **_attained(own[name]),
+                "n_items": own[name]["n_items"],
+            }
+            for name in BASELINES
+            if name in own
+        ]
+        columns = [
+            Column("Answered by", "answers", is_text=True),
+            Column("Rank (places not ruled out)", "rank"),
+            Column("Mean W1", "mean"),
+            Column("Corrected [interval]", "corrected"),
+            Column("Noise floor", "floor"),
+            Column("W1 ≤ 0.1", "attained_0_1"),
+            Column("W1 ≤ 0.2", "attained_0_2"),
+            Column("Items", "n_items"),
+        ]
+        return _table("Leaderboard: mean distance over items, everybody pooled", columns, rows)
+
+    def pairs(self) -> Markup:
+        """Paired differences of all sources, pooled."""
+        pooled = self.comparison.tables["pairs"].filter(pl.col("grouping") == EVERYONE)
+        rows = [
+            {"first": f"{row['first']} less {row['second']}", **_difference(row)}
+            for row in pooled.head(MAX_PAIRS).iter_rows(named=True)
+        ]
+        columns = [Column("Pair", "first", is_text=True), *_DIFFERENCE]
+        return _table("Differences of mean distance, pair by pair", columns, rows)
+
+    def demographics(self) -> Markup:
+        """With less without demographics, by model and group."""
+        rows = [
+            {"model": row["model"], "group": _group(row), **_difference(row)}
+            for row in self.comparison.tables["demographics"].iter_rows(named=True)
+        ]
+        columns = [Column("Model", "model", is_text=True), Column("Group", "group", is_text=True), *_DIFFERENCE]
+        return _table("With less without demographics (below 0: demographics help)", columns, rows)
+
+    def disparity(self) -> Markup:
+        """The gap between the worst and the best group of every source and grouping."""
+        rows = [
+            {
+                "answers": row["answers"],
+                "grouping": grouping_name(row["grouping"]),
+                "worst": row["worst"],
+                "best": row["best"],
+                "gap": with_ends(row["gap"], row["gap_low"], row["gap_high"]),
+                "chance": number(row["gap_by_chance"]),
+                "p": number(row["p"]),
+                "spread": number(row["spread"]),
+                "n": f"{row['n_groups']} / {row['n_items']}",
+            }
+            for row in self.comparison.tables["disparity"].iter_rows(named=True)
+        ]
+        columns = [
+            Column("Answers", "answers", is_text=True),
+            Column("Grouping", "grouping", is_text=True),
+            Column("Worst group", "worst", is_text=True),
+            Column("Best group", "best", is_text=True),
+            Column("Gap [interval]", "gap"),
+            Column("Gap by chance", "chance"),
+            Column("p", "p"),
+            Column("Spread", "spread"),
+            Column("Groups / items", "n"),
+        ]
+        return _table("Whom each gets wrong: gaps between groups over the same items", columns, rows)
+
+    def countries(self, answers: str) -> Markup:
+        """Mean distance of one source by country, nearest first."""
+        found = self.comparison.tables["countries"].filter(answered_by=answers).sort("mean_corrected", nulls_last=True)
+        rows = [
+            {
+                "name": row["name"],
+                "mean": number(row["mean"]),
+                "corrected": with_ends(row["mean_corrected"], row["mean_low"], row["mean_high"]),
+                "floor": number(row["noise_floor"]),
+                "n": f"{row['n_effective']:,.0f}",
+                "n_items": row["n_items"],
+            }
+            for row in found.iter_rows(named=True)
+        ]
+        columns = [
+            Column("Country", "name", is_text=True),
+            Column("Mean W1", "mean"),
+            Column("Corrected [interval]", "corrected"),
+            Column("Noise floor", "floor"),
+            Column("Effective n of an item", "n"),
+            Column("Items", "n_items"),
+        ]
+        return _table(f"{answers} by country", columns, rows)
+
+    def persons(self) -> Markup:
+        """How well single persons are met."""
+        pooled = self.comparison.tables["individuals_summary"]
+        if pooled.is_empty():
+            return Markup("")
+        rows = [
+            {
+                "name": NAMES.get(row["answered_by"], row["answered_by"]),
+                **{
+                    key: with_ends(row[key], row[f"{key}_low"], row[f"{key}_high"])
+                    for key in ("accuracy", "absolute_error", "log_loss")
+                },
+                "n": f"{row['n']:,}",
+            }
+            for row in _once(pooled.filter(pl.col("grouping") == EVERYONE)).iter_rows(named=True)
+        ]
+        columns = [
+            Column("Answered by", "name", is_text=True),
+            Column("Accuracy [interval]", "accuracy"),
+            Column("Absolute error [interval]", "absolute_error"),
+            Column("Log loss [interval]", "log_loss"),
+            Column("Examples", "n"),
+        ]
+        return _table("Single persons: was this person's response met?", columns, rows)
+
+    def collapse(self) -> Markup:
+        """How varied the answers of every source are, pooled."""
+        pooled = self.comparison.tables["collapse_summary"].filter(pl.col("grouping") == EVERYONE)
+        rows = [
+            {
+                "answers": row["answers"],
+                "entropy": number(row["entropy_ratio"]),
+                "variance": number(row["variance_ratio"]),
+                "modes": f"{row['modal_share_answers']:.0%} / {row['modal_share_humans']:.0%}",
+                "points": f"{row['n_points_used_answers']:.1f} / {row['n_points_used_humans']:.1f}",
+            }
+            for row in pooled.drop_nulls("modal_share_answers").iter_rows(named=True)
+        ]
+        columns = [
+            Column("Answers", "answers", is_text=True),
+            Column("Entropy, answers by humans", "entropy"),
+            Column("Variance, answers by humans", "variance"),
+            Column("Most frequent point, answers / humans", "modes"),
+            Column("Points used, answers / humans", "points"),
+        ]
+        return _table("How varied the answers are: medians (ratios) and means over items", columns, rows)
+
+    def outcomes(self) -> Markup:
+        """What became of the rows of every source."""
+        outcomes: Mapping[str, Mapping[str, int]] = self.comparison.receipt["outcomes"]
+        rows = []
+        for name, counts in outcomes.items():
+            left_out = {key: n for key, n in counts.items() if key not in ("n_rows", "valid") and n}
+            reasons = ", ".join(f"{key} {n:,}" for key, n in left_out.items()) or "none"
+            share = counts["valid"] / counts["n_rows"] if counts["n_rows"] else 0.0
+            rows.append({"name": name, "rows": f"{counts['n_rows']:,}", "valid": f"{share:.1%}", "reasons": reasons})
+        columns = [
+            Column("Answers", "name", is_text=True),
+            Column("Rows", "rows"),
+            Column("Count", "valid"),
+            Column("Left out, by reason", "reasons", is_text=True),
+        ]
+        return _table("What became of the answers", columns, rows)
+
+    def sources(self) -> Markup:
+        """How every source was asked."""
+        rows = [_source(answers) for answers in self.comparison.receipt["answers"]]
+        columns = [
+            Column("Answers", "name", is_text=True),
+            Column("Model", "model", is_text=True),
+            Column("Method", "method", is_text=True),
+            Column("Shown of the person", "shown", is_text=True),
+            Column("Temperature", "temperature"),
+            Column("Template", "template", is_text=True),
+            Column("Requests", "requests"),
+            Column("Tokens in / out", "tokens"),
+            Column("Settings", "fingerprint", is_text=True),
+            Column("SHA-256 of the answers", "sha256", is_text=True),
+        ]
+        return _table("How each was asked", columns, rows)
+
+
+_DIFFERENCE = (
+    Column("Difference [interval]", "difference"),
+    Column("p", "p"),
+    Column("p (Holm)", "p_holm"),
+    Column("Items", "n_items"),
+)
+
+
+def number(value: float | None) -> str | None:
+    """A number with three decimals.
+
+    >>> number(0.1234), number(None)
+    ('0.123', None)
+    """
+    return None if value is None else f"{value:.3f}"
+
+
+def with_ends(value: float | None, low: float | None, high: float | None) -> str | None:
+    """A number with its interval.
+
+    >>> with_ends(0.1, 0.05, 0.2)
+    '0.100 [0.050, 0.200]'
+    """
+    if value is None:
+        return None
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _difference(row: Mapping[str, Any]) -> dict[str, Any]:
+    ends = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+    return {"difference": ends, "p": number(row["p"]), "p_holm": number(row["p_holm"]), "n_items": row["n_items"]}
+
+
+def _group(row: Mapping[str, Any]) -> str:
+    return "everybody" if row["grouping"] == EVERYONE else str(row["group"])
+
+
+def _attained(row: Mapping[str, Any]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {"floor": number(row["noise_floor"])}
+    for key in ("attained_0_1", "attained_0_2"):
+        low, high = row[f"{key}_low"], row[f"{key}_high"]
+        ends = "" if low is None or high is None else f" [{low:.0%}, {high:.0%}]"
+        found[key] = None if row[key] is None else f"{row[key]:.1%}{ends}"
+    return found
+
+
+def _once(table: pl.DataFrame) -> pl.DataFrame:
+    """Each source, then each baseline of the first one."""
+    is_own = pl.col("answered_by") == pl.col("answers")
+    first = table["answers"][0]
+    return pl.concat([table.filter(is_own), table.filter(~is_own & (pl.col("answers") == first))])
+
+
+def _source(answers: Mapping[str, Any]) -> dict[str, Any]:
+    run = answers["run"] or {}
+    about = run.get("about") or {}
+    settings = about.get("settings") or {}
+    tokens = (about.get("prompt_tokens"), about.get("completion_tokens"))
+    return {
+        "name": answers["name"],
+        "model": run.get("model") or "a file",
+        "method": run.get("method"),
+        "shown": ", ".join(settings["attributes"]) or "nobody" if "attributes" in settings else None,
+        "temperature": settings.get("temperature"),
+        "template": (settings.get("template") or {}).get("name"),
+        "requests": f"{about['n_requests']:,}" if about.get("n_requests") else None,
+        "tokens": f"{tokens[0]:,} / {tokens[1]:,}" if tokens[0] and tokens[1] is not None else None,
+        "fingerprint": run.get("fingerprint"),
+        "sha256": answers["sha256"][:16] + "…",
+    }
+
+
+def _table(caption: str, columns: list[Column], rows: list[dict[str, Any]]) -> Markup:
+    if not rows:
+        return Markup("")
+    return Markup(render_table(caption, columns, rows))

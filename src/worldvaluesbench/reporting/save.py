@@ -1,0 +1,42 @@
+"""Saving figures: as a page of their own, a picture, or a drawing for print; none of them needs the network."""
+
+import json
+from pathlib import Path
+from typing import Literal, get_args
+
+import vl_convert
+
+from worldvaluesbench.errors import FolderError
+from worldvaluesbench.reporting.theme import Chart
+
+Format = Literal["html", "png", "svg", "pdf"]
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+PIXELS_AN_INCH = 300
+
+
+def save_figure(chart: Chart, path: Path) -> None:
+    """Write a figure to a file, as its ending says: html (with all it needs inside), png (300 dpi), svg or pdf.
+
+    Raises FolderError for another ending.
+    """
+    ending = path.suffix.removeprefix(".")
+    if ending not in FORMATS:
+        raise FolderError(f"{path}: unknown ending; a figure is written as {', '.join(FORMATS)}.")
+    content = render_figure(chart, ending)
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8")
+    else:
+        path.write_bytes(content)
+
+
+def render_figure(chart: Chart, ending: str) -> str | bytes:
+    """A figure as the content of a file of this format."""
+    spec = chart.to_dict()
+    if ending == "svg":
+        return vl_convert.vegalite_to_svg(spec)
+    if ending == "pdf":
+        return vl_convert.vegalite_to_pdf(spec)
+    if ending == "png":
+        return vl_convert.vegalite_to_png(spec | {"background": "white"}, ppi=PIXELS_AN_INCH)
+    return vl_convert.vegalite_to_html(json.dumps(spec | {"background": "white"}), bundle=True)

@@ -1,0 +1,88 @@
+"""Comparisons put together: sources that were compared apart, stood side by side without anybody's data.
+
+What is paired stays paired where the examples are the same; else differences are between different people, and their
+intervals, made of draws that have nothing to do with one another, are as wide as that makes them.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from worldvaluesbench.errors import AnswersError
+from worldvaluesbench.estimate import Resampling
+from worldvaluesbench.scoring.comparison import DRAWS, Comparison
+from worldvaluesbench.scoring.contrasts import SCHEMAS, contrast
+from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.scoring.kinds import Sort
+from worldvaluesbench.scoring.table2 import table_2
+
+_SAME_REFERENCE = ("name", "weight", "edition", "file_version", "n_respondents", "is_invented")
+_SAME_SETTINGS = ("min_n", "has_refusals", "as_published", "resampling")
+
+
+def merge_comparisons(comparisons: Sequence[Comparison]) -> Comparison:
+    """Several comparisons as one. Groupings that not all of them have are left out.
+
+    Raises AnswersError where they are not of the same people or not made alike, or two sources share a name.
+    """
+    if len(comparisons) == 1:
+        return comparisons[0]
+    first = comparisons[0].receipt
+    for other in comparisons[1:]:
+        _check_alike(first, other.receipt)
+    twice = [name for name, n in Counter(name for one in comparisons for name in one.names).items() if n > 1]
+    if twice:
+        raise AnswersError(f"Two of the comparisons have answers called {twice[0]!r}; compare under other names.")
+    groupings = [name for name in comparisons[0].groupings if all(name in one.groupings for one in comparisons)]
+    kept = [EVERYONE, *groupings]
+    sorts = {name: sort for one in comparisons for name, sort in one.sorts.items()}
+    tables = {
+        name: pl.concat([_kept(one.tables[name], kept) for one in comparisons], how="vertical_relaxed")
+        for name in comparisons[0].tables
+        if name not in SCHEMAS and all(name in one.tables for one in comparisons)
+    }
+    reference = first["reference"]
+    keys = {"reference": reference["name"], "edition": reference["edition"], "weight": reference["weight"]}
+    tables |= contrast(tables[DRAWS], sorts, keys, Resampling(**first["settings"]["resampling"]))
+    tables["table_2"] = table_2(tables["scores"], sorts)
+    return Comparison(_receipt(comparisons, sorts, groupings), tables)
+
+
+def is_paired(receipt: Mapping[str, Any]) -> bool:
+    """Whether all sources of a comparison answer the same examples, so that differences are paired."""
+    return isinstance(receipt["examples_sha256"], str)
+
+
+def _kept(table: pl.DataFrame, groupings: Sequence[str]) -> pl.DataFrame:
+    return table.filter(pl.col("grouping").is_in(groupings)) if "grouping" in table.columns else table
+
+
+def _check_alike(first: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    """Raise AnswersError unless two comparisons are with the same humans and made in the same way."""
+    for part, names in (("reference", _SAME_REFERENCE), ("settings", _SAME_SETTINGS)):
+        for name in names:
+            one, two = first[part].get(name), other[part].get(name)
+            if one != two:
+                raise AnswersError(f"The comparisons differ in {part} {name}: {one} and {two}; make them alike first.")
+    sources = [(receipt["reference"].get("source") or {}).get("sha256") for receipt in (first, other)]
+    if sources[0] != sources[1]:
+        raise AnswersError("The comparisons are with respondents of different survey files; make them alike first.")
+
+
+def _receipt(comparisons: Sequence[Comparison], sorts: Mapping[str, Sort], groupings: Sequence[str]) -> dict[str, Any]:
+    receipts = [one.receipt for one in comparisons]
+    first = receipts[0]
+    hashes = [receipt["examples_sha256"] for receipt in receipts]
+    same = all(one == hashes[0] and isinstance(one, str) for one in hashes)
+    return {
+        **first,
+        "is_invented": any(receipt["is_invented"] for receipt in receipts),
+        "settings": {**first["settings"], "groupings": list(groupings)},
+        "answers": [answers for receipt in receipts for answers in receipt["answers"]],
+        "outcomes": {name: of for receipt in receipts for name, of in receipt["outcomes"].items()},
+        "sorts": {name: {"kind": sort.kind, "family": sort.family} for name, sort in sorts.items()},
+        "n_common": first["n_common"] if same else None,
+        "examples_sha256": hashes[0] if same else hashes,
+    }
