@@ -4,6 +4,7 @@ It is one HTML file that needs nothing else: figures are drawings within it, the
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
@@ -17,7 +18,7 @@ from markupsafe import Markup
 from worldvaluesbench.folder import new_folder, write_manifest
 from worldvaluesbench.reporting.example_prompts import example_prompts
 from worldvaluesbench.reporting.explorer import build_explorer
-from worldvaluesbench.reporting.figure_set import MAX_GROUPS, telling_items
+from worldvaluesbench.reporting.figure_set import MAX_GROUPS, file_name, telling_items
 from worldvaluesbench.reporting.figures.attainment import plot_attainment
 from worldvaluesbench.reporting.figures.collapse import plot_collapse
 from worldvaluesbench.reporting.figures.data import grouping_name
@@ -29,7 +30,7 @@ from worldvaluesbench.reporting.figures.heatmap import plot_heatmap
 from worldvaluesbench.reporting.figures.world import plot_map
 from worldvaluesbench.reporting.html_tables import render_table_2
 from worldvaluesbench.reporting.report_tables import ReportTables
-from worldvaluesbench.reporting.save import render_figure
+from worldvaluesbench.reporting.save import render_figure, renumber
 from worldvaluesbench.reporting.templating import read_template, render_page
 from worldvaluesbench.reporting.theme import GRID, INK, MUTED, Chart, humans_note, interval_note
 from worldvaluesbench.reporting.wording import headline, summary_sentences
@@ -128,13 +129,14 @@ def _mapped(comparison: Comparison) -> list[str]:
 def _inline(plot: Callable[[], Chart], name: str) -> Markup:
     """A figure as a drawing within the page, in the page's own inks, with words for those who do not see it."""
     chart = plot()
-    drawing = str(render_figure(chart, "svg"))
+    drawing = renumber(str(render_figure(chart, "svg")), f"{file_name(name)}-")
     for ink, variable in INKS.items():
         drawing = drawing.replace(f'"{ink}"', f'"{variable}"')
     heading = chart.to_dict()["title"]
     words = " ".join([heading["text"] + ".", *heading["subtitle"]])
-    start = drawing.index("<svg")
-    drawing = drawing[start:].replace("<svg", f'<svg role="img" aria-label="{escape(words)}"', 1)
+    # the drawing is one picture with one description; what its marks say of themselves would be read one by one
+    drawing = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", drawing[drawing.index("<svg") :])
+    drawing = drawing.replace("<svg", f'<svg role="img" aria-label="{escape(words)}"', 1)
     figure = f'<figure id="figure-{escape(name)}"><div class="scroll" tabindex="0">{drawing}</div></figure>'
     return Markup(figure)
 

@@ -1,6 +1,7 @@
 """Saving figures: as a page of their own, a picture, or a drawing for print; none of them needs the network."""
 
 import json
+import re
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,6 +14,22 @@ Format = Literal["html", "png", "svg", "pdf"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 PIXELS_AN_INCH = 300
+
+
+_IDENTITY = re.compile(r"\b(gradient_|clip)(\d+)\b")
+"""What a drawing calls its gradients and clips: counted on through all drawings of a process."""
+
+
+def renumber(drawing: str, prefix: str = "") -> str:
+    """A drawing whose gradients and clips are counted from 0, so that the same figure is the same file.
+
+    With a `prefix` several of them can stand in one page.
+
+    >>> renumber('<a id="clip7"/><b clip-path="url(#clip7)"/>', "x-")
+    '<a id="x-clip0"/><b clip-path="url(#x-clip0)"/>'
+    """
+    numbers: dict[str, int] = {}
+    return _IDENTITY.sub(lambda found: f"{prefix}{found[1]}{numbers.setdefault(found[0], len(numbers))}", drawing)
 
 
 def save_figure(chart: Chart, path: Path) -> None:
@@ -34,7 +51,7 @@ def render_figure(chart: Chart, ending: str) -> str | bytes:
     """A figure as the content of a file of this format."""
     spec = chart.to_dict()
     if ending == "svg":
-        return vl_convert.vegalite_to_svg(spec)
+        return renumber(vl_convert.vegalite_to_svg(spec))
     if ending == "pdf":
         return vl_convert.vegalite_to_pdf(spec)
     if ending == "png":

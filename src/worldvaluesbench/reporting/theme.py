@@ -26,15 +26,15 @@ INK, MUTED, GRID, PAPER = "#1a1c20", "#5f646d", "#d9dce1", "#ffffff"
 
 PALETTE = (
     "#0072b2",
-    "#c8501e",
+    "#b8860b",
     "#008766",
-    "#b0478f",
-    "#8a6d00",
+    "#c23b5a",
+    "#9a4dd6",
+    "#2f8091",
+    "#4f772d",
+    "#c8501e",
     "#5a6bd0",
     "#8a5a44",
-    "#3d7d1f",
-    "#c23b5a",
-    "#2f8091",
 )
 """One for each family of sources, in their order; told apart by red-green blind eyes, dark enough on white and light
 enough on black."""

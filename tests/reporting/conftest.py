@@ -1,0 +1,55 @@
+"""A comparison of three sources over invented people, made once: what all that is shown is drawn from."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.estimate import Resampling
+from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.scoring.compare import compare_answers
+from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.how import How
+from worldvaluesbench.scoring.reference import respondents_reference
+from worldvaluesbench.survey.attributes import parse_groupings
+
+ITEMS = ("Q1", "Q46", "Q57", "Q106")
+GROUPINGS = "H_URBRURAL,B_COUNTRY"
+MIN_N = 30
+"""Some countries have fewer people than these, and some cities."""
+
+NAMES = ("model", "model+demographics", "other")
+
+
+@pytest.fixture(scope="session")
+def answer_files(paper: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three files of answers for everybody: near people, nearer, and always the same."""
+    folder = tmp_path_factory.mktemp("answers")
+    examples = paper.examples("full", ITEMS).collect().with_columns(pl.col("item_id").cast(pl.String))
+    rng = np.random.default_rng(0)
+    shuffled = examples.with_columns(pl.col("rating").shuffle(seed=1).over("item_id"))
+    is_kept = pl.Series(rng.random(examples.height) < 0.5)
+    made = {
+        "model": shuffled.with_columns(rating=pl.when(is_kept).then("rating").otherwise(1)),
+        "model+demographics": shuffled,
+        "other": examples.with_columns(rating=pl.lit(2)),
+    }
+    paths = []
+    for name in NAMES:
+        paths.append(folder / f"{name}.tsv")
+        made[name].select(QUESTION_ID="item_id", PARTICIPANT_ID="respondent_id", SCORE="rating").write_csv(
+            paths[-1], separator="\t"
+        )
+    return paths
+
+
+@pytest.fixture(scope="session")
+def comparison(paper: Dataset, answer_files: list[Path]) -> Comparison:
+    return compare_answers(
+        [read_answers(path) for path in answer_files],
+        respondents_reference(paper),
+        groupings=parse_groupings(GROUPINGS),
+        how=How(min_n=MIN_N, resampling=Resampling(n=200)),
+    )
