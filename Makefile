@@ -8,10 +8,10 @@ READY_LOCAL := $(VENV)/.ready-local
 LOCAL ?= yes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit docs bench lock clean
+.PHONY: help setup demo test lint types unit browser check-docs docs bench lock clean
 
 help:  ## Say what the targets do
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python found; install Python 3.11 or later."; exit 1; }
@@ -30,7 +30,7 @@ setup: $(READY)  ## Make the private environment (.venv)
 demo: $(READY)  ## Run the main job on an invented survey and leave its results in demo/
 	$(BIN)/wvb demo --out demo --force
 
-test: lint types unit docs  ## Lint, types, tests with branch coverage, docs
+test: lint types unit check-docs  ## Lint, types, tests with branch coverage, docs
 
 lint: $(READY)  ## Style and formatting
 	$(BIN)/ruff check .
@@ -39,12 +39,24 @@ lint: $(READY)  ## Style and formatting
 types: $(READY)  ## mypy --strict
 	$(BIN)/mypy
 
-unit: $(if $(filter no,$(LOCAL)),$(READY),$(READY_LOCAL))  ## Tests and doctests with branch coverage
+# Chromium is what tests look at the report with: installed where this is Debian and root, else they skip and say so.
+browser:  ## Install Chromium where that can be done, for the tests of the report
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null 2>&1 && \
+	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }; } || \
+	  echo "No Chromium, and it cannot be installed here: tests of the report in a browser will skip."
+
+unit: browser $(if $(filter no,$(LOCAL)),$(READY),$(READY_LOCAL))  ## Tests and doctests with branch coverage
 	$(BIN)/pytest -n auto --cov --cov-report=term
 
-docs: $(READY)  ## Check that generated docs are current
+check-docs: $(READY)  ## Check that generated docs are current
 	$(BIN)/python docs/make_cli_reference.py --check
 	$(BIN)/python docs/run_pages.py --check
+
+docs: $(READY) browser  ## Make the generated docs anew: command line, what pages print, pictures
+	$(BIN)/python docs/make_cli_reference.py
+	$(BIN)/python docs/run_pages.py
+	$(BIN)/python docs/make_pictures.py
 
 bench: $(READY)  ## Time ours against plain pandas/SciPy, side by side
 	$(BIN)/python -m benchmarks
