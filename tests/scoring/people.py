@@ -15,16 +15,25 @@ URBAN, RURAL = 1, 2
 
 
 def make_dataset(
-    folder: Path, responses: Mapping[str, Sequence[int]], attributes: Mapping[str, Sequence[int]] | None = None
+    folder: Path,
+    responses: Mapping[str, Sequence[int]],
+    attributes: Mapping[str, Sequence[int]] | None = None,
+    *,
+    weights: Mapping[str, Sequence[float | None]] | None = None,
+    splits: Sequence[str] | None = None,
 ) -> Dataset:
-    """A dataset of respondents 101, 102, ... with a response of each to every item, and a code for every attribute."""
+    """A dataset of respondents 101, 102, ... with a response of each to every item, and a code for every attribute.
+
+    All are in the test split unless `splits` says otherwise; `weights` are survey weights by name.
+    """
     folder.mkdir(parents=True)
     n = len(next(iter(responses.values())))
     ids = pl.Series("respondent_id", range(101, 101 + n), dtype=pl.Int64)
     people = pl.DataFrame({"respondent_id": ids}).with_columns(
-        pl.lit("test", dtype=pl.Enum(["train", "valid", "test"])).alias("split"),
+        pl.Series("split", splits or ["test"] * n, dtype=pl.Enum(["train", "valid", "test"])),
         pl.int_range(pl.len(), dtype=pl.Int32).alias("place"),
         *(pl.Series(key, codes, dtype=pl.Int32) for key, codes in (attributes or {}).items()),
+        *(pl.Series(key, values, dtype=pl.Float64) for key, values in (weights or {}).items()),
     )
     people.write_parquet(folder / RESPONDENTS)
     columns = [pl.Series(item_id, ratings, dtype=pl.Int8) for item_id, ratings in responses.items()]

@@ -83,7 +83,8 @@ def probe_examples(dataset: Dataset, probe_folder: Path | str, item_ids: Iterabl
         raise ProbeError(f"{folder}: {n_left_out:,} of its examples have no valid response here; draw the probe again.")
     spec = manifest["spec"]
     facts = manifest["files"][PROBE]
-    source = {"source": "probe", "name": spec["name"], "split": spec["split"], "sha256": facts["sha256"]}
+    source = {"source": "probe", "name": spec["name"], "split": spec["split"], "cross": spec["cross"]}
+    source["sha256"] = facts["sha256"]
     return _listed(dataset, rows, source)
 
 
