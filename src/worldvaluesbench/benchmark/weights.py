@@ -1,0 +1,41 @@
+"""Survey weights: how many people each respondent stands for."""
+
+from typing import Literal, get_args
+
+import numpy as np
+
+from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.distribution import Array
+from worldvaluesbench.errors import DatasetError
+
+WeightName = Literal["none", "W_WEIGHT", "S018", "product"]
+WEIGHTS: tuple[WeightName, ...] = get_args(WeightName)
+"""`none`: everybody counts once. `W_WEIGHT`: the weight within a country. `S018`: every country counts as 1,000 people,
+each of them alike. `product`: both."""
+
+_COLUMNS = {"W_WEIGHT": ("W_WEIGHT",), "S018": ("S018",), "product": ("W_WEIGHT", "S018")}
+
+
+def read_weights(dataset: Dataset, name: WeightName) -> Array | None:
+    """The weight of every respondent in file order, shape (respondents,); NaN where it is missing. None: no weights.
+
+    Raises DatasetError for an unknown name, or where the survey file had no such column.
+    """
+    if name not in WEIGHTS:
+        raise DatasetError(f"There is no weight {name!r}; there are {', '.join(WEIGHTS)}.")
+    if name == "none":
+        return None
+    frame = dataset.respondents(list(_COLUMNS[name]))
+    columns = [frame[column].to_numpy().astype(np.float64) for column in _COLUMNS[name]]
+    weights: Array = np.prod(columns, axis=0)
+    return weights
+
+
+def check_weights(weights: Array, name: WeightName, what: str) -> None:
+    """Raise DatasetError where any of these weights, those of people who are used, is missing, zero or negative."""
+    bad = ~(np.isfinite(weights) & (weights > 0))
+    if bad.any():
+        raise DatasetError(
+            f"{what}: {np.count_nonzero(bad):,} of {weights.size:,} respondents who are used have a missing or zero "
+            f"weight {name}; go without weights, or build from a file that has them."
+        )
