@@ -11,7 +11,7 @@ from tests.baselines.made import TEST, TRAIN, VALID, answers_of, log_loss, proba
 from tests.scoring.people import make_dataset
 from worldvaluesbench.baselines.chain import find_levels
 from worldvaluesbench.baselines.counts import count_points, effective_counts
-from worldvaluesbench.baselines.distributions import fit_distributions
+from worldvaluesbench.baselines.distributions import distributions_of, fit_distributions
 from worldvaluesbench.baselines.people import read_people
 from worldvaluesbench.baselines.shrinkage import find_concentration
 from worldvaluesbench.benchmark.dataset import Dataset
@@ -202,3 +202,14 @@ def test_far_too_many_groups_are_refused(paper: Dataset, monkeypatch: pytest.Mon
     monkeypatch.setattr("worldvaluesbench.baselines.chain.MAX_GROUPS", 100)
     with pytest.raises(DatasetError, match=r"B_COUNTRY\*Q262: makes [\d,]+ groups, far too many to learn from"):
         find_levels(paper, parse_groupings("B_COUNTRY*Q262")[0])
+
+
+def test_a_table_of_other_groups_is_refused(people: Dataset) -> None:
+    levels = find_levels(people, Grouping(("B_COUNTRY",)))
+    fit = fit_distributions(read_people(people, [TRAIN]), ["Q1"], levels)
+    table = fit.table(people.codebook)
+    again = distributions_of(table, levels)
+    assert again.concentrations == fit.concentrations
+    np.testing.assert_array_equal(again.shares["Q1"], fit.shares["Q1"])
+    with pytest.raises(DatasetError, match="Q1: the fit is of other groups; fit again in another folder"):
+        distributions_of(table.head(-1), levels)

@@ -10,9 +10,9 @@ from tests.baselines.made import TEST, TRAIN, answers_of, log_loss, probabilitie
 from tests.scoring.people import make_dataset
 from worldvaluesbench.baselines.build import build_baseline, build_baselines
 from worldvaluesbench.baselines.features import LEFT_OUT, ORDERED, default_attributes, find_features, is_nominal
-from worldvaluesbench.baselines.options import BaselineOptions
+from worldvaluesbench.baselines.options import BaselineName, BaselineOptions
 from worldvaluesbench.baselines.people import read_people
-from worldvaluesbench.baselines.trees import fit_trees
+from worldvaluesbench.baselines.trees import fit_trees, has_lightgbm, load_lightgbm
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.elicitation.examples import split_examples
 from worldvaluesbench.errors import ModelError, RunError
@@ -27,9 +27,10 @@ needs_lightgbm = pytest.mark.skipif(
 
 
 @needs_lightgbm
-def test_trees_know_more_than_the_marginal(paper: Dataset, tmp_path: Path) -> None:
-    losses = [log_loss(answers_of(paper, tmp_path / name, name, ITEMS), paper) for name in ("marginal", "trees")]
-    assert losses[1] < losses[0] - 0.01
+def test_trees_know_more_than_the_country_and_that_more_than_the_marginal(paper: Dataset, tmp_path: Path) -> None:
+    names: tuple[BaselineName, ...] = ("marginal", "cell", "trees")
+    losses = [log_loss(answers_of(paper, tmp_path / name, name, ITEMS), paper) for name in names]
+    assert losses[2] < losses[1] < losses[0] - 0.01
 
 
 @needs_lightgbm
@@ -83,13 +84,15 @@ def test_attributes_that_nobody_has_are_no_hindrance(tmp_path: Path) -> None:
 
 
 @needs_lightgbm
-@pytest.mark.parametrize("n", [1, 2, 7])
-def test_a_handful_of_people_bears_no_trees(tmp_path: Path, n: int) -> None:
-    dataset = make_dataset(
-        tmp_path / "d", {"Q1": [2] * n + [1]}, {"H_URBRURAL": [1] * n + [2]}, splits=[TRAIN] * n + [TEST]
-    )
-    given = probabilities_of(dataset, tmp_path / "run", "trees", attributes=("H_URBRURAL",))
-    assert given[101 + n] == pytest.approx([0, 1, 0, 0], abs=0.01)
+@pytest.mark.parametrize("n", [1, 2, 49])
+def test_a_handful_of_people_bears_no_trees_and_the_cell_stands(tmp_path: Path, n: int) -> None:
+    homes = {"B_COUNTRY": [156, 392] * n + [392, 276], "continent": [2] * 2 * n + [2, 3]}
+    ratings, splits = [1, 2] * n + [1, 1], [TRAIN] * 2 * n + [TEST] * 2
+    dataset = make_dataset(tmp_path / "d", {"Q1": ratings}, homes, splits=splits)
+    by_trees = probabilities_of(dataset, tmp_path / "1", "trees", attributes=("B_COUNTRY", "continent"))
+    by_cell = probabilities_of(dataset, tmp_path / "2", "cell")
+    for person, shares in by_cell.items():
+        assert by_trees[person] == pytest.approx(shares, abs=1e-5)
 
 
 @needs_lightgbm
@@ -121,6 +124,21 @@ def test_without_the_library_one_line_says_how_to_get_it(
         build_baseline("trees", examples, tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert set(build_baselines(examples, tmp_path / "runs")) == {"marginal", "cell", "human"}
+
+
+def test_a_library_that_cannot_be_loaded_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        """Finds LightGBM, and then the system lacks OpenMP."""
+
+        def find_spec(self, name: str, path: object, target: object = None) -> None:
+            if name == "lightgbm":
+                raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.delitem(sys.modules, "lightgbm", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    with pytest.raises(ModelError, match=r"cannot be loaded \(libgomp.so.1: .*\); install OpenMP"):
+        load_lightgbm()
+    assert not has_lightgbm()
 
 
 def test_trees_that_would_see_nothing_are_refused() -> None:

@@ -10,6 +10,7 @@ from tests.cli.test_commands import Capture, refusal, run
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.benchmark.probe import build_probe
 from worldvaluesbench.benchmark.spec import parse_spec
+from worldvaluesbench.cli.progress import counting
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +95,19 @@ def test_wrong_calls_exit_with_2(capsys: Capture, paper: Dataset, tmp_path: Path
     assert run("baseline", "cell", paper.folder, "--out", tmp_path / "run", *several) == 2
     assert "expected one grouping" in capsys.readouterr().err
     assert run("baseline", "uniform", paper.folder, "--split", "test", "--out", tmp_path / "run") == 2
+
+
+def test_how_far_work_is_shows_as_a_bar_in_a_terminal_and_else_as_few_lines(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with counting("items fitted") as watch:
+        for n_done in range(1, 201):
+            watch(n_done, 200)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 10
+    assert lines[0].startswith("20 of 200 items fitted, 0 s, ")
+    assert lines[-1] == "200 of 200 items fitted, 0 s"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with counting("items fitted") as watch:
+        watch(3, 4)
+    assert "3 of 4 items fitted" in capsys.readouterr().err

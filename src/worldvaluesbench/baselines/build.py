@@ -16,7 +16,7 @@ from worldvaluesbench.baselines.distributions import (
     with_world_marginals,
     world_distributions,
 )
-from worldvaluesbench.baselines.features import default_attributes, find_features, is_nominal
+from worldvaluesbench.baselines.features import default_attributes, find_features
 from worldvaluesbench.baselines.fits import (
     describe_fit,
     find_fit,
@@ -191,8 +191,7 @@ def _trees(examples: ExampleSet, options: BaselineOptions, watch: Watch | None) 
         return Baseline(fit().probabilities, settings)
     if not find_fit(options.fit, content):
         write_trees(options.fit, fit(), content)
-    nominal = [attribute_id for attribute_id in attributes if is_nominal(attribute_id, dataset.codebook)]
-    return Baseline(read_trees(options.fit, attributes, nominal, dataset).probabilities, settings)
+    return Baseline(read_trees(options.fit, attributes, dataset).probabilities, settings)
 
 
 def _human(examples: ExampleSet, options: BaselineOptions) -> Baseline:

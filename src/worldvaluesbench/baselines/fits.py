@@ -8,8 +8,8 @@ import polars as pl
 
 from worldvaluesbench.baselines.chain import Level
 from worldvaluesbench.baselines.distributions import Distributions, distributions_of
-from worldvaluesbench.baselines.features import Features
-from worldvaluesbench.baselines.trees import Trees
+from worldvaluesbench.baselines.features import Features, is_nominal
+from worldvaluesbench.baselines.trees import Trees, start_levels
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.elicitation.finish import used_versions
 from worldvaluesbench.elicitation.settings import differences
@@ -72,20 +72,23 @@ def read_distributions(folder: Path, levels: Sequence[Level]) -> Distributions:
 
 
 def write_trees(folder: Path, fit: Trees, content: Content) -> None:
-    """Keep trees in a folder of their own."""
+    """Keep trees, and the distributions they begin with, in a folder of their own."""
     models = pl.DataFrame({"item_id": list(fit.models), "model": list(fit.models.values())})
     with new_folder(folder, KIND) as staging:
+        fit.start.table(fit.dataset.codebook).write_parquet(staging / DISTRIBUTIONS, compression="zstd")
         models.write_parquet(staging / MODELS, compression="zstd")
         fit.features.table().write_parquet(staging / LEVELS, compression="zstd")
         write_manifest(staging, KIND, {**content, "versions": used_versions()})
 
 
-def read_trees(folder: Path, attribute_ids: Sequence[str], nominal: Sequence[str], dataset: Dataset) -> Trees:
-    """Trees that were kept, to answer for people of this dataset; `nominal` are the attributes that are names."""
+def read_trees(folder: Path, attribute_ids: Sequence[str], dataset: Dataset) -> Trees:
+    """Trees that were kept, which see these attributes, to answer for people of this dataset."""
+    nominal = [attribute_id for attribute_id in attribute_ids if is_nominal(attribute_id, dataset.codebook)]
     known = pl.read_parquet(folder / LEVELS, glob=False)
     levels = {name: tuple(known.filter(attribute_id=name)["code"].to_list()) for name in nominal}
+    start = read_distributions(folder, start_levels(dataset, attribute_ids))
     models = pl.read_parquet(folder / MODELS, glob=False)
-    return Trees(Features(tuple(attribute_ids), levels), dict(models.rows()), dataset)
+    return Trees(start, Features(tuple(attribute_ids), levels), dict(models.rows()), dataset)
 
 
 def _compared(content: Content) -> dict[str, Any]:

@@ -50,11 +50,12 @@ ALL = "all"
 @click.option("--threads", type=click.IntRange(min=1), help="Items that trees fits at a time. Default: one a core.")
 @options.force
 def baseline(name: str, data: Path, out: Path, force: bool, **given: Any) -> None:
-    """Make a run of answers that people give, not models: wvb score takes it as any other.
+    """Make a baseline of people, as a run that is scored like any other.
 
-    NAME is marginal, everybody's distribution; cell, that of the person's group; trees, boosted trees on all that is
-    known of the person (worldvaluesbench[baselines]); human, the response of another person of the same group; or all.
-    They are fitted on the train split and refuse to answer for its people.
+    NAME is marginal: everybody's distribution; cell: that of the person's group; trees: what boosted trees tell from
+    all that is known of the person (worldvaluesbench[baselines]); human: the response of another person of the same
+    group; or all of them. They are made from the train split (human: from train and valid) and refuse to answer for
+    people that they are made from.
     """
     dataset = load_dataset(data)
     chosen = options_of(given, dataset.codebook)
