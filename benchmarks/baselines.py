@@ -88,13 +88,13 @@ def log_losses(runs: Path, dataset: Dataset) -> dict[str, float]:
 
 
 def log_loss(path: Path, dataset: Dataset) -> float:
+    answers = pl.read_parquet(path, columns=["item_id", "respondent_id", "probabilities"])
     losses = []
-    for item in dataset.codebook.items:
-        answers = pl.scan_parquet(path).filter(pl.col("item_id") == item.item_id)
-        table = answers.select("respondent_id", "probabilities").collect()
+    for part in answers.partition_by("item_id", maintain_order=True):
+        item = dataset.codebook.item(part["item_id"][0])
         humans = dataset.responses([item.item_id])
-        points = table.join(humans, on="respondent_id", maintain_order="left")[item.item_id].to_numpy() - item.scale.low
-        shares = table["probabilities"].explode().to_numpy().reshape(-1, item.scale.n_points)
+        points = part.join(humans, on="respondent_id", maintain_order="left")[item.item_id].to_numpy() - item.scale.low
+        shares = part["probabilities"].explode(empty_as_null=False).to_numpy().reshape(-1, item.scale.n_points)
         losses.append(-np.log(np.maximum(shares[np.arange(points.size), points], 1e-9)))
     return float(np.concatenate(losses).mean())
 

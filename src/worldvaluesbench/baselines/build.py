@@ -101,7 +101,7 @@ def build_baselines(
     `trees` is left out where its library is absent. Each takes of the options what it has a use for, and keeps its
     fit in a folder of its name under theirs.
 
-    Raises as `build_baseline` does, before anything is made.
+    Raises as `build_baseline` does; what can be known before long work before anything is made.
     """
     chosen = options or BaselineOptions()
     if chosen.called is not None:
