@@ -1,4 +1,4 @@
-"""How long a command takes as a whole process, and how much memory it needs."""
+"""How long a command takes as a whole process, on how many cores, and how much memory it needs."""
 
 import os
 import subprocess
@@ -10,15 +10,16 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Median wall-clock seconds of several runs, and the largest peak memory among them in GB (0: not measured)."""
+    """Medians of several runs: wall-clock and processor seconds; the largest peak memory in GB (0: not measured)."""
 
     seconds: float
     peak_gb: float
+    cpu_seconds: float = 0.0
 
 
 def time_command(command: Sequence[str], *, n_runs: int, before: Callable[[], None] = lambda: None) -> Timing:
     """Run a command several times, calling `before` ahead of each; stop where it fails."""
-    seconds, peaks = [], []
+    seconds, peaks, cpu = [], [], []
     for _ in range(n_runs):
         before()
         start = time.perf_counter()
@@ -29,4 +30,5 @@ def time_command(command: Sequence[str], *, n_runs: int, before: Callable[[], No
         if process.returncode:
             raise SystemExit(f"failed with {process.returncode}: {' '.join(command)}")
         peaks.append(usage.ru_maxrss / 1e6)
-    return Timing(median(seconds), max(peaks))
+        cpu.append(usage.ru_utime + usage.ru_stime)
+    return Timing(median(seconds), max(peaks), median(cpu))

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "worldvaluesbench"
 
 ORDER = [
     "version", "errors", "folder", "scale", "distribution", "estimate",
-    "survey", "benchmark", "elicitation", "scoring", "reporting", "pipeline", "demo", "cli",
+    "survey", "benchmark", "elicitation", "baselines", "scoring", "reporting", "pipeline", "demo", "cli",
 ]  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from worldvaluesbench.version import __version__
 
 if TYPE_CHECKING:
+    from worldvaluesbench.baselines.build import build_baseline, build_baselines
+    from worldvaluesbench.baselines.options import BaselineOptions
     from worldvaluesbench.benchmark.build import build_dataset
     from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
     from worldvaluesbench.benchmark.edition import Edition, load_edition
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answers",
     "Attribute",
+    "BaselineOptions",
     "BatchFiles",
     "BatchImport",
     "BatchLimits",
@@ -124,6 +127,8 @@ __all__ = [
     "ask",
     "ask_model",
     "begin_run",
+    "build_baseline",
+    "build_baselines",
     "build_dataset",
     "build_plan",
     "build_probe",
@@ -171,6 +176,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "baselines.build": ("build_baseline", "build_baselines"),
+    "baselines.options": ("BaselineOptions",),
     "benchmark.build": ("build_dataset",),
     "benchmark.dataset": ("Dataset", "load_dataset"),
     "benchmark.edition": ("Edition", "load_edition"),

@@ -9,11 +9,11 @@ import pytest
 
 from tests.scoring.people import ALL, make_dataset, write_answers
 from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark.weights import WeightName
 from worldvaluesbench.errors import AnswersError, DatasetError
 from worldvaluesbench.scoring.answers import Answers, read_answers
 from worldvaluesbench.scoring.reference import Reference, Whom, respondents_reference, world_reference
 from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.weights import WeightName
 
 W, S = [1.0, 2.0, 3.0, 2.0], [0.5, 1.0, 0.5, 2.0]
 
@@ -74,9 +74,7 @@ def test_missing_and_zero_weights_are_an_error_that_counts_them(
     tmp_path: Path, three_answers: Answers, bad: float | None
 ) -> None:
     dataset = make_dataset(tmp_path / "d", {"Q1": [1, 2, 4, 4]}, weights={"W_WEIGHT": [1.0, bad, bad, bad]})
-    with pytest.raises(
-        DatasetError, match="2 of 3 respondents who are compared have a missing or zero weight W_WEIGHT"
-    ):
+    with pytest.raises(DatasetError, match="2 of 3 respondents who are used have a missing or zero weight W_WEIGHT"):
         row_of(three_answers, respondents_reference(dataset, weight="W_WEIGHT"))
 
 

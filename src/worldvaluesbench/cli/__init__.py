@@ -30,6 +30,7 @@ COMMANDS = {
     "ask": "ask",
     "batch": "batch",
     "import-answers": "batch",
+    "baseline": "baseline",
     "score": "scoring",
     "compare": "comparing",
     "figures": "reporting",

@@ -47,7 +47,7 @@ def _together(*decorators: Callable[[Command], Command]) -> Callable[[Command], 
     return decorate
 
 
-items_option = click.option("--items", help="Ask these items alone, separated by commas: Q1,Q57.")
+items_option = click.option("--items", help="Ask these items alone, separated by commas: Q1,Q57. Default: all.")
 
 what_to_ask = _together(
     click.option("--probe", type=options.PATH, help="Ask the examples of a probe folder (wvb probe)."),
@@ -141,11 +141,11 @@ def examples_of(given: Given, dataset: Dataset) -> ExampleSet:
 
 
 def item_ids_of(given: Given, codebook: Codebook) -> list[str] | None:
-    """The items of `--items`; None where it is not given.
+    """The items of `--items`; None where it is not given, or `all`.
 
     Raises CodebookError for an unknown item.
     """
-    if given["items"] is None:
+    if given["items"] is None or given["items"].strip() == "all":
         return None
     return [codebook.item(name.strip()).item_id for name in given["items"].split(",") if name.strip()]
 

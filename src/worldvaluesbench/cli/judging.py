@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 import click
 
 from worldvaluesbench.benchmark.dataset import load_dataset
+from worldvaluesbench.benchmark.weights import WEIGHTS
 from worldvaluesbench.cli import options
 from worldvaluesbench.estimate import METHODS, Resampling
 from worldvaluesbench.scoring.how import MIN_N, How
 from worldvaluesbench.scoring.reference import WHOM, Reference, respondents_reference, world_reference
 from worldvaluesbench.scoring.runs import is_finished, is_run
-from worldvaluesbench.scoring.weights import WEIGHTS
 from worldvaluesbench.survey.attributes import parse_groupings
 from worldvaluesbench.survey.codebook import Codebook
 

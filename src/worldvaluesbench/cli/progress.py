@@ -1,6 +1,7 @@
 """How far a run is, on standard error: a bar in a terminal, a line now and then elsewhere."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -60,6 +61,46 @@ class _Lines:
             return
         self._share, self._seconds = share, progress.seconds
         print(describe(progress), file=sys.stderr, flush=True)
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """What to tell how many of how many are done: it shows so on standard error until the block ends.
+
+    `what` is said of them: `items fitted`.
+    """
+    steps = _Steps(what)
+    if not sys.stderr.isatty():
+        yield steps.write
+        return
+    console = Console(stderr=True, highlight=False)
+    with Bar(BarColumn(bar_width=24), TextColumn("{task.description}", markup=False), console=console) as bar:
+        task = bar.add_task(what, total=None, visible=False)
+        yield lambda n_done, n: bar.update(
+            task, description=steps.describe(n_done, n), completed=n_done, total=n, visible=True
+        )
+
+
+class _Steps:
+    """Steps of one piece of work: how long they take, and as plain lines, few of them."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._start = time.monotonic()
+        self._share = 0.0
+        self._seconds = 0.0
+
+    def describe(self, n_done: int, n: int) -> str:
+        seconds = time.monotonic() - self._start
+        left = f", {duration(seconds / n_done * (n - n_done))} left" if 0 < n_done < n else ""
+        return f"{n_done:,} of {n:,} {self._what}, {duration(seconds)}{left}"
+
+    def write(self, n_done: int, n: int) -> None:
+        share, seconds = n_done / n, time.monotonic() - self._start
+        if n_done < n and share < self._share + EVERY_SHARE and seconds < self._seconds + EVERY_SECONDS:
+            return
+        self._share, self._seconds = share, seconds
+        print(self.describe(n_done, n), file=sys.stderr, flush=True)
 
 
 def describe(progress: Progress) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from worldvaluesbench.benchmark.dataset import load_dataset
+from worldvaluesbench.benchmark.weights import check_weights, read_weights
 from worldvaluesbench.cli import options
 from worldvaluesbench.cli import show as terminal
 from worldvaluesbench.cli.comparing import comparison_of
@@ -18,7 +19,6 @@ from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE, find_groups
 from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.weights import check_weights, read_weights
 from worldvaluesbench.survey.attributes import parse_groupings
 from worldvaluesbench.survey.codebook import Item, load_codebook
 from worldvaluesbench.survey.marginals import load_marginals

@@ -16,7 +16,7 @@ from worldvaluesbench.elicitation.received import Received
 from worldvaluesbench.elicitation.run import ANSWERS, PLANNED, RUN, Run, write_whole
 from worldvaluesbench.folder import MANIFEST, file_facts, manifest_of, read_manifest
 
-_LIBRARIES = ("polars", "openai", "aiohttp", "torch", "transformers")
+_LIBRARIES = ("polars", "openai", "aiohttp", "torch", "transformers", "lightgbm")
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def finish_run(run: Run, received: Received, spending: Spending, seconds: float 
         "price_out": budget.price_out,
         "last_session_seconds": None if seconds is None else round(seconds, 3),
         "order_disagreement": _order_disagreement(run),
-        "versions": _versions(),
+        "versions": used_versions(),
     }
     files = {name: file_facts(run.folder / name) for name in (RUN, *PLANNED, JOURNAL, ANSWERS)}
     write_whole(run.folder / MANIFEST, manifest_of("run", content) | {"files": files})
@@ -105,6 +105,7 @@ def _order_disagreement(run: Run) -> list[dict[str, Any]] | None:
     return order_disagreement(pl.read_parquet(run.folder / ANSWERS)).to_dicts()
 
 
-def _versions() -> dict[str, str]:
+def used_versions() -> dict[str, str]:
+    """The versions of Python and of the libraries that were used to answer, for a manifest."""
     used = {name: version(name) for name in _LIBRARIES if name in sys.modules}
     return {"python": platform.python_version(), **used}

@@ -11,21 +11,11 @@ from typing import Any, Protocol
 import polars as pl
 
 from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.plan import EXAMPLES
-from worldvaluesbench.elicitation.run import ANSWERS, RUN
+from worldvaluesbench.elicitation.run import ANSWERS
+from worldvaluesbench.elicitation.unasked import RUN_KIND, describe_unasked, examples_of, write_unasked_run
 from worldvaluesbench.errors import RunError
-from worldvaluesbench.folder import (
-    check_destination,
-    file_facts,
-    manifest_of,
-    new_folder,
-    read_manifest,
-    write_json,
-    write_manifest,
-)
+from worldvaluesbench.folder import check_destination
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
-
-RUN_KIND = "run"
 
 SPACES = " \t\n\r\v\f"
 """What may stand around an answer: ASCII blanks only, as the published scorer reads them."""
@@ -86,14 +76,8 @@ def import_answers(
     table = answers_table(answers.frame, codebook)
     unknown = None if dataset is None else _n_unknown(answers, dataset)
     content = _description(answers, called, table, dataset) | {"n_rows_of_unknown_respondents": unknown}
-    with new_folder(folder, RUN_KIND, force=force) as staging:
-        _examples(table).write_parquet(staging / EXAMPLES, compression="zstd")
-        files = {EXAMPLES: file_facts(staging / EXAMPLES)}
-        write_json(staging / RUN, manifest_of(RUN_KIND, content) | {"files": files})
-        table.write_parquet(staging / ANSWERS, compression="zstd")
-        counts = {"n_answers": table["rating"].count(), "unparsed": _unparsed_counts(table)}
-        write_manifest(staging, RUN_KIND, content | counts)
-    return read_manifest(folder, RUN_KIND)
+    counts = {"n_answers": table["rating"].count(), "unparsed": _unparsed_counts(table)}
+    return write_unasked_run(folder, content, table, counts=counts, force=force)
 
 
 def answers_table(frame: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
@@ -153,31 +137,13 @@ def _ends(item_ids: pl.Series, codebook: Codebook) -> tuple[pl.Series, pl.Series
     return low, high
 
 
-def _examples(table: pl.DataFrame) -> pl.DataFrame:
-    """Each distinct item and respondent of the file, in the order they are met; of no request."""
-    return (
-        table.select("item_id", "respondent_id", "order")
-        .drop_nulls()
-        .unique(maintain_order=True)
-        .with_columns(request=pl.lit(None, dtype=pl.UInt32), sample=pl.lit(None, dtype=pl.Int16))
-    )
-
-
 def _description(answers: AnswersFile, name: str, table: pl.DataFrame, dataset: Dataset | None) -> dict[str, Any]:
     source = {"name": answers.file_name, "size": answers.size, "sha256": answers.sha256}
-    n_examples = _examples(table).height
-    return {
-        "name": name,
-        "settings": None,
-        "model": {"backend": "imported", "model": name},
-        "imported": source | {"n_rows": table.height, "answers_are_in": ANSWERS},
-        "examples": {"source": "imported", "file": source, "n": n_examples},
-        "dataset": None if dataset is None else dataset.receipt,
-        "is_invented": dataset is not None and dataset.is_invented,
-        "n_examples": n_examples,
-        "n_requests": 0,
-        "n_completions": 0,
-    }
+    n_examples = examples_of(table).height
+    model = {"backend": "imported", "model": name}
+    examples = {"source": "imported", "file": source, "n": n_examples}
+    imported = source | {"n_rows": table.height, "answers_are_in": ANSWERS}
+    return describe_unasked(name, model, examples, n_examples, dataset) | {"imported": imported}
 
 
 def _n_unknown(answers: AnswersFile, dataset: Dataset) -> int:

@@ -128,7 +128,10 @@ def open_run(folder: Path | str) -> Run:
         if not path.is_file() or file_facts(path) != facts:
             raise RunError(f"{path}: is absent or was changed since the run was begun; begin the run again elsewhere.")
     if description["settings"] is None:
-        raise RunError(f"{folder}: holds answers that were imported; there are no requests to ask or to go on with.")
+        raise RunError(
+            f"{folder}: holds answers that a baseline made or that were imported; there are no requests to ask or to "
+            f"go on with."
+        )
     settings = settings_of(folder / RUN, description["settings"])
     return Run(folder, description, settings, load_codebook())
 

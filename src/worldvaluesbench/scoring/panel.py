@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from worldvaluesbench.benchmark.weights import check_weights
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.scale import MAX_POINTS
 from worldvaluesbench.scoring.askings import Ints, Mask, is_first, number_people
@@ -18,7 +19,6 @@ from worldvaluesbench.scoring.reasons import OUTCOMES, VALID
 from worldvaluesbench.scoring.reference import Humans, Reference
 from worldvaluesbench.scoring.rows import Rows
 from worldvaluesbench.scoring.sides import Side, find_sides
-from worldvaluesbench.scoring.weights import check_weights
 
 REFUSALS = (-1, -2)
 """The missing reasons of a response that are a refusal to answer: don't know, and no answer."""

@@ -9,10 +9,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark.weights import WEIGHTS, WeightName, read_weights
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.errors import AnswersError, DatasetError
 from worldvaluesbench.scale import MAX_POINTS
-from worldvaluesbench.scoring.weights import WEIGHTS, WeightName, read_weights
 from worldvaluesbench.survey.codebook import Codebook, Item, load_codebook
 from worldvaluesbench.survey.marginals import N_INTERVIEWS, load_marginals
 

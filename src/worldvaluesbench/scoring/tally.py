@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from worldvaluesbench.benchmark.weights import effective_n
 from worldvaluesbench.distribution import Array, shares_of, wasserstein
 from worldvaluesbench.scale import MAX_POINTS
 from worldvaluesbench.scoring.askings import Ints
 from worldvaluesbench.scoring.panel import Entries, Panel, cells_of, count_cells, count_entries
-from worldvaluesbench.scoring.weights import effective_n
 
 Counts = Ints | Array
 """Whole numbers, or sums of weights."""

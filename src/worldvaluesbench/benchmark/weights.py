@@ -1,4 +1,4 @@
-"""Survey weights: how many people each respondent stands for. Chosen once, they reach every number of a score."""
+"""Survey weights: how many people each respondent stands for."""
 
 from typing import Literal, get_args
 
@@ -32,12 +32,12 @@ def read_weights(dataset: Dataset, name: WeightName) -> Array | None:
 
 
 def check_weights(weights: Array, name: WeightName, what: str) -> None:
-    """Raise DatasetError where any of these weights, those of people who are compared, is missing, zero or negative."""
+    """Raise DatasetError where any of these weights, those of people who are used, is missing, zero or negative."""
     bad = ~(np.isfinite(weights) & (weights > 0))
     if bad.any():
         raise DatasetError(
-            f"{what}: {np.count_nonzero(bad):,} of {weights.size:,} respondents who are compared have a missing or "
-            f"zero weight {name}; score without weights, or with a file that has them."
+            f"{what}: {np.count_nonzero(bad):,} of {weights.size:,} respondents who are used have a missing or zero "
+            f"weight {name}; go without weights, or build from a file that has them."
         )
 
 

@@ -1,0 +1,36 @@
+"""Survey weights: read by name, refused where they are missing."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.scoring.people import make_dataset
+from worldvaluesbench.benchmark.weights import WEIGHTS, check_weights, read_weights
+from worldvaluesbench.errors import DatasetError
+
+
+def test_weights_are_read_by_name_and_both_are_multiplied(tmp_path: Path) -> None:
+    given: dict[str, list[float | None]] = {"W_WEIGHT": [0.5, 2.0, None], "S018": [3.0, 0.25, 1.0]}
+    dataset = make_dataset(tmp_path / "d", {"Q1": [1, 2, 3]}, weights=given)
+    assert read_weights(dataset, "none") is None
+    expected = {"W_WEIGHT": [0.5, 2.0, np.nan], "S018": [3.0, 0.25, 1.0], "product": [1.5, 0.5, np.nan]}
+    assert set(WEIGHTS) == {"none", *expected}
+    for name, weights in expected.items():
+        known: Any = name
+        np.testing.assert_array_equal(read_weights(dataset, known), weights)
+
+
+def test_an_unknown_weight_is_refused(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", {"Q1": [1]})
+    unknown: Any = "PWGHT"
+    with pytest.raises(DatasetError, match=r"There is no weight 'PWGHT'; there are none, W_WEIGHT, S018, product\."):
+        read_weights(dataset, unknown)
+
+
+@pytest.mark.parametrize("bad", [np.nan, 0.0, -1.0, np.inf])
+def test_a_weight_that_says_nothing_is_counted_and_refused(bad: float) -> None:
+    check_weights(np.array([1.0, 2.0]), "S018", "here")
+    with pytest.raises(DatasetError, match="here: 1 of 2 respondents who are used have a missing or zero weight S018"):
+        check_weights(np.array([1.0, bad]), "S018", "here")
