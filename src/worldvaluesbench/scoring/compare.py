@@ -16,7 +16,7 @@ from worldvaluesbench.scoring.comparison import DRAWS, Comparison
 from worldvaluesbench.scoring.contrasts import contrast
 from worldvaluesbench.scoring.diagnostics import diagnose
 from worldvaluesbench.scoring.draws import draw_groups
-from worldvaluesbench.scoring.groups import find_groups
+from worldvaluesbench.scoring.groups import scored_groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.kinds import Sort, sort_of
 from worldvaluesbench.scoring.panel import Panel, common_panels
@@ -61,7 +61,7 @@ def _compare(
     groupings = [Grouping(tuple(name.split("*"))) for name in scores.groupings]
     strata = next((source.strata for source in sources if source.strata is not None), None)
     parts: dict[str, list[pl.DataFrame]] = {DRAWS: []}
-    for groups in find_groups(reference, groupings, len(items_of(scores.answers, reference))):
+    for groups in scored_groups(reference, groupings, len(items_of(scores.answers, reference))):
         parts[DRAWS].append(draw_groups(list(sorts), panels, groups, strata, how.resampling, how.min_n))
         for name, table in diagnose(sources, groups, how):
             parts.setdefault(name, []).append(table)

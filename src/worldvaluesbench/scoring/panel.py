@@ -163,6 +163,7 @@ def with_refusals(panel: Panel) -> Panel:
         n_points=panel.n_points + 1,
         humans=_joined(humans),
         answers=_joined(answers),
+        marginals=None if panel.marginals is None else np.pad(panel.marginals, ((0, 0), (0, 1))),
         world=None,
         has_refusals=True,
     )

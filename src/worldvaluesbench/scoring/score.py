@@ -18,7 +18,7 @@ from worldvaluesbench.errors import AnswersError, RunError
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.baselines import BASELINES
 from worldvaluesbench.scoring.cells import Source, score_groups
-from worldvaluesbench.scoring.groups import find_groups
+from worldvaluesbench.scoring.groups import find_groups, scored_groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.panel import build_panel
 from worldvaluesbench.scoring.reasons import OUTCOMES
@@ -71,7 +71,7 @@ def score_sources(
 ) -> Scores:
     """Score sources that are open already; see `score_answers`."""
     items = items_of(answers, reference)
-    all_groups = find_groups(reference, groupings, len(items))
+    all_groups = scored_groups(reference, groupings, len(items))
     parts: dict[str, list[pl.DataFrame]] = {}
     counts = []
     for source in sources:
@@ -94,8 +94,12 @@ def open_sources(
 ) -> Iterator[Source]:
     """Sort the rows of each source and hold them against the humans, one source after the other.
 
-    Raises DatasetError where somebody who is compared has no survey weight.
+    Raises DatasetError where somebody who is compared has no survey weight; AnswersError for strata of the world.
     """
+    if how.strata is not None and reference.dataset is None:
+        raise AnswersError(
+            f"Strata by {how.strata.name} need respondents, and the world marginals have none: score with --data instead."
+        )
     items = items_of(answers, reference)
     humans = read_humans(reference, items)
     if humans.respondent_ids is None:
