@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from tests.scoring.people import make_dataset, write_answers
+from tests.scoring.run_folders import Row, make_run
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.estimate import METHODS, Method, Resampling
 from worldvaluesbench.scoring.answers import read_answers
@@ -64,3 +65,14 @@ def test_two_resamples_with_items_of_one_person_make_no_noise(
         for table in scores.tables.values():
             floats = table.select(pl.selectors.float())
             assert not floats.select(pl.any_horizontal(pl.all().is_nan().any())).item()
+
+
+def test_several_samples_for_one_person_are_no_more_people(tmp_path: Path) -> None:
+    """Of two people each has five samples: ten answers, and still a cell of two."""
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 3, 4] * 5})
+    rows = [Row("Q1", key, 1, sample=sample) for key in (101, 102) for sample in range(5)]
+    answers = read_answers(make_run(tmp_path / "run", rows, dataset))
+    row = score_answers([answers], respondents_reference(dataset, "all")).table.row(0, named=True)
+    assert (row["n_responses"], row["n_answers"], row["n_examples"]) == (20, 10, 2)
+    assert row["is_too_small"]
+    assert row["distance"] is None

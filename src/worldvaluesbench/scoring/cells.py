@@ -1,7 +1,7 @@
 """The scores of one source by the groups of one grouping, as tables: a row for each cell, a row for each group."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -26,7 +26,7 @@ from worldvaluesbench.scoring.groups import Groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.intervals import Intervals, find_intervals
 from worldvaluesbench.scoring.noise import harmonic_n, noise_floor
-from worldvaluesbench.scoring.panel import Panel, with_refusals
+from worldvaluesbench.scoring.panel import Panel, build_panel, with_refusals
 from worldvaluesbench.scoring.persons import no_person_tables, person_tables
 from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import Humans, Reference
@@ -63,7 +63,7 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
     tally = tally_panel(source.panel, groups.member, len(groups.labels), as_published=as_published)
     # the published scorer knows no cell that is too small
     least = 0 if as_published else how.min_n
-    is_shown = np.asarray((tally.n_responses >= least) & (tally.n_answers >= least))
+    is_shown = np.asarray((tally.n_responses >= least) & (tally.n_examples >= least))
     intervals = None
     if how.resampling is not None and not as_published:
         panel = with_refusals(source.panel) if how.has_refusals else source.panel
@@ -74,7 +74,8 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
     scores = counted.hstack(_frame(values, is_shown)).filter(is_row)
     sets = {} if intervals is None else intervals.sets
     level = LEVEL if how.resampling is None else how.resampling.level
-    persons, persons_summary = _persons(source, groups, level, is_shown, is_row)
+    panel = _default_panel(source) if as_published else source.panel
+    persons, persons_summary = _persons(replace(source, panel=panel), groups, level, is_shown, is_row)
     place, shares = distributions_of(
         tally, is_shown & is_row.to_numpy().reshape(is_shown.shape), source.humans.low, level
     )
@@ -139,6 +140,11 @@ def _others(tally: Tally, intervals: Intervals | None) -> dict[str, Array]:
             low, high = intervals.cells.others[name]
         found |= {name: values, f"{name}_low": low, f"{name}_high": high}
     return found
+
+
+def _default_panel(source: Source) -> Panel:
+    """The panel of the answers that count: what is off the scale, or stands twice, is no person's answer."""
+    return build_panel(source.rows, source.humans, source.reference, source.answers.frame["respondent_id"])
 
 
 def _persons(
