@@ -4,10 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from worldvaluesbench.distribution import Array
-from worldvaluesbench.scoring.panel import Entries, Panel
-
-_NONE = np.empty(0, dtype=np.int64)
-NOBODY = Entries(_NONE, _NONE, _NONE)
+from worldvaluesbench.scoring.panel import NOBODY, Entries, Panel
 
 Points = NDArray[np.int64]
 

@@ -8,7 +8,7 @@ import pytest
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.estimate import METHODS, Method, Resampling
+from worldvaluesbench.estimate import METHODS, Method, Resampling, Side
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.compare import compare_answers
 from worldvaluesbench.scoring.how import How
@@ -76,3 +76,28 @@ def test_several_samples_for_one_person_are_no_more_people(tmp_path: Path) -> No
     assert (row["n_responses"], row["n_answers"], row["n_examples"]) == (20, 10, 2)
     assert row["is_too_small"]
     assert row["distance"] is None
+
+
+@pytest.mark.parametrize("side", ["both", "reference"])
+def test_who_is_alone_in_a_cell_does_not_say_how_sure_one_can_be(tmp_path: Path, side: Side) -> None:
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 3, 4, 4]}, {"H_URBRURAL": [1, 1, 1, 1, 2]})
+    answers = read_answers(write_answers(tmp_path / "model.tsv", [("Q1", 101 + k, 1) for k in range(5)]))
+    how = How(min_n=1, resampling=Resampling(n=40, side=side))
+    tables = score_answers([answers], respondents_reference(dataset), groupings=HOMES, how=how).tables
+    alone = tables["scores"].filter(group="Rural").row(0, named=True)
+    assert (alone["n_responses"], alone["distance"]) == (1, 1)
+    for column in ("low", "high", "corrected", "noise_floor"):
+        assert alone[column] is None
+    others = tables["distances"].filter(group="Rural").row(0, named=True)
+    assert (others["total_variation"], others["total_variation_low"]) == (1, None)
+    several = tables["scores"].filter(group="Urban").row(0, named=True)
+    assert several["low"] < several["high"]
+
+
+def test_who_is_alone_in_a_stratum_is_in_every_draw(tmp_path: Path) -> None:
+    """The one of the country said 4 and was said to say 1: each draw has that distance of 3/3 once in five."""
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 1, 1, 1, 4]}, {"H_URBRURAL": [1, 1, 1, 1, 2]})
+    answers = read_answers(write_answers(tmp_path / "model.tsv", [("Q1", 101 + k, 1) for k in range(5)]))
+    how = How(min_n=1, resampling=Resampling(n=40, method="percentile"), strata=HOMES[0])
+    row = score_answers([answers], respondents_reference(dataset), how=how).table.row(0, named=True)
+    assert (row["low"], row["distance"], row["high"]) == pytest.approx((0.2, 0.2, 0.2))

@@ -36,6 +36,15 @@ class Cells:
     corrected: Array
     others: Mapping[str, tuple[Array, Array]]
 
+    def where(self, is_sure: Mask) -> "Cells":
+        """Those of these cells alone, shape (groups, items); NaN elsewhere."""
+        low, high, corrected = (np.where(is_sure, part, np.nan) for part in (self.low, self.high, self.corrected))
+        others = {
+            name: (np.where(is_sure, ends[0], np.nan), np.where(is_sure, ends[1], np.nan))
+            for name, ends in self.others.items()
+        }
+        return Cells(low, high, corrected, others)
+
 
 @dataclass(frozen=True)
 class Intervals:

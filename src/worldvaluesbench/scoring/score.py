@@ -47,7 +47,7 @@ def score_answers(
 ) -> Scores:
     """Score files of answers and runs against the humans of a reference: pooled, and for every group of every grouping.
 
-    As published there are no intervals, no bounds and no refusal category: the published scorer knows none.
+    As published there are no intervals and no refusal category: the published scorer knows none.
 
     Raises AnswersError where two share a name, one names no known item, or the world is to be grouped; RunError where
     a run was made from another dataset than that of the reference; DatasetError where somebody compared has no weight.
@@ -98,7 +98,8 @@ def open_sources(
     """
     if how.strata is not None and reference.dataset is None:
         raise AnswersError(
-            f"Strata by {how.strata.name} need respondents, and the world marginals have none: score with --data instead."
+            f"Strata by {how.strata.name} need respondents, and the world marginals have none: score with --data "
+            f"instead."
         )
     items = items_of(answers, reference)
     humans = read_humans(reference, items)
