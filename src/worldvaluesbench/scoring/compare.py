@@ -79,7 +79,7 @@ def _receipt(scores: Scores, sorts: Mapping[str, Sort], source: Source, panel: P
     """How a comparison was made."""
     return {
         **receipt_of(scores),
-        "sorts": {name: {"kind": sort.kind, "family": sort.family} for name, sort in sorts.items()},
+        "sorts": {name: sort.describe() for name, sort in sorts.items()},
         "n_common": panel.examples.size,
         "examples_sha256": _hash_examples(source, panel),
     }
