@@ -36,9 +36,12 @@ def compare_answers(
 ) -> Comparison:
     """Compare files of answers and runs with one another against the humans of a reference.
 
-    Raises what `score_answers` does, and AnswersError where no example is answered by all of them.
+    Raises what `score_answers` does, and AnswersError where no example is answered by all of them, or refusals are to
+    be a category: what is compared is what all of them answer.
     """
     how = How() if how is None else how
+    if how.has_refusals:
+        raise AnswersError("Sources are compared over what all of them answer; score them to count refusals.")
     how = replace(how, resampling=how.resampling or Resampling())
     check_sources(answers, reference)
     sources = list(open_sources(answers, reference, how))

@@ -74,8 +74,9 @@ class Panel:
     respond themselves, and those of these examples that nothing could be read for. `beyond`: as published, for entries
     of answers off the scale, by how many points they lie beyond its end. `marginals`, shape (items, 10), stand for the
     humans where there are no persons; `world`, of the same shape, is a baseline where there are. `n_people`: how many
-    persons places run over. `is_paired`: the humans are those of `examples`. `is_stated`: all answers are
-    distributions. `has_refusals`: scales have one point more, for refusals (`with_refusals`).
+    persons places run over; those from `n_known` on (None: nobody) have no id, and so are nobody of another panel.
+    `is_paired`: the humans are those of `examples`. `is_stated`: all answers are distributions. `has_refusals`: scales
+    have one point more, for refusals (`with_refusals`).
     """
 
     n_points: Ints
@@ -90,6 +91,7 @@ class Panel:
     beyond: Entries | None = None
     marginals: Ints | None = None
     world: Ints | None = None
+    n_known: int | None = None
     is_paired: bool = True
     is_stated: bool = False
     has_refusals: bool = False
@@ -123,6 +125,7 @@ def build_panel(
         missing_for_refusers=missing_for_refusers,
         marginals=humans.marginals,
         world=None if humans.marginals is not None else humans.world,
+        n_known=None if humans.known_ids is None else humans.known_ids.len(),
         is_paired=reference.whom == "probe",
         is_stated=rows.askings is not None and bool(rows.askings.is_spread[rows.is_valid].all()),
     )
@@ -135,25 +138,43 @@ def build_panel(
 
 
 def common_panels(panels: Sequence[Panel]) -> list[Panel]:
-    """The panels with those examples alone that all of them have an answer to; they must be of the same people."""
+    """The panels with those examples alone that all of them have an answer to; they must be of the same people.
+
+    Where the humans are not those answered for, they are those that all panels have: people of the same splits.
+    """
     n_people = max(panel.n_people for panel in panels)
-    common = _keys(panels[0].examples, n_people)
-    for panel in panels[1:]:
-        common = np.intersect1d(common, _keys(panel.examples, n_people))
-    return [_restrict(panel, np.unique(common), n_people) for panel in panels]
+    examples = _common([panel.examples for panel in panels], n_people)
+    n_known = min(n_people if panel.n_known is None else panel.n_known for panel in panels)
+    examples = examples[examples % n_people < n_known]
+    humans = None
+    if panels[0].marginals is None and not panels[0].is_paired:
+        humans = _common([panel.humans for panel in panels], n_people)
+    return [_restrict(panel, examples, humans, n_people) for panel in panels]
 
 
-def _restrict(panel: Panel, keys: Ints, n_people: int) -> Panel:
-    def keep(entries: Entries) -> Entries:
+def _common(sides: Sequence[Entries], n_people: int) -> NDArray[np.int64]:
+    """The keys that all of these have."""
+    common = np.unique(_keys(sides[0], n_people))
+    for entries in sides[1:]:
+        keys = _keys(entries, n_people)
+        common = common if np.array_equal(common, keys) else np.intersect1d(common, keys)
+    return common
+
+
+def _restrict(panel: Panel, examples: NDArray[np.int64], humans: NDArray[np.int64] | None, n_people: int) -> Panel:
+    """The panel with these examples, and these humans (None: those of the examples, or as they are), by their keys."""
+
+    def keep(entries: Entries, keys: NDArray[np.int64]) -> Entries:
         return entries.select(np.isin(_keys(entries, n_people), keys))
 
-    examples = keep(panel.examples)
+    kept = keep(panel.examples, examples)
+    side = panel.humans if humans is None else keep(panel.humans, humans)
     return replace(
         panel,
-        humans=examples if panel.humans is panel.examples else panel.humans,
-        answers=keep(panel.answers),
-        examples=examples,
-        missing=keep(panel.missing),
+        humans=kept if panel.humans is panel.examples else side,
+        answers=keep(panel.answers, examples),
+        examples=kept,
+        missing=keep(panel.missing, examples),
         n_people=n_people,
     )
 

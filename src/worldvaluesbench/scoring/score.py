@@ -47,12 +47,15 @@ def score_answers(
 ) -> Scores:
     """Score files of answers and runs against the humans of a reference: pooled, and for every group of every grouping.
 
-    As published there are no intervals and no refusal category: the published scorer knows none.
+    As published there are no intervals, no cells that are too small, and no refusal category: the published scorer
+    knows none.
 
     Raises AnswersError where two share a name, one names no known item, or the world is to be grouped; RunError where
     a run was made from another dataset than that of the reference; DatasetError where somebody compared has no weight.
     """
     how = How() if how is None else how
+    if as_published:
+        how = replace(how, min_n=1, resampling=None)
     check_sources(answers, reference)
     if as_published and how.has_refusals:
         raise AnswersError("Missing answers are treated as published or as refusals; choose one of the two.")
