@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -21,7 +22,7 @@ AWKWARD = "a_b%c&d#e$f{g}h~i^j\\k<l>m|n"
 PREAMBLE = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\usepackage[table]{xcolor}"
 
 
-def table_2_of(rows: list[tuple[str, str, str, float | None, bool, bool, bool]]) -> pl.DataFrame:
+def table_2_of(rows: Sequence[tuple[str, str, str, float | None, bool, bool, bool]]) -> pl.DataFrame:
     schema = {
         "item_id": pl.String,
         "answers": pl.String,
