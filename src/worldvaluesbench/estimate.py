@@ -152,8 +152,8 @@ def debias(gap: Floats, spread: Floats) -> Floats:
     array([-0.0828,  0.1044,  0.1   ])
     """
     size = np.abs(gap)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        place = size * (_STEPS / _END / spread)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        place = np.asarray(size * (_STEPS / _END / spread))
     # fmin takes what is no number (0 by 0, and gaps that are none) to the end as well, where nothing is taken away
     np.fmin(place, size.dtype.type(_STEPS), out=place)
     step = place.astype(np.int32)

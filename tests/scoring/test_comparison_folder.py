@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,15 @@ from tests.scoring.people import make_dataset, write_answers
 from worldvaluesbench.errors import FolderError
 from worldvaluesbench.estimate import Resampling
 from worldvaluesbench.folder import file_facts, read_manifest
-from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.scoring.answers import Answers, read_answers
 from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison, comparison_document, write_comparison
+from worldvaluesbench.scoring.comparison import (
+    IN_DOCUMENT,
+    Comparison,
+    comparison_document,
+    read_comparison,
+    write_comparison,
+)
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.kinds import KINDS, ORACLE
 from worldvaluesbench.scoring.reference import respondents_reference, world_reference
@@ -24,24 +31,21 @@ from worldvaluesbench.survey.attributes import parse_groupings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "compare.md").read_text(encoding="utf-8")
 TABLES = (
-    "leaderboard", "pairs", "demographics", "disparity", "table_2", "countries", "collapse", "collapse_summary",
-    "determination", "determination_summary", "structure",
+    "leaderboard", "pairs", "demographics", "disparity", "draws", "table_2", "countries", "collapse",
+    "collapse_summary", "determination", "determination_summary", "structure",
 )  # fmt: skip
-OF_SCORES = ("scores", "summary", "attainment", "distances", "individuals", "individuals_summary", "counts")
+OF_SCORES = (
+    "scores", "summary", "attainment", "distances", "distributions", "individuals", "individuals_summary", "counts",
+)  # fmt: skip
 N_PEOPLE = 80
 HOW = How(resampling=Resampling(n=30))
 
 
 @pytest.fixture(scope="module")
-def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    """Two files about two items for eighty people of two countries; the second item is the same for all people."""
-    folder = tmp_path_factory.mktemp("compared")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Answers]:
+    """Two files about two items for eighty people."""
+    folder = tmp_path_factory.mktemp("answers")
     rng = np.random.default_rng(95)
-    dataset = make_dataset(
-        folder / "people",
-        {"Q1": rng.integers(1, 5, N_PEOPLE).tolist(), "Q111": [1] * N_PEOPLE},
-        {"B_COUNTRY": [76, 276] * 40},
-    )
     files = [
         write_answers(
             folder / f"{name}.tsv",
@@ -49,12 +53,16 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
         )
         for name in ("gpt", "gpt+demographics")
     ]
-    return compare_answers(
-        [read_answers(file) for file in files],
-        respondents_reference(dataset),
-        groupings=parse_groupings("B_COUNTRY"),
-        how=HOW,
-    )
+    return [read_answers(file) for file in files]
+
+
+@pytest.fixture(scope="module")
+def comparison(sources: Sequence[Answers], tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """Compared with people of two countries, who all say the same to the second item."""
+    responses = {"Q1": np.random.default_rng(96).integers(1, 5, N_PEOPLE).tolist(), "Q111": [1] * N_PEOPLE}
+    dataset = make_dataset(tmp_path_factory.mktemp("people") / "dataset", responses, {"B_COUNTRY": [76, 276] * 40})
+    reference = respondents_reference(dataset)
+    return compare_answers(sources, reference, groupings=parse_groupings("B_COUNTRY"), how=HOW)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +90,7 @@ def test_the_page_names_the_columns_of_every_table(name: str, folder: Path) -> N
 
 
 def test_the_folder_holds_these_files_and_no_others(folder: Path) -> None:
-    names = {f"{name}.{end}" for name in (*TABLES, *OF_SCORES) for end in ("parquet", "csv")}
+    names = {f"{name}.{end}" for name in (*TABLES, *OF_SCORES) for end in ("parquet", "csv")} - {"draws.csv"}
     names |= {"comparison.json", "manifest.json", "table_2.tex", "leaderboard.tex"}
     assert {path.name for path in folder.iterdir()} == names
     for name in ("table_2.tex", "leaderboard.tex"):
@@ -92,7 +100,7 @@ def test_the_folder_holds_these_files_and_no_others(folder: Path) -> None:
 
 
 def test_every_table_of_the_comparison_is_one_that_the_page_names(comparison: Comparison) -> None:
-    assert set(comparison.tables) == set(TABLES)
+    assert set(comparison.tables) == {*TABLES, *OF_SCORES}
 
 
 def test_the_page_names_the_keys_of_the_document(folder: Path) -> None:
@@ -106,13 +114,14 @@ def test_the_page_names_every_kind() -> None:
 def test_the_document_repeats_its_tables(comparison: Comparison, folder: Path) -> None:
     document = read_json(folder / "comparison.json")
     assert document == json.loads(json.dumps(comparison_document(comparison)))
-    for name in set(TABLES) - {"collapse"}:
+    for name in IN_DOCUMENT:
         assert document[name] == pl.read_parquet(folder / f"{name}.parquet").to_dicts()
     assert document["n_common"] == 2 * N_PEOPLE
-    assert document["sorts"]["gpt+demographics"] == {"kind": "with", "family": "gpt"}
+    sort = {"kind": "with", "family": "gpt", "model": None, "method": None}
+    assert document["sorts"]["gpt+demographics"] == sort
 
 
-@pytest.mark.parametrize("name", [*TABLES, *OF_SCORES])
+@pytest.mark.parametrize("name", sorted({*TABLES, *OF_SCORES} - {"draws"}))
 def test_every_table_is_there_as_csv_too(name: str, folder: Path) -> None:
     table = pl.read_parquet(folder / f"{name}.parquet")
     assert_frame_equal(pl.read_csv(folder / f"{name}.csv", schema=table.schema), table)
@@ -120,7 +129,7 @@ def test_every_table_is_there_as_csv_too(name: str, folder: Path) -> None:
 
 def test_the_manifest_is_the_document_without_its_tables(folder: Path) -> None:
     manifest, document = read_manifest(folder, "comparison"), read_json(folder / "comparison.json")
-    assert {key: value for key, value in document.items() if key not in TABLES} == {
+    assert {key: value for key, value in document.items() if key not in IN_DOCUMENT} == {
         key: value for key, value in manifest.items() if key != "files"
     }
     names = {path.name for path in folder.iterdir()} - {"manifest.json"}
@@ -144,8 +153,8 @@ def test_what_does_not_vary_has_nulls_and_no_infinity(comparison: Comparison) ->
             assert not column.dtype.is_float() or column.drop_nulls().is_finite().all()
 
 
-def test_against_the_world_what_needs_people_is_not_there(comparison: Comparison, tmp_path: Path) -> None:
-    against_world = compare_answers(comparison.scores.answers, world_reference(), how=HOW)
+def test_against_the_world_what_needs_people_is_not_there(sources: Sequence[Answers], tmp_path: Path) -> None:
+    against_world = compare_answers(sources, world_reference(), how=HOW)
     assert set(TABLES) - set(against_world.tables) == {"structure", "determination", "determination_summary"}
     write_comparison(against_world, tmp_path / "world")
     assert read_json(tmp_path / "world" / "comparison.json")["is_invented"] is False
@@ -156,3 +165,12 @@ def test_a_finished_folder_is_not_overwritten_unasked(comparison: Comparison, fo
     with pytest.raises(FolderError, match="is not empty"):
         write_comparison(comparison, folder)
     write_comparison(comparison, folder, force=True)
+
+
+def test_a_folder_opens_as_what_was_written(comparison: Comparison, folder: Path) -> None:
+    opened = read_comparison(folder)
+    assert opened.receipt == json.loads(json.dumps(comparison.receipt))
+    assert opened.sorts == comparison.sorts
+    assert opened.tables.keys() == comparison.tables.keys()
+    for name, table in comparison.tables.items():
+        assert_frame_equal(opened.tables[name], table)

@@ -11,6 +11,7 @@ import pytest
 
 from worldvaluesbench.scoring.latex import (
     KIND_TITLES,
+    PUBLISHED,
     escape,
     render_leaderboard,
     render_summary,
@@ -101,7 +102,8 @@ def test_a_table_has_a_line_for_each_row_and_a_column_for_each_name() -> None:
 
 def test_table_2_has_its_columns_by_kind_and_its_marks() -> None:
     head, names, first, second, mean, deviation = lines_of(render_table_2(TABLE_2))
-    assert head == ["", *(rf"\multicolumn{{1}}{{c}}{{{title}}}" for title in KIND_TITLES.values())]
+    titles = [title for kind, title in KIND_TITLES.items() if kind != PUBLISHED]
+    assert head == ["", *(rf"\multicolumn{{1}}{{c}}{{{title}}}" for title in titles)]
     assert names == ["Item", "uniform", escape(AWKWARD), "a", "a+demographics"]
     assert first == [
         "Q1",
@@ -124,6 +126,14 @@ def test_kinds_stand_over_as_many_columns_as_they_have() -> None:
     assert r"\cmidrule(lr){2-3} \cmidrule(lr){4-4}" in latex
 
 
+def test_columns_of_the_paper_stand_at_the_end_without_marks() -> None:
+    latex = render_table_2(TABLE_2, published={"gpt_3.5": {"Q1": 0.14, "Q2": 0.2}, "Alpaca": {"Q1": 0.38}})
+    head, names, first, second, mean, deviation = lines_of(latex)
+    assert head[-1] == r"\multicolumn{2}{c}{As published}"
+    assert [names[-2:], first[-2:], second[-2:]] == [[r"gpt\_3.5", "Alpaca"], ["0.14", "0.38"], ["0.20", "--"]]
+    assert (mean[-2:], deviation[-2:]) == (["0.17", "0.38"], ["0.03", "0.00"])
+
+
 def test_a_summary_shows_what_it_has() -> None:
     head, first, second = lines_of(render_summary(SUMMARY))
     assert head[-2:] == [r"W1 $\leq$ 0.1", r"W1 $\leq$ 0.2"]
@@ -139,6 +149,7 @@ def test_a_leaderboard_begins_with_the_nearest() -> None:
 
 TABLES = {
     "table_2": render_table_2(TABLE_2),
+    "published": render_table_2(TABLE_2, published={"gpt_3.5": {"Q1": 0.14}}),
     "empty_table_2": render_table_2(TABLE_2.clear()),
     "summary": render_summary(SUMMARY, is_invented=True),
     "leaderboard": render_leaderboard(LEADERBOARD),

@@ -19,9 +19,7 @@ KINDS: Mapping[Kind, str] = {
 ORACLE = "oracle"
 """The kind of the baselines that look at the humans they are held against: uniform and majority in the paper."""
 
-_SHOWN = re.compile(
-    r"[ ._+(-]+(?:(?:(?P<without>without|no)|with)[ ._-]*)?demographics\)?(?=$|[ ._+-])", re.IGNORECASE
-)
+_SHOWN = re.compile(r"[ ._+(-]+(?:(?:(?P<without>without|no)|with)[ ._-]*)?demographics\)?(?=$|[ ._+-])", re.IGNORECASE)
 """How names say whether somebody is shown: the paper's `alpaca-7b+demographics`, the published files'
 `alpaca_with_demographics`, `alpaca-7b+demographics+verbalised`, and `alpaca_without_demographics`."""
 

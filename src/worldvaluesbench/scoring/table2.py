@@ -8,6 +8,7 @@ from worldvaluesbench.scoring.baselines import MAJORITY, UNIFORM
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import ORACLE, Sort, pairs_of
 from worldvaluesbench.scoring.scores import Scores
+from worldvaluesbench.survey.codebook import load_codebook
 
 DECIMALS = 2
 """Distances are told apart as far as the paper prints them."""
@@ -37,7 +38,7 @@ def table_2(scores: pl.DataFrame, sorts: Mapping[str, Sort]) -> pl.DataFrame:
         partner=pl.col("answers").replace_strict(other, default=None, return_dtype=pl.String),
     )
     partners = long.select("item_id", partner="answers", printed_of_partner=printed)
-    order = {item.item_id: place for place, item in enumerate(scores.reference.codebook.items)}
+    order = {item_id: place for place, item_id in enumerate(load_codebook().item_ids)}
     return (
         long.join(partners, on=["item_id", "partner"], how="left", maintain_order="left")
         .with_columns(
