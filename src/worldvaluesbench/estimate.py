@@ -152,8 +152,8 @@ def debias(gap: Floats, spread: Floats) -> Floats:
     array([-0.0828,  0.1044,  0.1   ])
     """
     size = np.abs(gap)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        place = size * (_STEPS / _END / spread)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        place = np.asarray(size * (_STEPS / _END / spread))
     # fmin takes what is no number (0 by 0, and gaps that are none) to the end as well, where nothing is taken away
     np.fmin(place, size.dtype.type(_STEPS), out=place)
     step = place.astype(np.int32)
@@ -205,10 +205,11 @@ def bca_ends(value: Floats, draws: Floats, acceleration: Array, ends: tuple[floa
 
     .. math:: \alpha' = \Phi\left(z + \frac{z + c_\alpha}{1 - a (z + c_\alpha)}\right)
 
-    with z the normal quantile of the share of draws below the value (of those equal to it half), a the acceleration.
+    with z the normal quantile of the share of draws below the value (of those equal to it half; draws that are NaN are
+    none), a the acceleration.
     Source: Efron (1987); Efron and Tibshirani (1993), section 14.3.
     """
-    n = draws.shape[-1]
+    n = np.maximum(np.count_nonzero(~np.isnan(draws), axis=-1), 1)
     at = np.asarray(value, dtype=np.float32)[..., None]
     tolerance = np.float32(1e-6)
     is_equal = np.abs(draws - at) <= tolerance

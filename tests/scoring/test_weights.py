@@ -1,19 +1,24 @@
 """Survey weights reach both sides, the baselines and the effective n; the four references are whom they say."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy.stats import wasserstein_distance
 
 from tests.scoring.people import ALL, make_dataset, write_answers
+from tests.scoring.run_folders import Row, make_run
 from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.weights import WeightName
+from worldvaluesbench.benchmark.weights import WEIGHTS, WeightName
 from worldvaluesbench.errors import AnswersError, DatasetError
 from worldvaluesbench.scoring.answers import Answers, read_answers
 from worldvaluesbench.scoring.reference import Reference, Whom, respondents_reference, world_reference
 from worldvaluesbench.scoring.score import score_answers
+from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.survey.codebook import load_codebook
 
 W, S = [1.0, 2.0, 3.0, 2.0], [0.5, 1.0, 0.5, 2.0]
 
@@ -120,3 +125,110 @@ def test_every_score_names_its_weight(four: Dataset, three_answers: Answers) -> 
     for name in set(scores.tables) - {"counts"}:
         assert scores.tables[name]["weight"].unique().to_list() == ["product"]
     assert isinstance(scores.table, pl.DataFrame)
+
+
+ITEMS = ("Q1", "Q48", "Q111")
+N_PEOPLE = 40
+
+
+@pytest.fixture(scope="module")
+def weighted_people(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Forty invented people in a city or not, in two splits, with both weights; one in ten gave no response."""
+    rng = np.random.default_rng(91)
+    responses = {}
+    for item_id in ITEMS:
+        scale = load_codebook().item(item_id).scale
+        ratings = rng.integers(scale.low, scale.high + 1, N_PEOPLE)
+        responses[item_id] = np.where(rng.random(N_PEOPLE) < 0.1, -1, ratings).tolist()
+    return make_dataset(
+        tmp_path_factory.mktemp("people") / "dataset",
+        responses,
+        {"H_URBRURAL": [1, 2] * 20},
+        weights={"W_WEIGHT": rng.gamma(1.0, size=N_PEOPLE).tolist(), "S018": rng.gamma(2.0, size=N_PEOPLE).tolist()},
+        splits=["test", "test", "train", "valid"] * 10,
+    )
+
+
+def sources_of(kind: str, dataset: Dataset, folder: Path) -> tuple[Answers, dict[tuple[str, int], dict[int, float]]]:
+    """Answers for the first thirty people of test and valid, and the shares of ratings that each is given."""
+    rng = np.random.default_rng(92)
+    given, rows = dict[tuple[str, int], dict[int, float]](), []
+    splits = dict(dataset.respondents(["respondent_id", "split"]).rows())
+    for item_id in ITEMS:
+        scale = load_codebook().item(item_id).scale
+        for key in (key for key in range(101, 131) if splits[key] != "train"):
+            if kind == "file" or rng.random() < 0.5:
+                ratings = rng.integers(scale.low, scale.high + 1, 1 if kind == "file" else 3).tolist()
+                rows += [Row(item_id, key, rating, sample=sample) for sample, rating in enumerate(ratings)]
+                given[item_id, key] = {r: ratings.count(r) / len(ratings) for r in ratings}
+            else:
+                shares = rng.dirichlet(np.ones(scale.n_points))
+                rows.append(Row(item_id, key, probabilities=shares.tolist()))
+                given[item_id, key] = dict(zip(scale.ratings, shares.tolist(), strict=True))
+    if kind == "run":
+        return read_answers(make_run(folder / "run", rows, dataset)), given
+    file = write_answers(folder / "file.tsv", [(row.item_id, row.respondent_id, row.rating) for row in rows])
+    return read_answers(file), given
+
+
+def weight_of(person: Mapping[str, Any], weight: WeightName) -> float:
+    named = {"none": 1.0, "product": person["W_WEIGHT"] * person["S018"]}
+    return float(named[weight] if weight in named else person[weight])
+
+
+@pytest.mark.parametrize("kind", ["file", "run"])
+@pytest.mark.parametrize("whom", ["probe", "split", "all"])
+@pytest.mark.parametrize("weight", WEIGHTS)
+def test_every_weighted_distance_equals_scipys_to_1e_9(
+    kind: str, whom: Whom, weight: WeightName, weighted_people: Dataset, tmp_path: Path
+) -> None:
+    """SciPy's distance of weighted values, cell by cell; and the baselines and effective numbers by plain sums."""
+    answers, given = sources_of(kind, weighted_people, tmp_path)
+    reference = respondents_reference(weighted_people, whom, weight)
+    scores = score_answers([answers], reference, groupings=parse_groupings("H_URBRURAL"), how=ALL)
+    people = weighted_people.respondents().join(weighted_people.responses(), on="respondent_id").to_dicts()
+    assert scores.table.height == 9
+    for row in scores.table.to_dicts():
+        scale = load_codebook().item(row["item_id"]).scale
+        inside = [one for one in people if row["group_codes"] in (None, str(one["H_URBRURAL"]))]
+        w = {one["respondent_id"]: weight_of(one, weight) for one in inside}
+        response = {one["respondent_id"]: one[row["item_id"]] for one in inside if one[row["item_id"]] >= 0}
+        answered = [key for key in response if (row["item_id"], key) in given]
+        splits = {one["respondent_id"]: one["split"] for one in inside}
+        humans = {
+            "probe": answered,
+            "split": [key for key in response if splits[key] != "train"],
+            "all": list(response),
+        }[whom]
+        entries = [(r, share * w[key]) for key in answered for r, share in given[row["item_id"], key].items()]
+        said, of_said = [response[key] for key in humans], [w[key] for key in humans]
+        expected = wasserstein_distance(
+            said, [r for r, _ in entries], u_weights=of_said, v_weights=[share for _, share in entries]
+        ) / (scale.n_points - 1)
+        assert row["distance"] == pytest.approx(expected, abs=1e-9)
+        uniform = wasserstein_distance(said, list(scale.ratings), u_weights=of_said) / (scale.n_points - 1)
+        assert row["uniform"] == pytest.approx(uniform, abs=1e-9)
+        mass = [sum(x for r, x in zip(said, of_said, strict=True) if r == rating) for rating in scale.ratings]
+        mode = scale.ratings[int(np.argmax(mass))]
+        majority = wasserstein_distance(said, [mode], u_weights=of_said) / (scale.n_points - 1)
+        assert row["majority"] == pytest.approx(majority, abs=1e-9)
+        assert row["n_effective"] == pytest.approx(sum(of_said) ** 2 / sum(x**2 for x in of_said))
+        assert (row["n_responses"], row["n_examples"]) == (len(humans), len(answered))
+        assert row["weight"] == weight
+
+
+def test_only_weights_of_those_who_are_compared_need_be_there(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", {"Q1": [1, 2, 4, 4]}, weights={"W_WEIGHT": [1.0, 2.0, None, 0.0]})
+    two = read_answers(write_answers(tmp_path / "two.tsv", [("Q1", 101, 1), ("Q1", 102, 1)]))
+    assert row_of(two, respondents_reference(dataset, "probe", "W_WEIGHT"))["distance"] == pytest.approx(2 / 3 / 3)
+    with pytest.raises(DatasetError, match="2 of 4 respondents who are used have a missing or zero weight"):
+        row_of(two, respondents_reference(dataset, "all", "W_WEIGHT"))
+
+
+@pytest.mark.parametrize("weight", ["W_WEIGHT", "product"])
+def test_missing_answers_need_weights_too_for_they_are_in_the_bounds(tmp_path: Path, weight: WeightName) -> None:
+    weights: dict[str, list[float | None]] = {"W_WEIGHT": [1.0, None], "S018": [1.0, 1.0]}
+    dataset = make_dataset(tmp_path / "d", {"Q1": [1, 2]}, weights=weights)
+    two = read_answers(write_answers(tmp_path / "two.tsv", [("Q1", 101, 1), ("Q1", 102, "no")]))
+    with pytest.raises(DatasetError, match=f"1 of 2 respondents who are used have .* weight {weight}"):
+        row_of(two, respondents_reference(dataset, "probe", weight))

@@ -79,7 +79,7 @@ def how_sure(command: Command) -> Command:
                 type=click.IntRange(min=1),
                 default=MIN_N,
                 show_default=True,
-                help="Cells with fewer humans or answers are too small for a number.",
+                help="Cells with fewer humans or people answered for are too small for a number.",
             ),
         ]
     ):

@@ -1,13 +1,14 @@
 """The scores of one source by the groups of one grouping, as tables: a row for each cell, a row for each group."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from worldvaluesbench.distribution import Array, shares_of
+from worldvaluesbench.distribution import Array, majority_shares, shares_of, uniform_shares
+from worldvaluesbench.scale import MAX_POINTS
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.askings import Mask
 from worldvaluesbench.scoring.baselines import (
@@ -26,14 +27,14 @@ from worldvaluesbench.scoring.groups import Groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.intervals import Intervals, find_intervals
 from worldvaluesbench.scoring.noise import harmonic_n, noise_floor
-from worldvaluesbench.scoring.panel import Panel, with_refusals
+from worldvaluesbench.scoring.panel import Panel, build_panel, with_refusals
 from worldvaluesbench.scoring.persons import no_person_tables, person_tables
 from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import Humans, Reference
 from worldvaluesbench.scoring.rows import Rows
 from worldvaluesbench.scoring.shares import distributions_of
 from worldvaluesbench.scoring.summary import ANSWERS, SET_COLUMNS, attain, summarise
-from worldvaluesbench.scoring.tally import Tally, answer_distances, tally_panel
+from worldvaluesbench.scoring.tally import Counts, Tally, answer_distances, tally_panel
 
 LEVEL = 0.95
 """The level of intervals where nothing is drawn anew."""
@@ -63,18 +64,22 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
     tally = tally_panel(source.panel, groups.member, len(groups.labels), as_published=as_published)
     # the published scorer knows no cell that is too small
     least = 0 if as_published else how.min_n
-    is_shown = np.asarray((tally.n_responses >= least) & (tally.n_answers >= least))
+    n_people = np.minimum(*_numbers(source.panel, tally, how))
+    is_shown = np.asarray(n_people >= least)
     intervals = None
     if how.resampling is not None and not as_published:
         panel = with_refusals(source.panel) if how.has_refusals else source.panel
         intervals = find_intervals(panel, groups.member, source.strata, how.resampling, is_shown)
+        # who is alone in a cell does not say how sure one can be
+        intervals = replace(intervals, cells=intervals.cells.where(n_people > 1))
     keys, is_row = _keys(source, groups), _is_row(source, groups)
     counted = keys.hstack(_counts(source, tally, groups)).with_columns(is_too_small=~is_shown.ravel())
-    values = _values(source, tally, how, intervals, as_published=as_published)
+    values = _values(source, groups, tally, how, intervals, as_published=as_published)
     scores = counted.hstack(_frame(values, is_shown)).filter(is_row)
     sets = {} if intervals is None else intervals.sets
     level = LEVEL if how.resampling is None else how.resampling.level
-    persons, persons_summary = _persons(source, groups, level, is_shown, is_row)
+    panel = _default_panel(source) if as_published else source.panel
+    persons, persons_summary = _persons(replace(source, panel=panel), groups, level, is_shown, is_row)
     place, shares = distributions_of(
         tally, is_shown & is_row.to_numpy().reshape(is_shown.shape), source.humans.low, level
     )
@@ -91,37 +96,84 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
     )
 
 
+def _numbers(panel: Panel, tally: Tally, how: How) -> tuple[Counts, Counts]:
+    """How many humans, and how many people answered for, a cell is made of; with refusals those who refused as well."""
+    if not how.has_refusals:
+        return tally.n_responses, tally.n_examples
+    n_given = tally.n_examples + tally.n_missing
+    n_humans = (n_given if panel.is_paired else tally.n_responses) + tally.n_refusals
+    return n_humans, n_humans if panel.is_paired else n_given
+
+
 def _values(
-    source: Source, tally: Tally, how: How, intervals: Intervals | None, *, as_published: bool
+    source: Source, groups: Groups, tally: Tally, how: How, intervals: Intervals | None, *, as_published: bool
 ) -> dict[str, Array]:
     """The numbers of every cell, shape (groups, items), whether or not it is too small; in the order of the table."""
-    panel, n_points = source.panel, tally.n_points
-    everybody = tally_panel(panel, None, 1, as_published=as_published).humans[0]
+    n_points = tally.n_points
+    everybody = tally_panel(source.panel, None, 1, as_published=as_published)
     distance = answer_distances(tally)
-    all_humans = tally.humans + tally.missing_humans if panel.is_paired else tally.humans
-    best, worst = distance_bounds(all_humans, tally.answers, tally.missing, n_points)
-    uniform = uniform_distances(tally.humans, n_points)
+    baselines = _baselines(source.panel, tally, everybody)
     if how.has_refusals:
-        distance = distance_with_refusals(all_humans, tally.refusals, tally.answers, tally.missing, n_points)
+        distance = _refusal_distances(source.panel, tally)
+        baselines = _refusing_baselines(source.panel, tally, everybody)
     none = np.full_like(distance, np.nan)
-    world = none if panel.world is None else world_distances(tally.humans, panel.world, n_points)
-    no_bounds = as_published or how.has_refusals
     n = harmonic_n(tally.n_effective, tally.n_effective_examples)
+    best, worst = _bounds(source, groups, tally, as_published=as_published)
     return {
         "distance": distance,
         "low": none if intervals is None else intervals.cells.low,
         "high": none if intervals is None else intervals.cells.high,
         "corrected": none if intervals is None else intervals.cells.corrected,
-        "noise_floor": noise_floor(shares_of(tally.humans), n, n_points, is_sample=True),
-        "best": none if no_bounds else best,
-        "worst": none if no_bounds else worst,
-        UNIFORM: uniform,
-        MAJORITY: majority_distances(tally.humans, n_points, tally.first_met),
-        MAJORITY_POOLED: pooled_majority_distances(tally.humans, everybody, n_points),
-        WORLD: world,
-        "skill_uniform": skill(distance, uniform),
-        "skill_marginal": skill(distance, world),
+        "noise_floor": noise_floor(shares_of(tally.humans), n, n_points, n_shares=tally.n_effective),
+        "best": best,
+        "worst": worst,
+        **baselines,
+        "skill_uniform": skill(distance, baselines[UNIFORM]),
+        "skill_marginal": skill(distance, baselines[WORLD]),
     }
+
+
+def _bounds(source: Source, groups: Groups, tally: Tally, *, as_published: bool) -> tuple[Array, Array]:
+    """The smallest and largest distance that missing answers could have made, against all people answered for."""
+    if as_published:
+        # off the scale is no answer, however it is scored
+        tally = tally_panel(_default_panel(source), groups.member, len(groups.labels))
+    return distance_bounds(_all_humans(source.panel, tally), tally.answers, tally.missing, tally.n_points)
+
+
+def _all_humans(panel: Panel, tally: Tally) -> Counts:
+    """The humans, those among them who were answered for with nothing that can be read."""
+    return tally.humans + tally.missing_humans if panel.is_paired else tally.humans
+
+
+def _baselines(panel: Panel, tally: Tally, everybody: Tally) -> dict[str, Array]:
+    """Distances of the baselines from the humans; shapes (groups, items)."""
+    humans, n_points = tally.humans, tally.n_points
+    none = np.full(tally.n_responses.shape, np.nan)
+    return {
+        UNIFORM: uniform_distances(humans, n_points),
+        MAJORITY: majority_distances(humans, n_points, tally.first_met),
+        MAJORITY_POOLED: pooled_majority_distances(humans, everybody.humans[0], n_points),
+        WORLD: none if panel.world is None else world_distances(humans, panel.world, n_points),
+    }
+
+
+def _refusal_distances(panel: Panel, tally: Tally) -> Array:
+    """Distances where refusals, of humans and of answers, are a category of their own."""
+    answers, missing = tally.answers + tally.for_refusers, tally.missing + tally.missing_for_refusers
+    return distance_with_refusals(_all_humans(panel, tally), tally.refusals, answers, missing, tally.n_points)
+
+
+def _refusing_baselines(panel: Panel, tally: Tally, everybody: Tally) -> dict[str, Array]:
+    """The same of the baselines, which do not refuse themselves."""
+    humans, n_points = _all_humans(panel, tally), tally.n_points
+    shares = {
+        UNIFORM: uniform_shares(n_points, MAX_POINTS),
+        MAJORITY: majority_shares(shares_of(humans)),
+        MAJORITY_POOLED: majority_shares(shares_of(_all_humans(panel, everybody)[0])),
+        WORLD: np.full(humans.shape, np.nan) if panel.world is None else shares_of(panel.world),
+    }
+    return {name: distance_with_refusals(humans, tally.refusals, of, 0, n_points) for name, of in shares.items()}
 
 
 def _others(tally: Tally, intervals: Intervals | None) -> dict[str, Array]:
@@ -139,6 +191,11 @@ def _others(tally: Tally, intervals: Intervals | None) -> dict[str, Array]:
             low, high = intervals.cells.others[name]
         found |= {name: values, f"{name}_low": low, f"{name}_high": high}
     return found
+
+
+def _default_panel(source: Source) -> Panel:
+    """The panel of the answers that count: what is off the scale, or stands twice, is no person's answer."""
+    return build_panel(source.rows, source.humans, source.reference, source.answers.frame["respondent_id"])
 
 
 def _persons(

@@ -16,7 +16,7 @@ from worldvaluesbench.scoring.comparison import DRAWS, Comparison
 from worldvaluesbench.scoring.contrasts import contrast
 from worldvaluesbench.scoring.diagnostics import diagnose
 from worldvaluesbench.scoring.draws import draw_groups
-from worldvaluesbench.scoring.groups import find_groups
+from worldvaluesbench.scoring.groups import scored_groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.kinds import Sort, sort_of
 from worldvaluesbench.scoring.panel import Panel, common_panels
@@ -36,9 +36,12 @@ def compare_answers(
 ) -> Comparison:
     """Compare files of answers and runs with one another against the humans of a reference.
 
-    Raises what `score_answers` does, and AnswersError where no example is answered by all of them.
+    Raises what `score_answers` does, and AnswersError where no example is answered by all of them, or refusals are to
+    be a category: what is compared is what all of them answer.
     """
     how = How() if how is None else how
+    if how.has_refusals:
+        raise AnswersError("Sources are compared over what all of them answer; score them to count refusals.")
     how = replace(how, resampling=how.resampling or Resampling())
     check_sources(answers, reference)
     sources = list(open_sources(answers, reference, how))
@@ -61,7 +64,7 @@ def _compare(
     groupings = [Grouping(tuple(name.split("*"))) for name in scores.groupings]
     strata = next((source.strata for source in sources if source.strata is not None), None)
     parts: dict[str, list[pl.DataFrame]] = {DRAWS: []}
-    for groups in find_groups(reference, groupings, len(items_of(scores.answers, reference))):
+    for groups in scored_groups(reference, groupings, len(items_of(scores.answers, reference))):
         parts[DRAWS].append(draw_groups(list(sorts), panels, groups, strata, how.resampling, how.min_n))
         for name, table in diagnose(sources, groups, how):
             parts.setdefault(name, []).append(table)
@@ -79,7 +82,7 @@ def _receipt(scores: Scores, sorts: Mapping[str, Sort], source: Source, panel: P
     """How a comparison was made."""
     return {
         **receipt_of(scores),
-        "sorts": {name: {"kind": sort.kind, "family": sort.family} for name, sort in sorts.items()},
+        "sorts": {name: sort.describe() for name, sort in sorts.items()},
         "n_common": panel.examples.size,
         "examples_sha256": _hash_examples(source, panel),
     }

@@ -13,7 +13,7 @@ import polars as pl
 from worldvaluesbench.errors import FolderError
 from worldvaluesbench.folder import check_files, manifest_of, new_folder, write_json, write_manifest
 from worldvaluesbench.scoring.groups import EVERYONE
-from worldvaluesbench.scoring.kinds import Sort
+from worldvaluesbench.scoring.kinds import Sort, read_sort
 from worldvaluesbench.scoring.latex import render_leaderboard, render_table_2
 from worldvaluesbench.scoring.scores import write_tables
 
@@ -65,7 +65,7 @@ class Comparison:
     @property
     def sorts(self) -> dict[str, Sort]:
         """What sort each source is."""
-        return {name: Sort(one["kind"], one["family"]) for name, one in self.receipt["sorts"].items()}
+        return {name: read_sort(one) for name, one in self.receipt["sorts"].items()}
 
     @property
     def n_common(self) -> int | None:

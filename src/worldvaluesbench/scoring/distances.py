@@ -77,16 +77,20 @@ DISTANCES: Mapping[str, Callable[[Floats, Floats], Floats]] = {
 """The other distances by the names of their columns: of shares (points, ...) of one scale, first the humans'."""
 
 
+LEAST_BASELINE = 1e-12
+"""A baseline nearer than this is at 0: sums of survey weights are rounded."""
+
+
 def skill(distance: ArrayLike, baseline: ArrayLike) -> Array:
     """Skill against a baseline, 1 - distance / that of the baseline; shapes agree.
 
-    1: perfect; 0: as good as the baseline; below 0: worse. NaN where the baseline is at 0.
+    1: perfect; 0: as good as the baseline; below 0: worse. NaN where the baseline is at 0, but for rounding.
 
     >>> skill([0.1, 0.3, 0.0], [0.2, 0.2, 0.0])
     array([ 0.5, -0.5,  nan])
     """
     own, other = np.asarray(distance, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
-    ratio = np.divide(own, other, out=np.full(np.broadcast(own, other).shape, np.nan), where=other > 0)
+    ratio = np.divide(own, other, out=np.full(np.broadcast(own, other).shape, np.nan), where=other > LEAST_BASELINE)
     found: Array = 1 - ratio
     return found
 

@@ -54,7 +54,7 @@ POOLED = Groups(EVERYONE, (EVERYONE,), (None,))
 
 
 def find_groups(reference: Reference, groupings: Sequence[Grouping], n_items: int) -> tuple[Groups, ...]:
-    """Everybody pooled, then the groups of each grouping.
+    """Everybody pooled, then the groups of each grouping; a grouping in whose groups nobody is has none.
 
     Raises AnswersError for groupings of the world, which has no respondents, and for one that makes far too many
     groups; DatasetError for an attribute that the dataset lacks.
@@ -76,6 +76,11 @@ def find_groups(reference: Reference, groupings: Sequence[Grouping], n_items: in
                 f"{n_items} items by; choose fewer or coarser attributes."
             )
     return (POOLED, *found)
+
+
+def scored_groups(reference: Reference, groupings: Sequence[Grouping], n_items: int) -> tuple[Groups, ...]:
+    """Those of `find_groups` that have a group: where nobody has a level there is nothing to score."""
+    return tuple(groups for groups in find_groups(reference, groupings, n_items) if groups.labels)
 
 
 def _groups_of(grouping: Grouping, levels: pl.DataFrame, codebook: Codebook) -> Groups:

@@ -8,16 +8,17 @@ from worldvaluesbench.estimate import Resampling
 from worldvaluesbench.survey.attributes import Grouping
 
 MIN_N = 10
-"""Below so many humans or answered examples a cell is reported as too small, and not as a number."""
+"""Below so many humans or people answered for a cell is reported as too small, and not as a number."""
 
 
 @dataclass(frozen=True)
 class How:
     """How scores are made, beside whom the answers are compared with.
 
-    `min_n`: cells with fewer humans or answers have counts and no distance. `resampling` None: no intervals. `strata`:
-    people are drawn within the groups of this grouping (None: within those by which a run's probe set was drawn, if it
-    was). `has_refusals`: missing answers and humans who refused are a category apart, at distance 1 from every point.
+    `min_n`: cells with fewer humans or people answered for have counts and no distance. `resampling` None: no
+    intervals. `strata`: people are drawn within the groups of this grouping (None: within those by which a run's probe
+    set was drawn, if it was). `has_refusals`: missing answers and humans who refused are a category apart, at distance
+    1 from every point.
 
     Raises AnswersError for a minimum below 1.
     """

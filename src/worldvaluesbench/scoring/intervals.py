@@ -36,6 +36,15 @@ class Cells:
     corrected: Array
     others: Mapping[str, tuple[Array, Array]]
 
+    def where(self, is_sure: Mask) -> "Cells":
+        """Those of these cells alone, shape (groups, items); NaN elsewhere."""
+        low, high, corrected = (np.where(is_sure, part, np.nan) for part in (self.low, self.high, self.corrected))
+        others = {
+            name: (np.where(is_sure, ends[0], np.nan), np.where(is_sure, ends[1], np.nan))
+            for name, ends in self.others.items()
+        }
+        return Cells(low, high, corrected, others)
+
 
 @dataclass(frozen=True)
 class Intervals:
@@ -106,6 +115,45 @@ def resample_distances(drawing: Drawing, n_groups: int) -> Resampled:
     return Resampled(*(np.concatenate([getattr(part, name) for part in parts]) for name in Resampled.__annotations__))
 
 
+def mean_over_items(found: Resampled, is_in: Mask) -> Resampled:
+    """Means over the items of each group that are in, (groups, items); NaN for a group without any.
+
+    A resample in which nobody of an item was drawn says nothing about it: there the item stays at the mean of its other
+    draws, and the draw of the mean tells of the items that it has people for.
+    """
+    n = is_in.sum(axis=1)
+    value, corrected = (_mean_of(part, is_in, n) for part in (found.value, found.corrected))
+    draws, corrected_draws = (
+        _mean_of(_filled(part, instead), is_in, n)
+        for part, instead in ((found.draws, found.value), (found.corrected_draws, found.corrected))
+    )
+    return Resampled(value, corrected, draws, corrected_draws)
+
+
+def _mean_of(values: Floats, is_in: Mask, n: NDArray[np.int64]) -> Floats:
+    extra = (1,) * (values.ndim - 2)
+    total = np.where(is_in.reshape(*is_in.shape, *extra), values, 0).sum(axis=1, dtype=np.float64)
+    size = n.reshape(-1, *extra)
+    mean = np.divide(total, size, out=np.full_like(total, np.nan), where=size > 0)
+    return np.asarray(mean, dtype=values.dtype)
+
+
+def _filled(draws: Floats, instead: Floats) -> Floats:
+    """Draws (..., resamples) with the mean of the others where one is NaN; where all are, what is `instead` (...)."""
+    if not np.isnan(draws.sum()):
+        return draws
+    return np.where(np.isnan(draws), _mean_of_known(draws, instead)[..., None], draws)
+
+
+def _mean_of_known(draws: Floats, instead: Floats) -> Floats:
+    """The mean over the last axis of the draws that are not NaN; where all are, what is `instead`."""
+    is_known = ~np.isnan(draws)
+    n = is_known.sum(axis=-1)
+    total = np.where(is_known, draws, 0).sum(axis=-1, dtype=np.float64)
+    mean = np.divide(total, n, out=np.array(instead, dtype=np.float64), where=n > 0)
+    return np.asarray(mean, dtype=draws.dtype)
+
+
 def _each_batch(drawing: Drawing, n_groups: int, work: Callable[[range], Found]) -> Iterator[tuple[range, Found]]:
     """Batches of groups with what is found for each."""
     batches = list(drawing.batches(n_groups))
@@ -172,7 +220,7 @@ def _resampled(
     columns = drawn.columns
     if drawn.has_refusals:
         value, of_draws = (_with_refusals(columns, gaps) for gaps in (gap, draws))
-        corrected = 2 * value - np.nanmean(of_draws, axis=1, keepdims=True)
+        corrected: Floats = 2 * value - _mean_of_known(of_draws, value[:, 0])[:, None]
         corrected_draws = of_draws - (value - corrected).astype(np.float32)
     else:
         spread = _spread(draws)
@@ -191,10 +239,9 @@ def _spread(draws: Floats) -> Floats:
     if lacking.size:
         some = draws[lacking]
         known = ~np.isnan(some)
-        n = known.sum(axis=1, keepdims=True)
-        with np.errstate(invalid="ignore"):
-            mean = np.where(known, some, 0).sum(axis=1, keepdims=True) / n
-            spread[lacking] = np.sqrt((np.where(known, some - mean, 0) ** 2).sum(axis=1, keepdims=True) / n)
+        n = np.maximum(known.sum(axis=1, keepdims=True), 1)
+        mean = np.where(known, some, 0).sum(axis=1, keepdims=True) / n
+        spread[lacking] = np.sqrt((np.where(known, some - mean, 0) ** 2).sum(axis=1, keepdims=True) / n)
     return spread
 
 
@@ -232,32 +279,27 @@ def _sets_of(found: Resampled, is_shown: Mask, acceleration: Array, resampling: 
     kept = np.flatnonzero(n_items)
     if not kept.size:
         return {}
-    over_items = Resampled(*(_mean_over(getattr(found, name)[kept], is_in[kept]) for name in Resampled.__annotations__))
+    found = Resampled(*(getattr(found, name)[kept] for name in Resampled.__annotations__))
+    over_items = mean_over_items(found, is_in[kept])
     corrected, draws = over_items.corrected, over_items.corrected_draws
     if resampling.method == "debiased":
-        moved = draws - (np.nanmean(draws, axis=1, keepdims=True) - corrected[:, None]).astype(np.float32)
+        moved = draws - (draws.mean(axis=1, keepdims=True) - corrected[:, None]).astype(np.float32)
         over_items = Resampled(over_items.value, corrected, over_items.draws, moved)
     low, high = interval_of(over_items, acceleration[kept], resampling)
-    attained = _attained(found.value[kept], found.draws[kept], is_in[kept], resampling.ends)
+    attained = _attained(found.value, found.draws, is_in[kept], resampling.ends)
     return {
         int(group): SetInterval((float(low[place]), float(high[place])), float(corrected[place]), attained[place])
         for place, group in enumerate(kept)
     }
 
 
-def _mean_over(values: Floats, is_in: Mask) -> Floats:
-    """Means over items, axis 1, of those that are in."""
-    which = is_in.reshape(*is_in.shape, *(1,) * (values.ndim - 2))
-    total = np.where(which, values, 0).sum(axis=1, dtype=np.float64)
-    return np.asarray(total / is_in.sum(axis=1).reshape(-1, *(1,) * (values.ndim - 2)), dtype=values.dtype)
-
-
 def _attained(value: Floats, draws: Floats, is_in: Mask, ends: tuple[float, float]) -> Array:
     """The band of the share of items within each threshold, shape (groups, thresholds, 2)."""
-    moved = np.where(is_in[..., None], draws, np.float32(np.nan))
-    lift = np.nan_to_num(value) - np.nan_to_num(moved).sum(axis=2) / np.maximum((~np.isnan(moved)).sum(axis=2), 1)
-    moved += lift.astype(np.float32)[..., None]
+    known: Floats = np.where(is_in[..., None], _filled(draws, value), np.float32(np.nan))
+    moved = known + (value - known.mean(axis=2)).astype(np.float32)[..., None]
     n = is_in.sum(axis=1)[:, None]
-    shares = [((moved <= np.float32(threshold)).sum(axis=1) / n).astype(np.float32) for threshold in THRESHOLDS]
+    # draws are in single precision, in which a tenth may lie above a tenth
+    least = [np.float32(threshold + 1e-6) for threshold in THRESHOLDS]
+    shares = [((moved <= threshold).sum(axis=1) / n).astype(np.float32) for threshold in least]
     low, high = quantiles_of(np.stack(shares, axis=1), ends)
     return np.stack([low, high], axis=2)

@@ -82,7 +82,7 @@ def _receipt(comparisons: Sequence[Comparison], sorts: Mapping[str, Sort], group
         "settings": {**first["settings"], "groupings": list(groupings)},
         "answers": [answers for receipt in receipts for answers in receipt["answers"]],
         "outcomes": {name: of for receipt in receipts for name, of in receipt["outcomes"].items()},
-        "sorts": {name: {"kind": sort.kind, "family": sort.family} for name, sort in sorts.items()},
+        "sorts": {name: sort.describe() for name, sort in sorts.items()},
         "n_common": first["n_common"] if same else None,
         "examples_sha256": hashes[0] if same else hashes,
     }

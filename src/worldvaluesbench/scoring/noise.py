@@ -11,15 +11,16 @@ _EXACT_UP_TO = 50.0
 """Up to this variance of a cumulated count the mean difference is exact; beyond it, counts are as good as normal."""
 
 
-def noise_floor(shares: ArrayLike, n: ArrayLike, n_points: ArrayLike, *, is_sample: bool = False) -> Array:
+def noise_floor(shares: ArrayLike, n: ArrayLike, n_points: ArrayLike, *, n_shares: ArrayLike | None = None) -> Array:
     r"""Expected Wasserstein-1 distance of two samples of `n` people each, shares (..., points) -> (...).
 
     .. math:: \frac{1}{K-1} \sum_{k=1}^{K-1} \frac{E|X_k - Y_k|}{n}, \qquad X_k, Y_k \sim \text{Binomial}(n, F_k)
 
     with F the cumulative shares and K the number of points, `n_points`; `n` and `n_points` have shape (...). For large
     n it is about :math:`\frac{2}{K-1} \sum_k \sqrt{F_k (1 - F_k) / (\pi n)}`. 0: everybody responds alike. With
-    `is_sample` the shares are those of n people themselves, whose F (1 - F) is too small by (n - 1) / n on average;
-    that is put right. `n` need not be whole: it may be an effective number, or stand for two sizes (`harmonic_n`).
+    `n_shares`, (...), the shares are themselves those of so many people, whose F (1 - F) is too small by (n - 1) / n on
+    average; that is put right. `n` need not be whole: it may be an effective number, or stand for two sizes
+    (`harmonic_n`).
 
     NaN where there are no shares, or fewer than two people. Against SciPy's binomial it is exact to 1e-6 of its size.
 
@@ -30,8 +31,9 @@ def noise_floor(shares: ArrayLike, n: ArrayLike, n_points: ArrayLike, *, is_samp
     size = np.asarray(n, dtype=np.float64)[..., None]
     spread, size = np.broadcast_arrays(np.clip(cumulated * (1 - cumulated), 0, None), size)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if is_sample:
-            spread = np.minimum(spread * size / (size - 1), 0.25)
+        if n_shares is not None:
+            known = np.asarray(n_shares, dtype=np.float64)[..., None]
+            spread = np.minimum(spread * known / (known - 1), 0.25)
         gaps = _mean_difference(spread, size) / size
     floor: Array = gaps.sum(axis=-1) / (np.asarray(n_points) - 1)
     return np.where(size[..., 0] > 1, floor, np.nan)

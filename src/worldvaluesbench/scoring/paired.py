@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.estimate import Floats, Resampling, quantiles_of
 from worldvaluesbench.scoring.askings import Mask
-from worldvaluesbench.scoring.intervals import Resampled, resample_distances
+from worldvaluesbench.scoring.intervals import Resampled, mean_over_items, resample_distances
 from worldvaluesbench.scoring.panel import Panel
 from worldvaluesbench.scoring.resample import Drawing, draw_people
 
@@ -60,17 +60,10 @@ def resample_means(
 
 
 def _means_of(drawn: Resampled, cells: Mask) -> Means:
-    value, corrected, draws = (_mean(part, cells) for part in (drawn.value, drawn.corrected, drawn.corrected_draws))
-    return Means(value, corrected, (draws - draws.mean(axis=1, keepdims=True)).astype(np.float32))
-
-
-def _mean(values: Floats, is_shown: Mask) -> Array:
-    """Means over items, axis 1; NaN for a group without any that is shown."""
-    which = is_shown.reshape(*is_shown.shape, *(1,) * (values.ndim - 2))
-    n = is_shown.sum(axis=1).reshape(-1, *(1,) * (values.ndim - 2))
-    total = np.where(which, values, 0).sum(axis=1, dtype=np.float64)
-    mean: Array = np.divide(total, n, out=np.full_like(total, np.nan), where=n > 0)
-    return mean
+    found = mean_over_items(drawn, cells)
+    draws = found.corrected_draws
+    noise = draws - draws.mean(axis=1, keepdims=True)
+    return Means(np.asarray(found.value, np.float64), np.asarray(found.corrected, np.float64), noise)
 
 
 def difference_of(first: Means, second: Means, resampling: Resampling) -> Difference:

@@ -18,7 +18,7 @@ from worldvaluesbench.scoring.askings import Ints, Mask, is_first, number_people
 from worldvaluesbench.scoring.reasons import OUTCOMES, VALID
 from worldvaluesbench.scoring.reference import Humans, Reference
 from worldvaluesbench.scoring.rows import Rows
-from worldvaluesbench.scoring.sides import Side, find_sides
+from worldvaluesbench.scoring.sides import Side, find_sides, share_answers
 
 REFUSALS = (-1, -2)
 """The missing reasons of a response that are a refusal to answer: don't know, and no answer."""
@@ -59,17 +59,24 @@ class Entries:
         return Entries(self.person[kept], self.item[kept], self.point[kept], weight, is_row)
 
 
+_NONE = np.empty(0, dtype=np.int64)
+NOBODY = Entries(_NONE, _NONE, _NONE)
+"""No entries."""
+
+
 @dataclass(frozen=True)
 class Panel:
     """Both sides, and those whose answer is missing.
 
     `examples`: those with an answer that counts, once each, with the point of the person's own response (0 against the
     world). `missing`: examples that nothing could be read for, alike. `human_refusals` and `missing` are what a refusal
-    category counts. `beyond`: as published, for entries of answers off the scale, by how many points they lie beyond
-    its end. `marginals`, shape (items, 10), stand for the humans where there are no persons; `world`, of the same
-    shape, is a baseline where there are. `n_people`: how many persons places run over. `is_paired`: the humans are
-    those of `examples`. `is_stated`: all answers are distributions. `has_refusals`: scales have one point more, for
-    refusals (`with_refusals`).
+    category counts; `for_refusers` and `missing_for_refusers` are the answers that were given for people who refused to
+    respond themselves, and those of these examples that nothing could be read for. `beyond`: as published, for entries
+    of answers off the scale, by how many points they lie beyond its end. `marginals`, shape (items, 10), stand for the
+    humans where there are no persons; `world`, of the same shape, is a baseline where there are. `n_people`: how many
+    persons places run over; those from `n_known` on (None: nobody) have no id, and so are nobody of another panel.
+    `is_paired`: the humans are those of `examples`. `is_stated`: all answers are distributions. `has_refusals`: scales
+    have one point more, for refusals (`with_refusals`).
     """
 
     n_points: Ints
@@ -79,9 +86,12 @@ class Panel:
     examples: Entries
     missing: Entries
     human_refusals: Entries
+    for_refusers: Entries = NOBODY
+    missing_for_refusers: Entries = NOBODY
     beyond: Entries | None = None
     marginals: Ints | None = None
     world: Ints | None = None
+    n_known: int | None = None
     is_paired: bool = True
     is_stated: bool = False
     has_refusals: bool = False
@@ -102,6 +112,7 @@ def build_panel(
     sides = find_sides(rows, humans, as_published=as_published)
     person, n_people = _people(ids, rows, humans)
     speaking = _entries(sides.humans, person, rows)
+    human_refusals, for_refusers, missing_for_refusers = _refusals_answered_for(rows, person, humans)
     panel = Panel(
         n_points=humans.n_points,
         n_people=n_people,
@@ -109,9 +120,12 @@ def build_panel(
         answers=_entries(sides.answers, person, rows),
         examples=_entries(find_sides(rows, humans).humans, person, rows) if as_published else speaking,
         missing=_missing(rows, person),
-        human_refusals=_refusals_answered_for(rows, person, humans),
+        human_refusals=human_refusals,
+        for_refusers=for_refusers,
+        missing_for_refusers=missing_for_refusers,
         marginals=humans.marginals,
         world=None if humans.marginals is not None else humans.world,
+        n_known=None if humans.known_ids is None else humans.known_ids.len(),
         is_paired=reference.whom == "probe",
         is_stated=rows.askings is not None and bool(rows.askings.is_spread[rows.is_valid].all()),
     )
@@ -124,25 +138,43 @@ def build_panel(
 
 
 def common_panels(panels: Sequence[Panel]) -> list[Panel]:
-    """The panels with those examples alone that all of them have an answer to; they must be of the same people."""
+    """The panels with those examples alone that all of them have an answer to; they must be of the same people.
+
+    Where the humans are not those answered for, they are those that all panels have: people of the same splits.
+    """
     n_people = max(panel.n_people for panel in panels)
-    common = _keys(panels[0].examples, n_people)
-    for panel in panels[1:]:
-        common = np.intersect1d(common, _keys(panel.examples, n_people))
-    return [_restrict(panel, np.unique(common), n_people) for panel in panels]
+    examples = _common([panel.examples for panel in panels], n_people)
+    n_known = min(n_people if panel.n_known is None else panel.n_known for panel in panels)
+    examples = examples[examples % n_people < n_known]
+    humans = None
+    if panels[0].marginals is None and not panels[0].is_paired:
+        humans = _common([panel.humans for panel in panels], n_people)
+    return [_restrict(panel, examples, humans, n_people) for panel in panels]
 
 
-def _restrict(panel: Panel, keys: Ints, n_people: int) -> Panel:
-    def keep(entries: Entries) -> Entries:
+def _common(sides: Sequence[Entries], n_people: int) -> NDArray[np.int64]:
+    """The keys that all of these have."""
+    common = np.unique(_keys(sides[0], n_people))
+    for entries in sides[1:]:
+        keys = _keys(entries, n_people)
+        common = common if np.array_equal(common, keys) else np.intersect1d(common, keys)
+    return common
+
+
+def _restrict(panel: Panel, examples: NDArray[np.int64], humans: NDArray[np.int64] | None, n_people: int) -> Panel:
+    """The panel with these examples, and these humans (None: those of the examples, or as they are), by their keys."""
+
+    def keep(entries: Entries, keys: NDArray[np.int64]) -> Entries:
         return entries.select(np.isin(_keys(entries, n_people), keys))
 
-    examples = keep(panel.examples)
+    kept = keep(panel.examples, examples)
+    side = panel.humans if humans is None else keep(panel.humans, humans)
     return replace(
         panel,
-        humans=examples if panel.humans is panel.examples else panel.humans,
-        answers=keep(panel.answers),
-        examples=examples,
-        missing=keep(panel.missing),
+        humans=kept if panel.humans is panel.examples else side,
+        answers=keep(panel.answers, examples),
+        examples=kept,
+        missing=keep(panel.missing, examples),
         n_people=n_people,
     )
 
@@ -157,12 +189,14 @@ def with_refusals(panel: Panel) -> Panel:
     humans = [panel.humans, _moved(panel.human_refusals, panel.n_points)]
     if panel.is_paired:
         humans.append(panel.missing)
-    answers = [panel.answers, _moved(panel.missing, panel.n_points)]
+    answers = [panel.answers, panel.for_refusers]
+    answers += [_moved(missing, panel.n_points) for missing in (panel.missing, panel.missing_for_refusers)]
     return replace(
         panel,
         n_points=panel.n_points + 1,
         humans=_joined(humans),
         answers=_joined(answers),
+        marginals=None if panel.marginals is None else np.pad(panel.marginals, ((0, 0), (0, 1))),
         world=None,
         has_refusals=True,
     )
@@ -218,8 +252,7 @@ def _missing(rows: Rows, person: Ints) -> Entries:
     bad = [OUTCOMES.index(reason) for reason in _NOT_OF_ANSWERS] + [OUTCOMES.index(VALID)]
     is_lost = ~np.isin(rows.outcome, bad) & (rows.item >= 0) & rows.has_response
     if not is_lost.any():
-        none = np.empty(0, dtype=np.int64)
-        return Entries(none, none, none)
+        return NOBODY
     example = rows.item.astype(np.int64) * (int(person.max(initial=0)) + 1) + person
     lost = np.flatnonzero(is_lost)
     lost = lost[~np.isin(example[lost], np.unique(example[rows.is_valid]))]
@@ -227,16 +260,27 @@ def _missing(rows: Rows, person: Ints) -> Entries:
     return Entries(person[lost], rows.item[lost], rows.human_point[lost])
 
 
-def _refusals_answered_for(rows: Rows, person: Ints, humans: Humans) -> Entries:
-    """Of the examples answered for, those whose respondent refused to respond; the point says nothing."""
-    none = np.empty(0, dtype=np.int64)
+def _refusals_answered_for(rows: Rows, person: Ints, humans: Humans) -> tuple[Entries, Entries, Entries]:
+    """The examples answered for whose respondent refused to respond, the answers to them, and those without an answer.
+
+    The point of the first and last says nothing.
+    """
     if humans.responses is None:
-        return Entries(none, none, none)
+        return NOBODY, NOBODY, NOBODY
     asked = np.flatnonzero((rows.item >= 0) & (rows.respondent >= 0) & ~rows.has_response)
     refused = asked[np.isin(humans.responses[rows.item[asked], rows.respondent[asked]], REFUSALS)]
-    example = rows.item[refused].astype(np.int64) * humans.responses.shape[1] + rows.respondent[refused]
-    refused = refused[np.unique(example, return_index=True)[1]]
-    return Entries(person[refused], rows.item[refused], np.zeros(refused.size, dtype=np.int64))
+    if not refused.size:
+        return NOBODY, NOBODY, NOBODY
+    example = rows.item.astype(np.int64) * humans.responses.shape[1] + rows.respondent
+    # what could be read for them has no other flaw than that there is no response
+    read = refused[rows.outcome[refused] == OUTCOMES.index("no_response")]
+    asking = example if rows.askings is None else rows.askings.asking
+    read = read[is_first(asking[read])]
+    silent = refused[~np.isin(example[refused], example[read])]
+    answers = share_answers(rows, np.isin(np.arange(rows.item.size), read))
+    once = [which[np.unique(example[which], return_index=True)[1]] for which in (refused, silent)]
+    refusals, missing = (Entries(person[which], rows.item[which], np.zeros_like(which)) for which in once)
+    return refusals, _entries(answers, person, rows), missing
 
 
 def _with_respondents(panel: Panel, rows: Rows, humans: Humans) -> Panel:
@@ -272,7 +316,7 @@ def _joined(parts: list[Entries]) -> Entries:
 def _weighted(panel: Panel, weights: Array, reference: Reference) -> Panel:
     """The panel with the survey weight of each person on both sides."""
     assert reference.dataset is not None
-    sides = panel.humans, panel.answers, panel.examples, panel.missing, panel.human_refusals
+    sides = panel.humans, panel.answers, panel.examples, panel.missing, panel.human_refusals, panel.for_refusers
     compared = np.unique(np.concatenate([entries.person for entries in sides]))
     check_weights(weights[compared], reference.weight, str(reference.dataset.folder))
 
@@ -289,5 +333,7 @@ def _weighted(panel: Panel, weights: Array, reference: Reference) -> Panel:
         examples=examples,
         missing=weigh(panel.missing),
         human_refusals=weigh(panel.human_refusals),
+        for_refusers=weigh(panel.for_refusers),
+        missing_for_refusers=weigh(panel.missing_for_refusers),
         beyond=beyond,
     )

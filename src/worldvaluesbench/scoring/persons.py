@@ -68,7 +68,7 @@ def person_tables(
     """For each answerer: a row for every cell (group by group, item by item), and a row for every group over its items.
 
     Intervals are by the normal approximation. For a mean over items they count every person once, with all examples of
-    that person together. `is_shown`, shape (groups, items): which cells have numbers.
+    that person together. `is_shown`, shape (groups, items): which cells have numbers, if they have an example.
     """
     cells = _cells_of_examples(panel, member, is_shown)
     for name, judged in judge_examples(panel):
@@ -108,7 +108,7 @@ def _cells_of_examples(panel: Panel, member: NDArray[np.int64] | None, is_shown:
     n = np.bincount(cell, minlength=is_shown.size + 1)[:-1]
     total = np.bincount(cell, weights=panel.examples.weight, minlength=is_shown.size + 1)[:-1].astype(np.float64)
     group = np.zeros(panel.n_people, dtype=np.int64) if member is None else member
-    return _Cells(cell, is_shown, group, n, total)
+    return _Cells(cell, is_shown & (n > 0).reshape(is_shown.shape), group, n, total)
 
 
 def _is_alike(panel: Panel) -> bool:
@@ -241,7 +241,9 @@ def _by(part: Array | Ints, whole: Array | Ints) -> Array:
 
 
 def _with_ends(name: str, value: Array, half: Array) -> dict[str, Array]:
-    return {name: value, f"{name}_low": np.maximum(value - half, 0), f"{name}_high": value + half}
+    """A measure with its interval, no end of which lies beyond what the measure can be."""
+    most = np.inf if name == "log_loss" else 1
+    return {name: value, f"{name}_low": np.maximum(value - half, 0), f"{name}_high": np.minimum(value + half, most)}
 
 
 def _frame(columns: dict[str, Array | Ints]) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from worldvaluesbench.errors import AnswersError, RunError
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.baselines import BASELINES
 from worldvaluesbench.scoring.cells import Source, score_groups
-from worldvaluesbench.scoring.groups import find_groups
+from worldvaluesbench.scoring.groups import find_groups, scored_groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.panel import build_panel
 from worldvaluesbench.scoring.reasons import OUTCOMES
@@ -47,12 +47,15 @@ def score_answers(
 ) -> Scores:
     """Score files of answers and runs against the humans of a reference: pooled, and for every group of every grouping.
 
-    As published there are no intervals, no bounds and no refusal category: the published scorer knows none.
+    As published there are no intervals, no cells that are too small, and no refusal category: the published scorer
+    knows none.
 
     Raises AnswersError where two share a name, one names no known item, or the world is to be grouped; RunError where
     a run was made from another dataset than that of the reference; DatasetError where somebody compared has no weight.
     """
     how = How() if how is None else how
+    if as_published:
+        how = replace(how, min_n=1, resampling=None)
     check_sources(answers, reference)
     if as_published and how.has_refusals:
         raise AnswersError("Missing answers are treated as published or as refusals; choose one of the two.")
@@ -71,7 +74,7 @@ def score_sources(
 ) -> Scores:
     """Score sources that are open already; see `score_answers`."""
     items = items_of(answers, reference)
-    all_groups = find_groups(reference, groupings, len(items))
+    all_groups = scored_groups(reference, groupings, len(items))
     parts: dict[str, list[pl.DataFrame]] = {}
     counts = []
     for source in sources:
@@ -94,8 +97,13 @@ def open_sources(
 ) -> Iterator[Source]:
     """Sort the rows of each source and hold them against the humans, one source after the other.
 
-    Raises DatasetError where somebody who is compared has no survey weight.
+    Raises DatasetError where somebody who is compared has no survey weight; AnswersError for strata of the world.
     """
+    if how.strata is not None and reference.dataset is None:
+        raise AnswersError(
+            f"Strata by {how.strata.name} need respondents, and the world marginals have none: score with --data "
+            f"instead."
+        )
     items = items_of(answers, reference)
     humans = read_humans(reference, items)
     if humans.respondent_ids is None:

@@ -58,6 +58,12 @@ def find_sides(rows: Rows, humans: Humans, *, as_published: bool = False) -> Sid
     return Sides(_side(speaks, rows.human_point), answers, none, none.astype(np.float64))
 
 
+def share_answers(rows: Rows, is_in: Mask) -> Side:
+    """The side of the answers of some rows; those of one example share its weight."""
+    weight = None if rows.askings is None else _share_examples(rows.askings, is_in)[1]
+    return _answers_side(rows, rows.point, is_in, weight)
+
+
 def _published_sides(rows: Rows, humans: Humans) -> Sides:
     speaks, weight, is_in = rows.has_response, None, rows.has_response & rows.has_number
     if rows.askings is not None:

@@ -8,6 +8,7 @@ from worldvaluesbench.scoring.baselines import MAJORITY, UNIFORM
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import ORACLE, Sort, pairs_of
 from worldvaluesbench.scoring.scores import Scores
+from worldvaluesbench.survey.codebook import load_codebook
 
 DECIMALS = 2
 """Distances are told apart as far as the paper prints them."""
@@ -26,22 +27,24 @@ def table_2(scores: pl.DataFrame, sorts: Mapping[str, Sort]) -> pl.DataFrame:
     kinds = {name: sort.kind for name, sort in sorts.items()} | {UNIFORM: ORACLE, MAJORITY: ORACLE}
     other = {a: b for _, without, shown in pairs_of(sorts) for a, b in ((without, shown), (shown, without))}
     columns = ("item_id", "topic", "n_responses", "noise_floor")
-    first = pooled.unique("item_id", keep="first", maintain_order=True)
+    # of the first source that has a number for the item
+    first = pooled.sort(pl.col(UNIFORM).is_null(), maintain_order=True).unique("item_id", keep="first")
     oracles = [first.select(*columns, answers=pl.lit(name), distance=name) for name in (UNIFORM, MAJORITY)]
     own = pooled.select(*columns, "answers", "distance", "low", "high", "corrected")
-    printed = pl.col("distance").round(DECIMALS)
+    printed = pl.col("printed")
     long = pl.concat([*oracles, own], how="diagonal").with_columns(
+        printed=pl.Series([_as_printed(row) for one in (*oracles, own) for row in one["distance"]], dtype=pl.Float64),
         kind=pl.col("answers").replace_strict(kinds, return_dtype=pl.String),
         partner=pl.col("answers").replace_strict(other, default=None, return_dtype=pl.String),
     )
-    partners = long.select("item_id", partner="answers", distance_of_partner=printed)
-    order = {item_id: place for place, item_id in enumerate(first["item_id"].to_list())}
+    partners = long.select("item_id", partner="answers", printed_of_partner=printed)
+    order = {item_id: place for place, item_id in enumerate(load_codebook().item_ids)}
     return (
         long.join(partners, on=["item_id", "partner"], how="left", maintain_order="left")
         .with_columns(
-            is_best=printed == printed.min().over("item_id"),
-            is_best_of_kind=printed == printed.min().over("item_id", "kind"),
-            is_better_of_pair=(printed <= pl.col("distance_of_partner")).fill_null(False),
+            is_best=(printed == printed.min().over("item_id")).fill_null(False),
+            is_best_of_kind=(printed == printed.min().over("item_id", "kind")).fill_null(False),
+            is_better_of_pair=(printed <= pl.col("printed_of_partner")).fill_null(False),
         )
         .sort(pl.col("item_id").replace_strict(order, return_dtype=pl.Int64), maintain_order=True)
         .select(
@@ -57,6 +60,10 @@ def table_2(scores: pl.DataFrame, sorts: Mapping[str, Sort]) -> pl.DataFrame:
             "is_better_of_pair",
         )
     )
+
+
+def _as_printed(distance: float | None) -> float | None:
+    return None if distance is None else float(f"{distance:.{DECIMALS}f}")
 
 
 def countries_table(scores: Scores) -> pl.DataFrame:

@@ -22,10 +22,12 @@ class Tally:
     With survey weights, and on the side of the answers of a run, they are sums of weights. Of shape (groups, items):
     `n_responses`, `n_answers` and `n_examples`, how many there are (an example may have several answers); `n_effective`
     and `n_effective_examples`, Kish's effective numbers of humans and of people answered for; `n_missing`, `missing`
-    and `missing_humans` (..., 10), examples without an answer: their number, weight and human responses; `refusals`,
-    the weight of humans who refused. `n_points`: points of each item's scale, shape (items,). As published, answers off
-    the scale are counted at its nearer end, and `overshoot`, shape (groups, items), is by how many points they lie
-    beyond it, summed; `first_met`, of the shape of the counts, is where a human rating was first met.
+    and `missing_humans` (..., 10), examples without an answer: their number, weight and human responses; `n_refusals`
+    and `refusals`, number and weight of humans who refused; `for_refusers` (..., 10) and `missing_for_refusers`, the
+    answers given for them, and the weight of those without. `n_points`: points of each item's scale, shape (items,). As
+    published, answers off the scale are counted at its nearer end, and `overshoot`, shape (groups, items), is by how
+    many points they lie beyond it, summed; `first_met`, of the shape of the counts, is where a human rating was first
+    met.
     """
 
     humans: Counts
@@ -38,7 +40,10 @@ class Tally:
     n_missing: Counts
     missing: Counts
     missing_humans: Counts
+    n_refusals: Counts
     refusals: Counts
+    for_refusers: Counts
+    missing_for_refusers: Counts
     n_points: Ints
     overshoot: Array
     first_met: Ints | None = None
@@ -71,7 +76,10 @@ def tally_panel(panel: Panel, member: NDArray[np.int64] | None, n_groups: int, *
         n_missing=count_cells(panel.missing, *shape),
         missing=missing_humans.sum(axis=-1),
         missing_humans=missing_humans,
+        n_refusals=count_cells(panel.human_refusals, *shape),
         refusals=count_entries(panel.human_refusals, *shape).sum(axis=-1),
+        for_refusers=count_entries(panel.for_refusers, *shape),
+        missing_for_refusers=count_entries(panel.missing_for_refusers, *shape).sum(axis=-1),
         n_points=panel.n_points,
         overshoot=none if beyond is None else count_cells(beyond, *shape, weight=beyond.weight).astype(np.float64),
         first_met=_first_met(panel, *shape) if as_published and panel.marginals is None else None,

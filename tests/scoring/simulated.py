@@ -1,0 +1,28 @@
+"""Panels of invented people without a dataset: a few lines of arrays from which distances and intervals are made."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from worldvaluesbench.distribution import Array
+from worldvaluesbench.scoring.panel import NOBODY, Entries, Panel
+
+Points = NDArray[np.int64]
+
+
+def ratings(points: ArrayLike) -> Entries:
+    """One entry for each person and item of points (people, items); -1: none."""
+    table = np.asarray(points)
+    person, item = np.nonzero(table >= 0)
+    return Entries(person, item, table[person, item])
+
+
+def panel_of(n_points: ArrayLike, humans: Entries, answers: Entries, n_people: int | None = None) -> Panel:
+    """A panel of people, each compared with the answers given for them."""
+    most = max(int(side.person.max(initial=-1)) for side in (humans, answers)) + 1
+    return Panel(np.asarray(n_points), n_people or most, humans, answers, humans, NOBODY, NOBODY)
+
+
+def draw_points(shares: Array, n: int, rng: np.random.Generator) -> Points:
+    """Points of n people for items with these shares (items, points), each drawn apart; shape (n, items)."""
+    ends = np.cumsum(shares, axis=1)[:, :-1]
+    return np.asarray((rng.random((n, shares.shape[0], 1)) > ends).sum(axis=-1))

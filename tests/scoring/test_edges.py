@@ -1,0 +1,103 @@
+"""Odd cases: groups of nobody or of one, items nobody responded to, refusals of the longest scales, two resamples."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.scoring.people import make_dataset, write_answers
+from tests.scoring.run_folders import Row, make_run
+from worldvaluesbench.errors import AnswersError
+from worldvaluesbench.estimate import METHODS, Method, Resampling, Side
+from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.scoring.compare import compare_answers
+from worldvaluesbench.scoring.how import How
+from worldvaluesbench.scoring.reference import respondents_reference, world_reference
+from worldvaluesbench.scoring.score import score_answers
+from worldvaluesbench.survey.attributes import parse_groupings
+
+FEW = Resampling(n=40)
+HOMES = parse_groupings("H_URBRURAL")
+
+
+def test_a_grouping_in_which_nobody_is_has_no_rows(tmp_path: Path) -> None:
+    """A country where the question was not asked: all are -5."""
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 3, 4] * 5}, {"H_URBRURAL": [-5] * 20})
+    answers = read_answers(write_answers(tmp_path / "model.tsv", [("Q1", 101 + k, 1) for k in range(20)]))
+    how = How(resampling=FEW)
+    scores = score_answers([answers], respondents_reference(dataset), groupings=HOMES, how=how)
+    assert scores.table["grouping"].to_list() == ["all"]
+    compared = compare_answers([answers], respondents_reference(dataset), groupings=HOMES, how=how)
+    assert compared.tables["leaderboard"]["grouping"].to_list() == ["all"]
+
+
+@pytest.mark.parametrize("item_id", ["Q1", "Q48"])
+def test_refusals_are_a_category_against_the_world_too(tmp_path: Path, item_id: str) -> None:
+    """Q48 has ten points, and so eleven places with that of refusals."""
+    rows = [(item_id, key, 1 + key % 4) for key in range(30)] + [(item_id, 99, "no")] * 10
+    answers = read_answers(write_answers(tmp_path / "model.tsv", rows))
+    (row,) = score_answers([answers], world_reference(), how=How(resampling=FEW, has_refusals=True)).table.to_dicts()
+    assert row["low"] < row["distance"] < row["high"]
+    assert row["distance"] >= 1 / 31, "the one person who refused ten times is one example of 31"
+
+
+def test_strata_of_the_world_are_refused(tmp_path: Path) -> None:
+    answers = read_answers(write_answers(tmp_path / "model.tsv", [("Q1", 1, 1)]))
+    how = How(resampling=FEW, strata=HOMES[0])
+    with pytest.raises(AnswersError, match=r"Strata by H_URBRURAL need respondents.*score with --data"):
+        score_answers([answers], world_reference(), how=how)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("has_refusals", [False, True])
+def test_two_resamples_with_items_of_one_person_make_no_noise(
+    tmp_path: Path, method: Method, has_refusals: bool
+) -> None:
+    """Of thirty people one alone has Q2: in most seeds here there is a draw without, in some both are."""
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 3] * 10, "Q2": [3] * 30}, {"H_URBRURAL": [1, 2, 2] * 10})
+    rows = [*(("Q1", 101 + k, 2) for k in range(30)), ("Q2", 101, 2)]
+    answers = read_answers(write_answers(tmp_path / "model.tsv", rows))
+    for seed in range(12):
+        how = How(1, Resampling(2, seed, method=method), has_refusals=has_refusals)
+        scores = score_answers([answers], respondents_reference(dataset), groupings=HOMES, how=how)
+        mine = scores.summary.filter(answered_by="model", group="all").row(0, named=True)
+        assert mine["mean_low"] <= mine["mean_high"]
+        for table in scores.tables.values():
+            floats = table.select(pl.selectors.float())
+            assert not floats.select(pl.any_horizontal(pl.all().is_nan().any())).item()
+
+
+def test_several_samples_for_one_person_are_no_more_people(tmp_path: Path) -> None:
+    """Of two people each has five samples: ten answers, and still a cell of two."""
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 3, 4] * 5})
+    rows = [Row("Q1", key, 1, sample=sample) for key in (101, 102) for sample in range(5)]
+    answers = read_answers(make_run(tmp_path / "run", rows, dataset))
+    row = score_answers([answers], respondents_reference(dataset, "all")).table.row(0, named=True)
+    assert (row["n_responses"], row["n_answers"], row["n_examples"]) == (20, 10, 2)
+    assert row["is_too_small"]
+    assert row["distance"] is None
+
+
+@pytest.mark.parametrize("side", ["both", "reference"])
+def test_who_is_alone_in_a_cell_does_not_say_how_sure_one_can_be(tmp_path: Path, side: Side) -> None:
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 3, 4, 4]}, {"H_URBRURAL": [1, 1, 1, 1, 2]})
+    answers = read_answers(write_answers(tmp_path / "model.tsv", [("Q1", 101 + k, 1) for k in range(5)]))
+    how = How(min_n=1, resampling=Resampling(n=40, side=side))
+    tables = score_answers([answers], respondents_reference(dataset), groupings=HOMES, how=how).tables
+    alone = tables["scores"].filter(group="Rural").row(0, named=True)
+    assert (alone["n_responses"], alone["distance"]) == (1, 1)
+    for column in ("low", "high", "corrected", "noise_floor"):
+        assert alone[column] is None
+    others = tables["distances"].filter(group="Rural").row(0, named=True)
+    assert (others["total_variation"], others["total_variation_low"]) == (1, None)
+    several = tables["scores"].filter(group="Urban").row(0, named=True)
+    assert several["low"] < several["high"]
+
+
+def test_who_is_alone_in_a_stratum_is_in_every_draw(tmp_path: Path) -> None:
+    """The one of the country said 4 and was said to say 1: each draw has that distance of 3/3 once in five."""
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 1, 1, 1, 4]}, {"H_URBRURAL": [1, 1, 1, 1, 2]})
+    answers = read_answers(write_answers(tmp_path / "model.tsv", [("Q1", 101 + k, 1) for k in range(5)]))
+    how = How(min_n=1, resampling=Resampling(n=40, method="percentile"), strata=HOMES[0])
+    row = score_answers([answers], respondents_reference(dataset), how=how).table.row(0, named=True)
+    assert (row["low"], row["distance"], row["high"]) == pytest.approx((0.2, 0.2, 0.2))
