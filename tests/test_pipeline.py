@@ -7,7 +7,7 @@ import pytest
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.elicitation.settings import settle
 from worldvaluesbench.errors import ProbeError
-from worldvaluesbench.pipeline import Results, plan_probe
+from worldvaluesbench.pipeline.results import Results, plan_probe
 
 SPEC = 'items = ["Q1", "Q2"]\ncross = ["Q260"]\nper_cell = 4\nseed = 3\n'
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from worldvaluesbench.elicitation.run import Run, begin_run, open_run
     from worldvaluesbench.elicitation.settings import Settings, settle
     from worldvaluesbench.errors import WorldValuesBenchError
-    from worldvaluesbench.pipeline import Results, ask_model, plan_probe, score_results
+    from worldvaluesbench.pipeline.results import Results, ask_model, plan_probe, score_results
     from worldvaluesbench.scale import Scale
     from worldvaluesbench.scoring.answers import Answers, read_answers
     from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
@@ -208,7 +208,7 @@ _HOMES = {
     "elicitation.run": ("Run", "begin_run", "open_run"),
     "elicitation.settings": ("Settings", "settle"),
     "errors": ("WorldValuesBenchError",),
-    "pipeline": ("Results", "ask_model", "plan_probe", "score_results"),
+    "pipeline.results": ("Results", "ask_model", "plan_probe", "score_results"),
     "scale": ("Scale",),
     "scoring.answers": ("Answers", "read_answers"),
     "scoring.reference": ("Reference", "respondents_reference", "world_reference"),

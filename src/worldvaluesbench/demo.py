@@ -1,4 +1,7 @@
-"""The demonstration: the whole path once, on invented people, with stand-in models that answer over real HTTP."""
+"""The demonstration: the whole path once, on invented people, with stand-in models that answer over real HTTP.
+
+It ends with the report of two stand-in models, with and without demographics, beside baselines of people.
+"""
 
 import shutil
 import subprocess
@@ -11,54 +14,83 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from worldvaluesbench.baselines.build import build_baselines
+from worldvaluesbench.baselines.options import BaselineOptions
 from worldvaluesbench.benchmark.build import build_dataset
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.elicitation.ask import Watch
+from worldvaluesbench.elicitation.examples import split_examples
 from worldvaluesbench.elicitation.finish import Outcome
 from worldvaluesbench.elicitation.models.hosted import HostedModel
 from worldvaluesbench.elicitation.settings import settle
 from worldvaluesbench.errors import FolderError, ModelError, ProbeError
 from worldvaluesbench.folder import new_file
-from worldvaluesbench.pipeline import PROBE, SCORES, Results, ask_model, plan_probe, run_name, score_results, slug_of
+from worldvaluesbench.pipeline.people import mean_by_group
+from worldvaluesbench.pipeline.report import CountWatch, report_results
+from worldvaluesbench.pipeline.results import PARTS, Results, ask_model, plan_probe, run_name, slug_of
+from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.baselines import majority_distances, uniform_distances
-from worldvaluesbench.scoring.scores import Scores
+from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.reference import respondents_reference
+from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.survey.attributes import Grouping
 from worldvaluesbench.survey.marginals import Marginals, load_marginals
 from worldvaluesbench.survey.synthetic import write_synthetic
 
 SURVEY, DATASET, RESULTS, WORLD = "survey.csv", "dataset", "results", "world_baselines.csv"
+FITS, BY_COUNTRY = "fits", "baselines"
+PARTS_OF_DEMO = (SURVEY, DATASET, RESULTS, WORLD, FITS, BY_COUNTRY)
 
 MIN_RESPONDENTS = 2_000
 
 ITEMS = ("Q1", "Q46", "Q57", "Q106", "Q112", "Q121", "Q131", "Q158", "Q164", "Q176", "Q199", "Q235")
 """One item of each topic of the paper's probe set: a third of its requests."""
 
+COUNTRY = Grouping(("B_COUNTRY",))
+
 MODELS = ("mock-good", "mock-poor")
 PRESETS = ("default", "default-no-demographics")
+
+
+@dataclass(frozen=True)
+class Watches:
+    """Whom to tell of progress: of asking, and of fitting."""
+
+    asking: Watch | None = None
+    fitting: CountWatch | None = None
 
 
 @dataclass(frozen=True)
 class Demo:
     """What a demonstration leaves behind: its folder, and the results in it.
 
-    `outcomes`: how each run ended, by its name. `world`: for every item that has world marginals its distances from the
-    uniform and the majority baseline.
+    `outcomes`: how each run ended, by its name. `page`: the report of `comparison`. `by_country`: the mean distance of
+    every baseline over countries. `world`: for every item that has world marginals its distances from the uniform and
+    the majority baseline.
     """
 
     folder: Path
     dataset: Dataset
     outcomes: dict[str, Outcome]
-    scores: Scores
+    comparison: Comparison
+    page: Path
+    by_country: dict[str, float]
     world: pl.DataFrame
 
 
 def run_demo(
-    folder: Path, *, n_respondents: int, seed: int, force: bool, say: Callable[[str], None], watch: Watch | None = None
+    folder: Path,
+    *,
+    n_respondents: int,
+    seed: int,
+    force: bool,
+    say: Callable[[str], None],
+    watches: Watches | None = None,
 ) -> Demo:
-    """Invent a survey, build a dataset, ask two stand-in models over HTTP, score them, and look at the world.
+    """Invent a survey, build a dataset, ask two stand-in models over HTTP, hold them and baselines against people.
 
-    `say` is told of each step as it starts, `watch` of the progress of asking. Every step writes into `folder`.
+    `say` is told of each step as it starts. Every step writes into `folder`.
     """
     if n_respondents < MIN_RESPONDENTS:
         raise ProbeError(
@@ -66,23 +98,36 @@ def run_demo(
             f"of fewer too few are in each cell of the probe."
         )
     _check_folder(folder)
+    told = watches or Watches()
     say(f"1. Invent a survey of {n_respondents:,} respondents")
     write_synthetic(folder / SURVEY, n_respondents, seed=seed, force=force)
     say("2. Build a dataset from it")
     dataset = build_dataset(folder / SURVEY, folder / DATASET, force=force)
     if force:
-        shutil.rmtree(folder / RESULTS, ignore_errors=True)  # runs of people who are no more
+        for part in (RESULTS, FITS, BY_COUNTRY):  # of people who are no more
+            shutil.rmtree(folder / part, ignore_errors=True)
     say("3. Draw the paper's probe set, and ask two stand-in models over HTTP, with and without demographics")
     results = Results(folder / RESULTS, dataset, ITEMS)
     with mock_process() as base_url:
-        outcomes = dict(_ask(results, base_url, name, preset, watch) for name in MODELS for preset in PRESETS)
-    say("4. Score them with the baselines")
-    scores = score_results(results, [Grouping(("H_URBRURAL",))])
-    say("5. Hold the baselines against the real world marginals, all items\n")
+        outcomes = dict(_ask(results, base_url, name, preset, told.asking) for name in MODELS for preset in PRESETS)
+    say("4. Fit baselines of people, and let them answer for the whole test split")
+    by_country = _by_country(folder, dataset, told.fitting)
+    say("5. Compare the models with one another and with baselines of people, and write the report")
+    comparison, page = report_results(results, fit=folder / FITS, watch=told.fitting)
+    say("6. Hold the baselines against the real world marginals, all items\n")
     world = world_baselines(load_marginals())
     with new_file(folder / WORLD, force=force) as path:
         world.write_csv(path)
-    return Demo(folder, dataset, outcomes, scores, world)
+    return Demo(folder, dataset, outcomes, comparison, page, by_country, world)
+
+
+def _by_country(folder: Path, dataset: Dataset, watch: CountWatch | None) -> dict[str, float]:
+    """The mean distance by country of every baseline, for all people of the test split."""
+    examples = split_examples(dataset, "test", ITEMS)
+    made = build_baselines(examples, folder / BY_COUNTRY, options=BaselineOptions(fit=folder / FITS), watch=watch)
+    answers = [read_answers(folder / BY_COUNTRY / name) for name in made]
+    scores = score_answers(answers, respondents_reference(dataset), groupings=[COUNTRY])
+    return mean_by_group(scores.summary, COUNTRY.name)
 
 
 @contextmanager
@@ -113,10 +158,9 @@ def _ask(results: Results, base_url: str, model_name: str, preset: str, watch: W
 
 def _check_folder(folder: Path) -> None:
     """Raise FolderError where the folder holds anything that no demonstration makes."""
-    own = {SURVEY, DATASET, RESULTS, WORLD}
     if folder.is_file():
         raise FolderError(f"{folder}: is a file; expected the name of a folder to make.")
-    foreign = sorted({path.name for path in folder.iterdir()} - own) if folder.is_dir() else []
+    foreign = sorted({path.name for path in folder.iterdir()} - set(PARTS_OF_DEMO)) if folder.is_dir() else []
     names = {path.name for path in (folder / RESULTS).iterdir()} if (folder / RESULTS).is_dir() else set()
     foreign += sorted(f"{RESULTS}/{name}" for name in names - _names_in_results())
     if foreign:
@@ -125,7 +169,7 @@ def _check_folder(folder: Path) -> None:
 
 def _names_in_results() -> set[str]:
     runs = {slug_of(run_name(name, settle(preset))) for name in MODELS for preset in PRESETS}
-    return {PROBE, SCORES} | runs
+    return set(PARTS) | runs
 
 
 def world_baselines(marginals: Marginals) -> pl.DataFrame:

@@ -106,7 +106,7 @@ def build_baselines(
     chosen = options or BaselineOptions()
     if chosen.called is not None:
         raise RunError(f"Several baselines cannot all be called {chosen.called!r}; each has the name of its own.")
-    own = {name: options_for(name, chosen) for name in BASELINES if name != "trees" or has_lightgbm()}
+    own = {name: options_for(name, chosen) for name in makeable()}
     folders = {name: Path(out) / name for name in own}
     for name, its in own.items():
         _check(name, examples, folders[name], its, force=force)
@@ -114,6 +114,11 @@ def build_baselines(
         name: build_baseline(name, examples, folders[name], options=its, watch=watch, force=force)
         for name, its in own.items()
     }
+
+
+def makeable() -> tuple[BaselineName, ...]:
+    """The baselines that can be made here: all, but for `trees` where its library is absent."""
+    return tuple(name for name in BASELINES if name != "trees" or has_lightgbm())
 
 
 def answers_table(examples: ExampleSet, answer: Answer) -> pl.DataFrame:

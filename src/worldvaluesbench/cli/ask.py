@@ -1,5 +1,6 @@
 """Commands that ask models: `wvb plan`, `wvb ask`, `wvb run`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from worldvaluesbench.cli.asking import (
     what_to_ask,
     whom_to_ask,
 )
-from worldvaluesbench.cli.progress import duration, money, watching
+from worldvaluesbench.cli.progress import counting, duration, money, watching
 from worldvaluesbench.cli.scoring import show_scores
 from worldvaluesbench.elicitation.ask import ask as ask_run
 from worldvaluesbench.elicitation.budget import Budget
@@ -32,8 +33,8 @@ from worldvaluesbench.elicitation.costs import Costs
 from worldvaluesbench.elicitation.finish import Outcome
 from worldvaluesbench.elicitation.plan import build_plan
 from worldvaluesbench.elicitation.run import begin_run
-from worldvaluesbench.pipeline import DEFAULT_PROBE, Results, plan_probe, run_name, score_results
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.pipeline.results import DEFAULT_PROBE, Results, plan_probe, run_name, score_results
+from worldvaluesbench.survey.attributes import Grouping, parse_groupings
 
 INTERRUPTED = 130
 
@@ -98,13 +99,16 @@ def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any)
 @click.option("--spec", help=f"The probe to draw if there is none yet.  [default: {DEFAULT_PROBE}]")
 @items_option
 @click.option("--by", default="", help="Groupings to score by, separated by commas; * crosses: continent*Q260.")
+@click.option(
+    "--report", "has_report", is_flag=True, help="And baselines of people, a comparison of all, and a page about it."
+)
 @name_option
 @whom_to_ask
 @how_to_ask
 @what_it_costs
 @how_it_is_estimated
 @budget_option
-def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, **given: Any) -> None:
+def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, has_report: bool, **given: Any) -> None:
     """Do it all for one model: draw a probe set (if there is none), ask, score.
 
     Runs of other models in the same results folder are scored beside it.
@@ -126,6 +130,18 @@ def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, **gi
     show_outcome(outcome, folder)
     show_scores(score_results(results, groupings))
     show.say(f"Scores: {results.scores}")
+    if has_report:
+        say_report(results, groupings)
+
+
+def say_report(results: Results, groupings: Sequence[Grouping]) -> None:
+    """Make the report of a results folder and print where it lies."""
+    # only here, for what draws takes a while to load
+    from worldvaluesbench.pipeline.report import COMPARED_BY, report_results
+
+    with counting("items fitted") as watch:
+        _, page = report_results(results, groupings or COMPARED_BY, watch=watch)
+    show.say(f"Report: {page}")
 
 
 def budget_of(given: Given) -> Budget:

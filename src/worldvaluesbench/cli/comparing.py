@@ -107,13 +107,11 @@ def show_comparison(comparison: Comparison) -> None:
     show.say_invented(comparison.is_invented)
     show.say(describe_reference(comparison.receipt["reference"]))
     show.say(compared_over(comparison))
-    _show_leaderboard(comparison)
+    show_leaderboard(comparison)
     _show_differences(
         comparison, "pairs", ("first", "second"), "Paired differences of mean W1, the first less the second"
     )
-    _show_differences(
-        comparison, "demographics", ("model",), "With less without demographics (below 0: demographics help)"
-    )
+    show_demographics(comparison)
     _show_disparity(comparison)
     _show_collapse(comparison)
 
@@ -125,8 +123,11 @@ def compared_over(comparison: Comparison) -> str:
     return f"Compared over the {comparison.n_common:,} examples that all of them answer."
 
 
-def _show_leaderboard(comparison: Comparison) -> None:
+def show_leaderboard(comparison: Comparison) -> None:
+    """Print who is nearest, with the ranks that chance allows."""
     table = comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE).sort("corrected", nulls_last=True)
+    pooled = comparison.tables["summary"].filter(pl.col("grouping") == EVERYONE)
+    floors = dict(pooled.select("answered_by", "noise_floor").rows())
     rows = [
         (
             row["answers"],
@@ -135,12 +136,19 @@ def _show_leaderboard(comparison: Comparison) -> None:
             row["n_items"],
             row["mean"],
             with_interval(row["corrected"], row["low"], row["high"]),
+            floors.get(row["answers"]),
             f"{row['share_first']:.0%}",
         )
         for row in table.iter_rows(named=True)
     ]
-    columns = ("answers", "kind", "rank", "items", "mean W1", "corrected", "first in")
+    columns = ("answers", "kind", "rank", "items", "mean W1", "corrected", "noise floor", "first in")
     show.table(columns, rows, title="\nRanks, with the places that pairs do not rule out", left=2)
+
+
+def show_demographics(comparison: Comparison) -> None:
+    """Print what showing demographics does to each model that was asked both ways."""
+    title = "With less without demographics (below 0: demographics help)"
+    _show_differences(comparison, "demographics", ("model",), title)
 
 
 def _show_differences(comparison: Comparison, name: str, keys: tuple[str, ...], title: str) -> None:

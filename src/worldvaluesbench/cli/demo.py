@@ -1,5 +1,6 @@
 """The command that shows it all: `wvb demo`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -7,9 +8,10 @@ import polars as pl
 
 from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.benchmark import show_dataset
-from worldvaluesbench.cli.progress import watching
-from worldvaluesbench.cli.scoring import show_scores
-from worldvaluesbench.demo import DATASET, RESULTS, SURVEY, WORLD, Demo, run_demo
+from worldvaluesbench.cli.comparing import show_demographics, show_leaderboard
+from worldvaluesbench.cli.progress import counting, watching
+from worldvaluesbench.demo import BY_COUNTRY, DATASET, FITS, RESULTS, SURVEY, WORLD, Demo, Watches, run_demo
+from worldvaluesbench.pipeline.people import explain_order
 
 
 @click.command()
@@ -18,25 +20,36 @@ from worldvaluesbench.demo import DATASET, RESULTS, SURVEY, WORLD, Demo, run_dem
 @click.option("--seed", default=0, show_default=True, help="The same seed invents the same people.")
 @options.force
 def demo(out: Path, respondents: int, seed: int, force: bool) -> None:
-    """Run the whole path once on invented people: survey, dataset, probe, models asked over HTTP, scores."""
-    with watching() as watch:
-        result = run_demo(out, n_respondents=respondents, seed=seed, force=force, say=show.say, watch=watch)
+    """Run the whole path once on invented people: survey, dataset, probe, models asked over HTTP, scores, a report."""
+    with watching() as asking, counting("items fitted") as fitting:
+        watches = Watches(asking, fitting)
+        result = run_demo(out, n_respondents=respondents, seed=seed, force=force, say=show.say, watches=watches)
     show_dataset(result.dataset)
     show.say("\nTwo stand-in models, asked over HTTP with and without demographics (wvb run)")
     for name, outcome in result.outcomes.items():
         asked, unparsed = show.counted(outcome.n_done, "completion"), outcome.n_unparsed
         show.say(f"  {name:<24}{asked}, {unparsed:,} unparsed, {outcome.seconds:.1f} s")
-    show.say("")
-    show_scores(result.scores)
+    show_leaderboard(result.comparison)
+    show_demographics(result.comparison)
+    _show_by_country(result.by_country)
     _show_world(result)
     show.say(f"\nWhat is in {out}/")
     for name, what in (
         (SURVEY, "the invented survey file, as if downloaded"),
         (DATASET, "respondents and responses by split, items, attributes (wvb build)"),
-        (RESULTS, "the paper's probe set, a run for each model, and their scores (wvb run)"),
+        (RESULTS, "the paper's probe set, a run for each model, comparison and report (wvb run --report)"),
+        (BY_COUNTRY, "baselines of people for the whole test split (wvb baseline), and their fits in " + FITS),
         (WORLD, "baselines against the real world marginals, all items"),
     ):
         show.say(f"  {name:<22}{what}")
+    show.say(f"\nThe report, to be opened in a browser: {result.page}")
+
+
+def _show_by_country(means: Mapping[str, float]) -> None:
+    title = "\nBaselines against the invented people of the test split, by country: mean W1 over items and countries"
+    show.table(tuple(means), [tuple(means.values())], title=title, left=0)
+    for sentence in explain_order(means):
+        show.say(sentence)
 
 
 def _show_world(result: Demo) -> None:

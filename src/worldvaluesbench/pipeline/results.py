@@ -1,6 +1,7 @@
 """The whole job for one model: draw a probe set if there is none, ask it, score it beside the models asked before.
 
-A results folder holds `probe`, a run folder for each model, and `scores` of all its finished runs together.
+A results folder holds `probe`, a run folder for each model, `scores` of all its finished runs together, and where a
+report is wanted `baselines` of people, the `comparison` of all with one another, and the `report`.
 """
 
 import json
@@ -28,7 +29,10 @@ from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.scoring.scores import Scores, write_scores
 from worldvaluesbench.survey.attributes import Grouping
 
-PROBE, SCORES = "probe", "scores"
+PROBE, SCORES, BASELINES, COMPARISON, REPORT = "probe", "scores", "baselines", "comparison", "report"
+PARTS = (PROBE, SCORES, BASELINES, COMPARISON, REPORT)
+"""What stands in a results folder beside runs."""
+
 DEFAULT_PROBE = "paper36"
 
 
@@ -49,6 +53,21 @@ class Results:
     def scores(self) -> Path:
         """The folder of the scores of all its finished runs."""
         return self.folder / SCORES
+
+    @property
+    def baselines(self) -> Path:
+        """The folder of the runs of baselines of people."""
+        return self.folder / BASELINES
+
+    @property
+    def comparison(self) -> Path:
+        """The folder of the comparison of all its finished runs and baselines."""
+        return self.folder / COMPARISON
+
+    @property
+    def report(self) -> Path:
+        """The folder of the report of that comparison."""
+        return self.folder / REPORT
 
     def run_folder(self, name: str) -> Path:
         """The folder of the run of this name."""
@@ -75,7 +94,7 @@ def slug_of(name: str) -> str:
     'org-model-7b+demographics'
     """
     slug = re.sub(r"[^\w.+=-]+", "-", name).strip("-.")
-    if not slug or slug in (PROBE, SCORES):
+    if not slug or slug in PARTS:
         raise RunError(f"A run cannot be named {name!r}; choose another name, with letters or digits in it.")
     return slug
 
