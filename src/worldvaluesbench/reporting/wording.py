@@ -6,44 +6,79 @@ from worldvaluesbench.scoring.baselines import UNIFORM
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
 
+HUMAN = "human"
+"""The baseline that answers with other people's responses; its distance is the ceiling for ratings."""
+
 
 def headline(comparison: Comparison) -> str:
     """The title of a report."""
-    n = len(comparison.names)
-    return comparison.names[0] if n == 1 else f"{n} sources of answers against people"
+    n = len(_models(comparison))
+    return comparison.names[0] if n <= 1 else f"{n} sources of answers against people"
 
 
 def summary_sentences(comparison: Comparison) -> list[str]:
-    """What the comparison says, in plain sentences: who is nearest, how sure that is, and beside what."""
+    """What the comparison says, in plain sentences: which model is nearest, how sure that is, and beside what."""
     board = comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE).sort("corrected", nulls_last=True)
     if board.is_empty():
         return ["Too few people were answered for to say how near anybody is."]
-    best = board.row(0, named=True)
-    lines = [
-        f"{best['answers']} is nearest to people: mean Wasserstein-1 over {best['n_items']} items "
-        f"{best['corrected']:.3f} [{best['low']:.3f}, {best['high']:.3f}], freed of what chance adds "
-        f"(0: as people, 1: opposite)."
-        if board.height > 1
-        else f"{best['answers']} has a mean Wasserstein-1 over {best['n_items']} items of {best['corrected']:.3f} "
-        f"[{best['low']:.3f}, {best['high']:.3f}], freed of what chance adds (0: as people, 1: opposite)."
+    is_model = pl.col("answers").is_in(_models(comparison))
+    models, people = board.filter(is_model), board.filter(~is_model)
+    best = models.row(0, named=True)
+    ends = f"{best['corrected']:.3f} [{best['low']:.3f}, {best['high']:.3f}]"
+    what = f"over {best['n_items']} items {ends}, freed of what chance adds (0: as people, 1: opposite)."
+    verb = "is nearest to people: mean" if models.height > 1 else "has a mean"
+    tied = _not_farther(comparison, best["answers"], models["answers"].to_list())
+    return [
+        f"{best['answers']} {verb} Wasserstein-1 {what}",
+        *([f"Not clearly farther: {', '.join(tied)}."] if tied else []),
+        *_beside_people(comparison, best["answers"], people),
+        *_beside_nobody(comparison, best["answers"]),
+        *_demographics(comparison),
     ]
-    lines += _not_told_apart(board)
-    lines += _beside_baselines(comparison, best["answers"])
-    lines += _demographics(comparison)
-    return lines
 
 
-def _not_told_apart(board: pl.DataFrame) -> list[str]:
-    tied = board.filter((pl.col("rank_low") == 1) & (pl.col("rank") > 1))["answers"].to_list()
-    return [f"Not clearly farther: {', '.join(tied)}."] if tied else []
+def _models(comparison: Comparison) -> list[str]:
+    """The sources that are no baselines; all, where all are."""
+    sorts = comparison.sorts
+    models = [name for name in comparison.names if sorts[name].kind != "baseline"]
+    return models or list(comparison.names)
 
 
-def _beside_baselines(comparison: Comparison, best: str) -> list[str]:
+def _not_farther(comparison: Comparison, best: str, names: list[str]) -> list[str]:
+    """Those that the pair with the best does not tell from it, though they come after it."""
+    p = _p_of_pairs(comparison, best)
+    return [name for name in names[1:] if p.get(name, 0.0) > _alpha(comparison)]
+
+
+def _p_of_pairs(comparison: Comparison, name: str) -> dict[str, float]:
+    """The p of Holm of every other source's difference from this one, everybody pooled."""
+    pairs = comparison.tables["pairs"].filter(pl.col("grouping") == EVERYONE)
+    of_first = pairs.filter(first=name).select("second", "p_holm").rows()
+    return dict(of_first) | dict(pairs.filter(second=name).select("first", "p_holm").rows())
+
+
+def _alpha(comparison: Comparison) -> float:
+    return 1 - float(comparison.receipt["settings"]["resampling"]["level"])
+
+
+def _beside_people(comparison: Comparison, best: str, people: pl.DataFrame) -> list[str]:
+    """Where the baselines that other people make stand, and whether the best model is told from each."""
+    p = _p_of_pairs(comparison, best)
+    own = comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE).filter(answers=best)["corrected"][0]
+    parts = []
+    for row in people.iter_rows(named=True):
+        name = f"{row['answers']} (another person)" if row["answers"] == HUMAN else row["answers"]
+        is_told = p.get(row["answers"], 1.0) <= _alpha(comparison)
+        way = ("nearer" if row["corrected"] < own else "farther") if is_told else "not told apart"
+        parts.append(f"{name} {row['corrected']:.3f}, {way}")
+    return [f"Baselines of people beside {best}: {'; '.join(parts)}."] if parts else []
+
+
+def _beside_nobody(comparison: Comparison, best: str) -> list[str]:
     summary = comparison.tables["summary"].filter((pl.col("grouping") == EVERYONE) & (pl.col("answers") == best))
     own = summary.filter(answered_by=best).row(0, named=True)
     uniform = summary.filter(answered_by=UNIFORM)["mean"].to_list()
-    floor = own["noise_floor"]
-    lines = [f"Two samples of people as large as these would be {floor:.3f} apart by chance."]
+    lines = [f"Two samples of people as large as these would be {own['noise_floor']:.3f} apart by chance."]
     if uniform and uniform[0] is not None:
         way = "nearer" if own["mean"] < uniform[0] else "farther"
         lines.append(f"Giving every answer equally often would be at {uniform[0]:.3f}: {best} is {way} than that.")
@@ -55,7 +90,7 @@ def _demographics(comparison: Comparison) -> list[str]:
     lines = []
     for row in pooled.iter_rows(named=True):
         ends = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-        if row["p_holm"] >= 0.05:
+        if row["p_holm"] > _alpha(comparison):
             lines.append(f"Telling {row['model']} who is answered for makes no clear difference ({ends}).")
         else:
             way = "nearer to" if row["difference"] < 0 else "farther from"

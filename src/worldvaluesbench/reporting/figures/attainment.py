@@ -25,7 +25,7 @@ def plot_attainment(comparison: Comparison, grouping: str | None = None, *, up_t
     panels = in_order(table["panel"].to_list())
     n_columns = min(3, len(panels))
     width = (PAGE - 75 - 16 * (n_columns - 1)) / n_columns
-    legend = alt.Legend(symbolType="stroke", labelExpr=_label_expression(shown))
+    legend = alt.Legend(symbolType="stroke", symbolSize=500, labelExpr=_label_expression(shown))
     x = alt.X("threshold:Q", title="Wasserstein-1 threshold", axis=alt.Axis(tickCount=4, grid=False))
     colour = alt.Color("answered_by:N", scale=look.colour_scale(shown), title=None, legend=legend)
     dash = alt.StrokeDash("answered_by:N", scale=look.dash_scale(shown), title=None, legend=legend)

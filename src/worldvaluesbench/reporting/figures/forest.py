@@ -16,12 +16,10 @@ from worldvaluesbench.reporting.theme import (
     interval_note,
     look_of,
 )
+from worldvaluesbench.reporting.wording import HUMAN
 from worldvaluesbench.scoring.baselines import MAJORITY, UNIFORM, WORLD
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
-
-HUMAN = "human"
-"""The baseline that answers with other people's responses; its distance is the ceiling for ratings."""
 
 
 def plot_forest(comparison: Comparison) -> Chart:
@@ -52,11 +50,12 @@ def plot_forest(comparison: Comparison) -> Chart:
     if human.height:
         rule = alt.Chart(alt.InlineData(values=[{"at": human["middle"][0]}])).mark_rule(color=INK, strokeDash=[4, 3])
         layers.insert(1, rule.encode(x="at:Q"))
+    ceiling = f" Dashed: another person of the same group ({human['middle'][0]:.3f})." if human.height else ""
     n_items, n = largest(table["n_items"]), largest(table["n_effective"])
     notes = [
         f"{humans_note(comparison)} {n_items:.0f} items, pooled; mean effective n of an item {n:,.0f}.",
         f"Filled: corrected, with {interval_note(comparison)}",
-        f"Open: as it is. Grey: up to the noise floor ({floor:.3f}), the distance of two samples of people this large.",
+        f"Open: as it is.{ceiling} Grey: up to the noise floor ({floor:.3f}), of two samples of people.",
     ]
     chart = alt.layer(*layers).properties(width=PAGE - 185, height=17 * table.height)
     return finish(chart, comparison, "How near each is to people", notes)
