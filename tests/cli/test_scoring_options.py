@@ -319,3 +319,16 @@ def test_compare_says_whom_answers_are_compared_with(
     options = ("--data", people.folder, "--reference", "all", "--weight", "product", "--resamples", 20)
     assert run("compare", file, *options, "--out", tmp_path / "a") == 0
     assert "everyone of the dataset, edition paper, weighted by product" in " ".join(capsys.readouterr().out.split())
+
+
+def test_compare_says_so_where_too_little_is_in_common(
+    capsys: Capture, people: Dataset, file: Path, tmp_path: Path
+) -> None:
+    late = write_answers(tmp_path / "late.tsv", [("Q1", 101 + k, 1) for k in range(26, 40)])
+    arguments = (file, late, "--data", people.folder, "--resamples", 20)
+    assert run("compare", *arguments, "--out", tmp_path / "c") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Compared over the 3 examples that all of them answer." in shown
+    assert "No item has 10 people whom all of them answer for; see --min-n" in shown
+    assert run("compare", *arguments, "--min-n", 3, "--out", tmp_path / "d") == 0
+    assert "Ranks" in capsys.readouterr().out
