@@ -264,15 +264,21 @@ def test_synthetic_writes_what_the_extension_says(capsys: Capture, tmp_path: Pat
 def test_the_demonstration_leaves_what_it_says(capsys: Capture, tmp_path: Path) -> None:
     assert run("demo", "--respondents", 3000, "--out", tmp_path / "demo") == 0
     shown = capsys.readouterr().out
-    for name in ("survey.csv", "dataset", "results", "world_baselines.csv"):
+    for name in ("survey.csv", "dataset", "results", "baselines", "fits", "world_baselines.csv"):
         assert name in shown
         assert (tmp_path / "demo" / name).exists()
+    page = tmp_path / "demo" / "results" / "report" / "report.html"
+    assert str(page) in shown
+    assert "INVENTED PEOPLE" in page.read_text()
+    names = "uniform  majority  marginal   cell  trees  human  noise floor"
+    assert names.split() in [line.split() for line in shown.splitlines()]
     world = pl.read_csv(tmp_path / "demo" / "world_baselines.csv")
     assert world.height == 238
-    summary = pl.read_parquet(tmp_path / "demo" / "results" / "scores" / "summary.parquet")
+    summary = pl.read_parquet(tmp_path / "demo" / "results" / "comparison" / "summary.parquet")
     means = dict(summary.filter(pl.col("grouping") == "all").select("answered_by", "mean").rows())
     assert means["mock-good"] < means["uniform"] < means["majority"] < means["mock-poor"]
-    assert {"mock-good+demographics", "mock-poor+demographics"} < set(means)
+    others = {"mock-good+demographics", "mock-poor+demographics", "marginal", "cell", "trees", "human"}
+    assert others < set(means)
     assert run("demo", "--respondents", 3000, "--out", tmp_path / "demo") == 1
     assert run("demo", "--respondents", 2000, "--out", tmp_path / "demo", "--force") == 0
     capsys.readouterr()

@@ -1,18 +1,19 @@
 """Odd cases: groups of nobody or of one, items nobody responded to, refusals of the longest scales, two resamples."""
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.errors import AnswersError
+from worldvaluesbench.errors import AnswersError, DatasetError
 from worldvaluesbench.estimate import METHODS, Method, Resampling, Side
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.compare import compare_answers
 from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.reference import respondents_reference, world_reference
+from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.survey.attributes import parse_groupings
 
@@ -101,3 +102,64 @@ def test_who_is_alone_in_a_stratum_is_in_every_draw(tmp_path: Path) -> None:
     how = How(min_n=1, resampling=Resampling(n=40, method="percentile"), strata=HOMES[0])
     row = score_answers([answers], respondents_reference(dataset), how=how).table.row(0, named=True)
     assert (row["low"], row["distance"], row["high"]) == pytest.approx((0.2, 0.2, 0.2))
+
+
+def test_an_estimate_is_a_row_of_the_tables_with_its_interval_and_n(tmp_path: Path) -> None:
+    weights = {"W_WEIGHT": [1.0, 2.0] * 10}
+    dataset = make_dataset(tmp_path / "d", {"Q1": [1, 2, 3, 4] * 5}, {"H_URBRURAL": [1, 1, 1, 2] * 5}, weights=weights)
+    answers = read_answers(write_answers(tmp_path / "m.tsv", [("Q1", 101 + k, 1 + k % 3) for k in range(20)]))
+    reference = respondents_reference(dataset, "probe", "W_WEIGHT")
+    scores = score_answers([answers], reference, groupings=HOMES, how=How(resampling=FEW))
+    cell = scores.table.filter(group="all").row(0, named=True)
+    of_item = scores.estimate("m", "Q1")
+    assert [of_item.value, of_item.low, of_item.high, of_item.n, of_item.corrected] == [
+        cell[name] for name in ("distance", "low", "high", "n_effective", "corrected")
+    ]
+    mean = scores.summary.filter(group="Urban", answered_by="m").row(0, named=True)
+    of_group = scores.estimate("m", group="Urban")
+    assert [of_group.value, of_group.low, of_group.high, of_group.n, of_group.corrected] == [
+        mean[name] for name in ("mean", "mean_low", "mean_high", "n_effective", "mean_corrected")
+    ]
+    assert str(of_group) == f"{mean['mean']:.3f} [{mean['mean_low']:.3f}, {mean['mean_high']:.3f}]"
+    for wrong in (("x",), ("m", "Q2"), ("m", "Q1", "Rural")):
+        with pytest.raises(AnswersError, match=r"there is no score of .* too small"):
+            scores.estimate(*wrong)
+
+
+def test_how_and_against_whom_refuse_to_be_wrong(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", {"Q1": [1, 2]})
+    answers = read_answers(write_answers(tmp_path / "m.tsv", [("Q1", 101, 1)]))
+    with pytest.raises(AnswersError, match="The minimum n is 0; expected 1 or more"):
+        How(min_n=0)
+    with pytest.raises(AnswersError, match="Missing answers are treated as published or as refusals; choose one"):
+        score_answers([answers], respondents_reference(dataset), as_published=True, how=How(has_refusals=True))
+    wrong: Any
+    for wrong, message in (
+        ({"whom": "everybody"}, "There is no reference 'everybody'; there are probe, split, all, world"),
+        ({"whom": "probe"}, "The reference probe needs a dataset"),
+        ({"whom": "world", "dataset": dataset}, "The reference world needs no dataset"),
+    ):
+        with pytest.raises(AnswersError, match=message):
+            Reference(dataset.codebook, **wrong)
+    for wrong in ("heavy", "w_weight"):
+        with pytest.raises(
+            DatasetError, match=f"There is no weight '{wrong}'; there are none, W_WEIGHT, S018, product"
+        ):
+            respondents_reference(dataset, "probe", wrong)
+
+
+def test_an_item_that_a_group_has_nobody_for_has_a_row_without_a_number(tmp_path: Path) -> None:
+    """Those in the country were not asked Q2."""
+    responses = {"Q1": [1, 2] * 12, "Q2": [3, -4] * 12}
+    dataset = make_dataset(tmp_path / "d", responses, {"H_URBRURAL": [1, 2] * 12})
+    rows = [(item, 101 + k, 2) for item in responses for k in range(24)]
+    answers = read_answers(write_answers(tmp_path / "m.tsv", rows))
+    for has_refusals in (False, True):
+        how = How(resampling=FEW, has_refusals=has_refusals)
+        scores = score_answers([answers], respondents_reference(dataset), groupings=HOMES, how=how)
+        (row,) = scores.table.filter(group="Rural", item_id="Q2").to_dicts()
+        assert (row["n_responses"], row["n_answers"], row["coverage"], row["distance"]) == (0, 0, None, None)
+        assert row["left_out"] == "no_response 12"
+        assert row["is_too_small"]
+        of_group = scores.summary.filter(group="Rural", answered_by="m").row(0, named=True)
+        assert (of_group["n_items"], of_group["mean"]) == (1, pytest.approx(0))

@@ -107,6 +107,12 @@ def show_comparison(comparison: Comparison) -> None:
     show.say_invented(comparison.is_invented)
     show.say(describe_reference(comparison.receipt["reference"]))
     show.say(compared_over(comparison))
+    if comparison.tables["leaderboard"].is_empty():
+        n = comparison.receipt["settings"]["min_n"]
+        show.say(
+            f"No item has {n} people whom all of them answer for; see --min-n, or compare runs of the same people."
+        )
+        return
     show_leaderboard(comparison)
     _show_differences(
         comparison, "pairs", ("first", "second"), "Paired differences of mean W1, the first less the second"

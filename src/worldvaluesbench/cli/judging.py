@@ -103,11 +103,16 @@ def reference_of(given: Given) -> Reference:
 
 
 def how_of(given: Given, codebook: Codebook, *, has_refusals: bool = False) -> How:
-    """How scores are made."""
+    """How scores are made.
+
+    Raises UsageError for strata that nobody is drawn from, or of several groupings.
+    """
     resampling = None
     if given["resamples"]:
         resampling = Resampling(given["resamples"], given["seed"], given["level"], given["interval"], given["side"])
     strata = parse_groupings(given["strata"], codebook) if given["strata"] else ()
+    if strata and resampling is None:
+        raise click.UsageError("--strata says how people are drawn, and with --resamples 0 nobody is.")
     if len(strata) > 1:
         raise click.UsageError("--strata is one grouping; cross its attributes with *.")
     return How(given["min_n"], resampling, strata[0] if strata else None, has_refusals)

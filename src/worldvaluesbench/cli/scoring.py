@@ -46,6 +46,8 @@ def score(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **give
     paths = (*given["answers"], *files)
     if not paths:
         raise click.UsageError("Expected at least one file of answers or run: --answers FILE...")
+    if given["strata"] and given["unparsed"] == "as-published":
+        raise click.UsageError("--strata says how people are drawn, and as published nobody is.")
     reference = reference_of(given)
     check_destination(out, KIND, force=force)
     if given["partial"]:
