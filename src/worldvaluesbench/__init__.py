@@ -43,9 +43,31 @@ if TYPE_CHECKING:
     from worldvaluesbench.elicitation.run import Run, begin_run, open_run
     from worldvaluesbench.elicitation.settings import Settings, settle
     from worldvaluesbench.errors import WorldValuesBenchError
+    from worldvaluesbench.estimate import Estimate, Resampling
+    from worldvaluesbench.pipeline.report import report_results
     from worldvaluesbench.pipeline.results import Results, ask_model, plan_probe, score_results
+    from worldvaluesbench.reporting.bundle import write_bundle
+    from worldvaluesbench.reporting.bundle_file import check_bundle, read_bundle
+    from worldvaluesbench.reporting.figure_set import write_figures
+    from worldvaluesbench.reporting.figures.attainment import plot_attainment
+    from worldvaluesbench.reporting.figures.collapse import plot_collapse
+    from worldvaluesbench.reporting.figures.demographics import plot_demographics
+    from worldvaluesbench.reporting.figures.disparity import plot_disparity
+    from worldvaluesbench.reporting.figures.distributions import plot_distributions
+    from worldvaluesbench.reporting.figures.forest import plot_forest
+    from worldvaluesbench.reporting.figures.heatmap import plot_groups, plot_heatmap
+    from worldvaluesbench.reporting.figures.world import plot_map
+    from worldvaluesbench.reporting.page import write_report
+    from worldvaluesbench.reporting.published import load_published
+    from worldvaluesbench.reporting.save import save_figure
+    from worldvaluesbench.reporting.tables import write_table_set
     from worldvaluesbench.scale import Scale
     from worldvaluesbench.scoring.answers import Answers, read_answers
+    from worldvaluesbench.scoring.compare import compare_answers
+    from worldvaluesbench.scoring.comparison import Comparison, read_comparison, write_comparison
+    from worldvaluesbench.scoring.how import How
+    from worldvaluesbench.scoring.merge import merge_comparisons
+    from worldvaluesbench.scoring.noise import noise_floor
     from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
     from worldvaluesbench.scoring.score import score_answers
     from worldvaluesbench.scoring.scores import Scores, write_scores
@@ -78,17 +100,20 @@ __all__ = [
     "Budget",
     "Choice",
     "Codebook",
+    "Comparison",
     "Completion",
     "Costs",
     "Country",
     "Dataset",
     "DerivedAttribute",
     "Edition",
+    "Estimate",
     "ExampleSet",
     "FunctionModel",
     "Grouping",
     "HostedModel",
     "HostedOptions",
+    "How",
     "Inspection",
     "Item",
     "LocalModel",
@@ -109,6 +134,7 @@ __all__ = [
     "Reference",
     "Reply",
     "Request",
+    "Resampling",
     "Results",
     "Run",
     "Sampling",
@@ -134,6 +160,8 @@ __all__ = [
     "build_probe",
     "build_synthetic",
     "catalogue_of",
+    "check_bundle",
+    "compare_answers",
     "draw_probe",
     "estimate_costs",
     "export_batch",
@@ -146,23 +174,39 @@ __all__ = [
     "load_edition",
     "load_marginals",
     "load_presets",
+    "load_published",
     "load_template",
     "load_tokenizer",
+    "merge_comparisons",
     "mock_server",
+    "noise_floor",
     "open_run",
     "parse_groupings",
     "parse_rating",
     "persona_of",
     "plan_probe",
+    "plot_attainment",
+    "plot_collapse",
+    "plot_demographics",
+    "plot_disparity",
+    "plot_distributions",
+    "plot_forest",
+    "plot_groups",
+    "plot_heatmap",
+    "plot_map",
     "probe_examples",
     "read_answers",
+    "read_bundle",
+    "read_comparison",
     "read_examples",
     "read_microdata",
     "read_spec",
     "read_template",
     "read_wordings",
     "render_prompt",
+    "report_results",
     "respondents_reference",
+    "save_figure",
     "score_answers",
     "score_results",
     "settle",
@@ -171,8 +215,13 @@ __all__ = [
     "verify_samples",
     "wasserstein",
     "world_reference",
+    "write_bundle",
+    "write_comparison",
+    "write_figures",
+    "write_report",
     "write_scores",
     "write_synthetic",
+    "write_table_set",
 ]
 
 _HOMES = {
@@ -208,9 +257,31 @@ _HOMES = {
     "elicitation.run": ("Run", "begin_run", "open_run"),
     "elicitation.settings": ("Settings", "settle"),
     "errors": ("WorldValuesBenchError",),
+    "estimate": ("Estimate", "Resampling"),
+    "pipeline.report": ("report_results",),
     "pipeline.results": ("Results", "ask_model", "plan_probe", "score_results"),
+    "reporting.bundle": ("write_bundle",),
+    "reporting.bundle_file": ("check_bundle", "read_bundle"),
+    "reporting.figure_set": ("write_figures",),
+    "reporting.figures.attainment": ("plot_attainment",),
+    "reporting.figures.collapse": ("plot_collapse",),
+    "reporting.figures.demographics": ("plot_demographics",),
+    "reporting.figures.disparity": ("plot_disparity",),
+    "reporting.figures.distributions": ("plot_distributions",),
+    "reporting.figures.forest": ("plot_forest",),
+    "reporting.figures.heatmap": ("plot_groups", "plot_heatmap"),
+    "reporting.figures.world": ("plot_map",),
+    "reporting.page": ("write_report",),
+    "reporting.published": ("load_published",),
+    "reporting.save": ("save_figure",),
+    "reporting.tables": ("write_table_set",),
     "scale": ("Scale",),
     "scoring.answers": ("Answers", "read_answers"),
+    "scoring.compare": ("compare_answers",),
+    "scoring.comparison": ("Comparison", "read_comparison", "write_comparison"),
+    "scoring.how": ("How",),
+    "scoring.merge": ("merge_comparisons",),
+    "scoring.noise": ("noise_floor",),
     "scoring.reference": ("Reference", "respondents_reference", "world_reference"),
     "scoring.score": ("score_answers",),
     "scoring.scores": ("Scores", "write_scores"),

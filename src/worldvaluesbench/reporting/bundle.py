@@ -21,12 +21,13 @@ from worldvaluesbench.scoring.comparison import Comparison
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
-def write_bundle(comparison: Comparison, path: Path, *, force: bool = False) -> None:
+def write_bundle(comparison: Comparison, path: Path | str, *, force: bool = False) -> None:
     """Write a bundle of a comparison; the same comparison gives the same bytes.
 
     Raises BundleError where the comparison shows cells of fewer than `SAFE_MIN_N` people, FolderError where `path` is
     occupied.
     """
+    path = Path(path)
     if path.suffix != ".zip":
         raise BundleError(f"{path}: a bundle is a zip; expected a name that ends in .zip.")
     shared = suppress(comparison)

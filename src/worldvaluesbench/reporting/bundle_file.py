@@ -41,12 +41,12 @@ def is_bundle(path: Path) -> bool:
         return MANIFEST in archive.namelist()
 
 
-def read_bundle(path: Path) -> Comparison:
+def read_bundle(path: Path | str) -> Comparison:
     """The comparison in a bundle, after checking it.
 
     Raises BundleError where it is none, was changed, or holds data about single people.
     """
-    files = _open(path)
+    files = _open(Path(path))
     problems = list(find_problems(files))
     if problems:
         raise BundleError(f"{path}: {problems[0]}")
@@ -60,12 +60,12 @@ def read_bundle(path: Path) -> Comparison:
     return Comparison({key: value for key, value in receipt.items() if key not in left_out}, tables)
 
 
-def check_bundle(path: Path) -> list[str]:
+def check_bundle(path: Path | str) -> list[str]:
     """What is wrong with a bundle, a line each; none for a sound one.
 
     Raises BundleError where it is no bundle at all.
     """
-    return list(find_problems(_open(path)))
+    return list(find_problems(_open(Path(path))))
 
 
 def find_problems(files: Mapping[str, bytes]) -> Iterator[str]:

@@ -52,7 +52,7 @@ class ReportTables:
         ]
         columns = [
             Column("Answered by", "answers", is_text=True),
-            Column("Rank (places not ruled out)", "rank"),
+            Column("Rank (range)", "rank"),
             Column("Mean W1", "mean"),
             Column("Corrected [interval]", "corrected"),
             Column("Noise floor", "floor"),
@@ -258,7 +258,7 @@ def _attained(row: Mapping[str, Any]) -> dict[str, str | None]:
     for key in ("attained_0_1", "attained_0_2"):
         low, high = row[f"{key}_low"], row[f"{key}_high"]
         ends = "" if low is None or high is None else f" [{low:.0%}, {high:.0%}]"
-        found[key] = None if row[key] is None else f"{row[key]:.1%}{ends}"
+        found[key] = None if row[key] is None else f"{row[key]:.0%}{ends}"
     return found
 
 

@@ -32,11 +32,12 @@ def renumber(drawing: str, prefix: str = "") -> str:
     return _IDENTITY.sub(lambda found: f"{prefix}{found[1]}{numbers.setdefault(found[0], len(numbers))}", drawing)
 
 
-def save_figure(chart: Chart, path: Path) -> None:
+def save_figure(chart: Chart, path: Path | str) -> None:
     """Write a figure to a file, as its ending says: html (with all it needs inside), png (300 dpi), svg or pdf.
 
     Raises FolderError for another ending.
     """
+    path = Path(path)
     ending = path.suffix.removeprefix(".")
     if ending not in FORMATS:
         raise FolderError(f"{path}: unknown ending; a figure is written as {', '.join(FORMATS)}.")

@@ -23,7 +23,7 @@ KIND = "tables"
 def write_table_set(
     comparison: Comparison,
     folder: Path | str,
-    data: Path | None = None,
+    data: Path | str | None = None,
     *,
     with_published: bool = False,
     force: bool = False,

@@ -163,9 +163,13 @@ def two_lines(name: str, sort: Sort) -> str:
 def interval_note(comparison: Comparison) -> str:
     """What the intervals of a comparison are, in words."""
     drawn = comparison.receipt["settings"]["resampling"]
-    level = f"{drawn['level']:.0%}" if round(drawn["level"] * 100) == drawn["level"] * 100 else f"{drawn['level']:.1%}"
     how = {"debiased": "debiased", "percentile": "percentile", "bca": "BCa"}[drawn["method"]]
-    return f"{level} intervals ({how}), {drawn['n']:,} resamples of respondents."
+    return f"{level_of(comparison)} intervals ({how}), {drawn['n']:,} resamples of respondents."
+
+
+def level_of(comparison: Comparison) -> str:
+    """The level of a comparison's intervals, as a percentage."""
+    return f"{100 * comparison.receipt['settings']['resampling']['level']:.4g}%"
 
 
 def humans_note(comparison: Comparison) -> str:

@@ -135,7 +135,9 @@ def once_a_baseline(summary: pl.DataFrame) -> pl.DataFrame:
     is_baseline = pl.col("answered_by").is_in(list(BASELINES))
     is_same = (pl.col("answered_by") == MAJORITY_POOLED) & (pl.col("grouping") == EVERYONE)
     shown = summary.filter((pl.col("n_items") > 0) & ~is_same & ~(is_baseline & pl.col("mean").is_null()))
-    table = shown.unique([name for name in shown.columns if name != "answers"], keep="first", maintain_order=True)
+    # the noise floor is that of the source beside which a baseline stands, and no part of it
+    same = [name for name in shown.columns if name not in ("answers", "noise_floor")]
+    table = shown.unique(same, keep="first", maintain_order=True)
     order = table.select("grouping", "group").unique(maintain_order=True).with_row_index("place")
     placed = table.join(order, on=["grouping", "group"], how="left", maintain_order="left")
     return placed.sort("place", is_baseline, maintain_order=True).drop("place")

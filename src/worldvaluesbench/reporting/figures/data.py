@@ -1,5 +1,6 @@
 """What figures share: rows of a comparison as a chart takes them, names and labels in words."""
 
+import textwrap
 from collections.abc import Sequence
 from statistics import median
 
@@ -77,6 +78,15 @@ def shorten(text: str, width: int) -> str:
     'Religious…'
     """
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def wrap_lines(text: str, width: int, n_lines: int = 2) -> str:
+    r"""Text in at most so many lines of at most so many letters.
+
+    >>> wrap_lines("There should be larger income differences", 24)
+    'There should be larger\nincome differences'
+    """
+    return "\n".join(textwrap.wrap(text, width, max_lines=n_lines, placeholder="…"))
 
 
 def largest(column: pl.Series) -> float:

@@ -109,7 +109,7 @@
     window.history.replaceState(null, "", `#explore?${query}`);
   }
 
-  function panel(source, item, cell) {
+  function panel(source, item, cell, widest) {
     const made = element("section", null, { class: "panel" });
     made.append(element("h4", source.name));
     if (cell === null) {
@@ -117,9 +117,8 @@
       return made;
     }
     made.append(element("p",
-      `W1 ${three(cell.distance)}; corrected ${three(cell.corrected)} [${three(cell.low)}, ${three(cell.high)}]; ` +
+      `W1 ${three(cell.distance)}; corrected ${three(Math.max(cell.corrected, 0))} [${three(cell.low)}, ${three(cell.high)}]; ` +
       `noise floor ${three(cell.floor)}; n = ${cell.people.toLocaleString("en")}`, { class: "w1" }));
-    const widest = Math.max(...cell.given, ...cell.humans, 0.01);
     item.labels.forEach((label, point) => {
       const row = element("div", null, { class: "row" });
       const track = element("div", null, {
@@ -178,7 +177,9 @@
       const row = all[byBox.value][groupBox.value][itemBox.value];
       const shown = chosen().map((place) => [index.sources[place], row[place]]);
       document.getElementById("x-question").textContent = `${item.id} ${item.question}`;
-      document.getElementById("x-panels").replaceChildren(...shown.map(([source, cell]) => panel(source, item, cell)));
+      // one scale for all panels, so that they can be compared
+      const widest = Math.max(0.01, ...shown.flatMap(([, cell]) => (cell ? [...cell.given, ...cell.humans] : [])));
+      document.getElementById("x-panels").replaceChildren(...shown.map(([source, cell]) => panel(source, item, cell, widest)));
       document.getElementById("x-table").replaceChildren(table(item, shown));
       showPrompt(item, prompts, shown);
       root.dataset.explorer = "ready";
