@@ -462,7 +462,7 @@ def test_strata_are_those_of_the_runs_or_as_asked_for(people: Dataset, tmp_path:
 
 
 def test_groups_that_have_no_item_in_common_have_no_disparity(tmp_path: Path) -> None:
-    """In the city all were asked Q1, in the country Q2: both have numbers, and nothing to be held against each other."""
+    """In the city all were asked Q1, in the country Q2: both have numbers, and nothing that could be compared."""
     responses = {"Q1": [1, -4] * 15, "Q2": [-4, 2] * 15}
     dataset = make_dataset(tmp_path / "d", responses, {"H_URBRURAL": [1, 2] * 15})
     rows = [(item, 101 + k, 1 + k % 4) for item in responses for k in range(30)]
