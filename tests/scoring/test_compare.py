@@ -459,3 +459,21 @@ def test_strata_are_those_of_the_runs_or_as_asked_for(people: Dataset, tmp_path:
     ):
         low, high = compare(how, described)
         assert (low, high) == pytest.approx((0.5, 0.5), abs=1e-5)
+
+
+def test_groups_that_have_no_item_in_common_have_no_disparity(tmp_path: Path) -> None:
+    """In the city all were asked Q1, in the country Q2: both have numbers, and nothing that could be compared."""
+    responses = {"Q1": [1, -4] * 15, "Q2": [-4, 2] * 15}
+    dataset = make_dataset(tmp_path / "d", responses, {"H_URBRURAL": [1, 2] * 15})
+    rows = [(item, 101 + k, 1 + k % 4) for item in responses for k in range(30)]
+    files = [write_answers(tmp_path / f"{name}.tsv", rows) for name in "ab"]
+    found = compare_answers(
+        [read_answers(file) for file in files],
+        respondents_reference(dataset),
+        groupings=parse_groupings("H_URBRURAL"),
+        how=HOW,
+    ).tables
+    groups = found["leaderboard"].filter(grouping="H_URBRURAL")
+    assert groups.select("group", "n_items").unique(maintain_order=True).rows() == [("Urban", 1), ("Rural", 1)]
+    assert found["disparity"].height == 0
+    assert found["draws"].filter(grouping="H_URBRURAL")["alike"].null_count() == 4

@@ -46,7 +46,7 @@ def _differ(drawn: GroupDraws, first: int, second: int, resampling: Resampling) 
 def _leaderboard(drawn: GroupDraws, sorts: Mapping[str, Sort], ranks: Ranks, resampling: Resampling) -> Rows:
     rows: Rows = []
     for place, (name, means) in enumerate(zip(drawn.names, drawn.means, strict=True)):
-        low, high = (means.corrected + end for end in quantiles_of(means.noise, resampling.ends))
+        low, high = (np.clip(means.corrected + end, 0, 1) for end in quantiles_of(means.noise, resampling.ends))
         for group in range(len(drawn.labels)):
             rows.append(
                 _of_group(drawn, group)
@@ -57,8 +57,8 @@ def _leaderboard(drawn: GroupDraws, sorts: Mapping[str, Sort], ranks: Ranks, res
                     "n_examples": int(drawn.n_examples[group]),
                     "mean": means.value[group],
                     "corrected": means.corrected[group],
-                    "low": max(low[group], 0.0),
-                    "high": max(high[group], 0.0),
+                    "low": low[group],
+                    "high": high[group],
                     "rank": int(ranks.rank[place, group]),
                     "rank_low": int(ranks.low[place, group]),
                     "rank_high": int(ranks.high[place, group]),

@@ -71,6 +71,7 @@ def draw_groups(
     tallies = [tally_panel(panel, groups.member, len(groups.labels)) for panel in panels]
     is_shown: Mask = np.all([(one.n_responses >= min_n) & (one.n_examples >= min_n) for one in tallies], axis=0)
     kept, items = comparable_cells(is_shown)
+    kept &= items.any()  # where all groups lack another item there is nothing that all of them have
     found = resample_means(panels, groups.member, strata, resampling, is_shown, is_shown & kept[:, None] & items)
     n_examples = np.where(is_shown, tallies[0].n_examples, 0).sum(axis=1)
     rows = [
@@ -108,6 +109,7 @@ def read_draws(table: pl.DataFrame, names: Sequence[str]) -> Iterator[GroupDraws
         if first.is_empty():
             continue
         is_alike = np.all([one["alike"].is_not_null().to_numpy() for one in rows], axis=0)
+        width = len(first["noise"][0])
         yield GroupDraws(
             grouping=first["grouping"][0],
             labels=first["group"].to_list(),
@@ -117,8 +119,10 @@ def read_draws(table: pl.DataFrame, names: Sequence[str]) -> Iterator[GroupDraws
             n_examples=first["n_examples"].to_numpy(),
             n_alike=int(first["n_alike"][0]),
             is_alike=is_alike,
-            means=[Means(_floats(one["mean"]), _floats(one["corrected"]), _noise(one["noise"])) for one in rows],
-            alike=[Means(_floats(one["alike"]), _floats(one["alike"]), _noise(one["alike_noise"])) for one in rows],
+            means=[Means(_floats(one["mean"]), _floats(one["corrected"]), _noise(one["noise"], width)) for one in rows],
+            alike=[
+                Means(_floats(one["alike"]), _floats(one["alike"]), _noise(one["alike_noise"], width)) for one in rows
+            ],
         )
 
 
@@ -126,9 +130,8 @@ def _floats(column: pl.Series) -> Array:
     return column.fill_null(np.nan).to_numpy()
 
 
-def _noise(column: pl.Series) -> Floats:
-    """Lists as an array (groups, resamples); a row of NaN for a null."""
-    width = int(column.list.len().max() or 0)  # type: ignore[arg-type]
+def _noise(column: pl.Series, width: int) -> Floats:
+    """Lists of this length as an array (groups, resamples); a row of NaN for a null."""
     none = pl.Series([[float("nan")] * width], dtype=pl.List(pl.Float32))
     filled = column.to_frame("noise").select(pl.coalesce("noise", pl.lit(none).first())).to_series()
     return filled.explode(empty_as_null=False).to_numpy().reshape(-1, width)

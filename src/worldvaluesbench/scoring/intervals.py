@@ -202,7 +202,7 @@ def _others_of(drawn: Drawn, shape: tuple[int, int], resampling: Resampling) -> 
 
 
 def interval_of(found: Resampled, acceleration: Array, resampling: Resampling) -> tuple[Array, Array]:
-    """The interval of each distance, shapes (groups, items); no end lies below 0."""
+    """The interval of each distance, shapes (groups, items); no end lies beyond what a distance can be."""
     ends: tuple[float, float] | tuple[Array, Array] = resampling.ends
     draws = found.draws
     if resampling.method == "debiased":
@@ -210,7 +210,7 @@ def interval_of(found: Resampled, acceleration: Array, resampling: Resampling) -
     if resampling.method == "bca":
         ends = bca_ends(found.value, draws, acceleration, resampling.ends)
     low, high = quantiles_of(draws, ends)
-    return np.maximum(low, 0), np.maximum(high, 0)
+    return np.clip(low, 0, 1), np.clip(high, 0, 1)
 
 
 def _resampled(

@@ -1,0 +1,147 @@
+"""Whatever people, answers and options come together: no NaN, no warning, and numbers in their order."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tests.scoring.people import make_dataset
+from tests.scoring.run_folders import Row, make_run
+from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.errors import AnswersError
+from worldvaluesbench.estimate import METHODS, SIDES, Resampling
+from worldvaluesbench.scoring.answers import Answers, read_answers
+from worldvaluesbench.scoring.compare import compare_answers
+from worldvaluesbench.scoring.how import How
+from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
+from worldvaluesbench.scoring.score import score_answers
+from worldvaluesbench.survey.attributes import Grouping, parse_groupings
+from worldvaluesbench.survey.codebook import load_codebook
+
+ITEMS = ("Q1", "Q48", "Q57", "Q111", "Q234A")
+
+
+def some_people(rng: np.random.Generator, folder: Path) -> Dataset:
+    """From three to sixty people; of some items nobody responded, or hardly anybody."""
+    n = int(rng.choice([3, 8, 30, 60]))
+    responses = {}
+    for item_id in rng.permutation(ITEMS)[: rng.integers(1, 5)].tolist():
+        scale = load_codebook().item(item_id).scale
+        given = rng.integers(scale.low, scale.high + 1, n)
+        is_missing = rng.random(n) < rng.choice([0, 0.2, 0.9, 1])
+        responses[item_id] = np.where(is_missing, rng.choice([-1, -2, -4, -5], n), given).tolist()
+    return make_dataset(
+        folder / "people",
+        responses,
+        {"H_URBRURAL": rng.choice([1, 2, -5], n).tolist(), "continent": rng.choice([1, 2, 3], n).tolist()},
+        weights={name: rng.gamma(1, size=n).tolist() for name in ("W_WEIGHT", "S018")},
+        splits=rng.choice(["train", "valid", "test"], n).tolist(),
+    )
+
+
+def some_row(rng: np.random.Generator, item_id: str, key: int, order: int, sample: int) -> Row | None:
+    """A rating, probabilities with a zero among them, a refusal, or nothing."""
+    scale, kind = load_codebook().item(item_id).scale, rng.random()
+    if kind < 0.3:
+        return Row(item_id, key, int(rng.integers(scale.low, scale.high + 1)), order=order, sample=sample)
+    if kind < 0.5:
+        shares = rng.dirichlet(np.ones(scale.n_points))
+        shares[rng.integers(scale.n_points)] = 0
+        return Row(item_id, key, probabilities=shares.tolist(), order=order, sample=sample)
+    return Row(item_id, key, unparsed="refusal", order=order, sample=sample) if kind < 0.8 else None
+
+
+def some_runs(rng: np.random.Generator, folder: Path, people: Dataset) -> list[Answers]:
+    """From one to three runs, each without some of the items and people, in two orders with two samples."""
+    frame = people.responses()
+    keys, item_ids = frame["respondent_id"].to_list(), frame.columns[1:]
+    runs = []
+    for number in range(rng.integers(1, 4)):
+        asked = [(item, key) for item in item_ids if rng.random() < 0.8 for key in keys if rng.random() < 0.8]
+        slots = itertools.product(asked, range(2), range(2))
+        rows = [row for example, *slot in slots if (row := some_row(rng, *example, *slot)) is not None]
+        rows = rows or [Row(item_ids[0], keys[0], unparsed="refusal")]
+        runs.append(read_answers(make_run(folder / f"run{number}", rows, people)))
+    return runs
+
+
+def some_options(rng: np.random.Generator, people: Dataset) -> tuple[Reference, tuple[Grouping, ...], How]:
+    resampling = Resampling(
+        int(rng.choice([2, 5, 40])),
+        int(rng.integers(9)),
+        method=METHODS[rng.integers(3)],
+        side=SIDES[rng.integers(2)],
+    )
+    how = How(int(rng.choice([1, 2, 5, 10])), resampling, None, bool(rng.random() < 0.4))
+    whom: Any = rng.choice(["probe", "split", "all", "world"])
+    if whom == "world":
+        return world_reference(), (), how
+    weight: Any = rng.choice(["none", "W_WEIGHT", "product"])
+    groupings = parse_groupings(str(rng.choice(["H_URBRURAL", "continent*H_URBRURAL"])))
+    strata = groupings[0] if rng.random() < 0.5 else None
+    how = How(how.min_n, how.resampling, strata, how.has_refusals)
+    return respondents_reference(people, str(whom), str(weight)), groupings, how  # type: ignore[arg-type]
+
+
+def check_finite(tables: Mapping[str, pl.DataFrame]) -> None:
+    for name, table in tables.items():
+        for column in table.iter_columns():
+            if column.dtype.is_float():
+                assert column.drop_nulls().is_finite().all(), (name, column.name)
+
+
+def check_order(table: pl.DataFrame, names: Sequence[str]) -> None:
+    """Each column is at most as large as the next, but for rounding."""
+    known = table.select(names).drop_nulls()
+    for low, high in itertools.pairwise(names):
+        assert (known[low] <= known[high] + 1e-9).all(), (low, high)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_numbers_are_numbers_and_in_their_order(seed: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng([97, seed])
+    people = some_people(rng, tmp_path)
+    runs, (reference, groupings, how) = some_runs(rng, tmp_path, people), some_options(rng, people)
+    scores = score_answers(runs, reference, groupings=groupings, how=how)
+    check_finite(scores.tables)
+    is_small = scores.table["is_too_small"]
+    assert (scores.table["distance"].is_null() == is_small).all()
+    for names in (("low", "high"), ("best", "worst")):
+        check_order(scores.table.with_columns(zero=0.0, one=1.0), ("zero", *names, "one"))
+    own = scores.summary.filter(pl.col("answered_by") == pl.col("answers"), pl.col("n_items") > 0)
+    assert own["mean_low"].null_count() == 0
+    check_order(own, ("mean_low", "mean_high"))
+    for measure in ("accuracy", "expected_accuracy", "absolute_error"):
+        check_order(scores.tables["individuals"], (f"{measure}_low", measure, f"{measure}_high"))
+    plain = How(how.min_n, how.resampling, how.strata)
+    check_finite(score_answers(runs, reference, groupings=groupings, as_published=True, how=plain).tables)
+    if have_something_in_common(runs, people, reference):
+        check_comparison(runs, reference, groupings, plain)
+    else:
+        with pytest.raises(AnswersError, match="No example is answered by all of"):
+            compare_answers(runs, reference, groupings=groupings, how=plain)
+
+
+def have_something_in_common(runs: Sequence[Answers], people: Dataset, reference: Reference) -> bool:
+    """Whether all runs have an answer for one person and item with a response; against the world Q234A has none."""
+    responses = {row["respondent_id"]: row for row in people.responses().to_dicts()}
+    answered = []
+    for run in runs:
+        rows = run.frame.filter(pl.col("unparsed").is_null()).select(pl.col("item_id").cast(pl.String), "respondent_id")
+        answered.append(set(rows.rows()))
+    if reference.name == "world":
+        return any(item_id != "Q234A" for item_id, _ in set.intersection(*answered))
+    return any(responses[key][item_id] >= 0 for item_id, key in set.intersection(*answered))
+
+
+def check_comparison(runs: Sequence[Answers], reference: Reference, groupings: Sequence[Grouping], how: How) -> None:
+    compared = compare_answers(runs, reference, groupings=groupings, how=how)
+    check_finite(compared.tables)
+    check_order(compared.tables["leaderboard"], ("rank_low", "rank", "rank_high"))
+    check_order(compared.tables["pairs"], ("low", "difference", "high"))
+    check_order(compared.tables["pairs"], ("p", "p_holm"))
+    assert compared.tables["leaderboard"].select("low", "high").null_count().row(0) == (0, 0)
