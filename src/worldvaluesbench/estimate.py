@@ -165,6 +165,16 @@ def debias(gap: Floats, spread: Floats) -> Floats:
     return found
 
 
+def bias_left(value: Array, corrected: Array) -> Array:
+    """At most how much of its bias a corrected mean may still hold, given what was taken away from the mean as it is.
+
+    All of it where the truth is 0 item by item: `debias` leaves 44% there, so 0.8 times what it takes. Where the truth
+    is not near 0 nothing is taken away and nothing is left. Shapes agree.
+    """
+    left: Array = _LEFT / (1 - _LEFT) * np.maximum(value - corrected, 0)
+    return left
+
+
 def _correction(u: float) -> float:
     """What `debias` takes away from an absolute value of u standard errors, in standard errors."""
     kept = sum(float((-1) ** j * comb(ORDER + 1, j + 1)) * _folded(u, sqrt(j)) for j in range(ORDER + 1))
@@ -177,6 +187,9 @@ def _folded(x: float, s: float) -> float:
         return x
     return s * sqrt(2 / pi) * exp(-x * x / (2 * s * s)) + x * erf(x / (s * sqrt(2)))
 
+
+_LEFT = sum((-1) ** j * comb(ORDER + 1, j + 1) * sqrt(j + 1) for j in range(ORDER + 1))
+"""The share of its bias that `debias` leaves where the truth is 0."""
 
 _VALUES = np.array([_correction(step * _END / _STEPS) for step in range(_STEPS + 1)])
 _TABLE = np.append(_VALUES[:-1], 0.0).astype(np.float32)

@@ -90,6 +90,17 @@ def test_equal_groups_are_called_unequal_as_rarely_as_the_level_says() -> None:
     assert np.mean([one.spread for one in found]) < 0.6 * np.mean([one.spread_as_is for one in found])
 
 
+def test_a_perfect_model_is_not_said_to_serve_small_groups_worse() -> None:
+    """What the correction leaves of the bias of 30 people is more than that of 1,000, and is nobody's fault."""
+    rng = np.random.default_rng(86)
+    found = [simulate([30, 1000], [0.0, 0.0], seed, rng, n_items=36) for seed in range(40)]
+    assert np.mean([one.worst == 0 for one in found]) > 0.8, "the bias is there"
+    assert np.mean([one.p <= 0.05 for one in found]) <= 0.05
+    assert np.mean([one.gap_low > 0 for one in found]) <= 0.05
+    clear = [simulate([30, 1000], [0.3, 0.1], seed, rng) for seed in range(10)]
+    assert all(one.p <= 0.05 and one.worst == 0 for one in clear)
+
+
 def test_unequal_groups_are_found_and_named() -> None:
     """Of 30 samples all have a small p, the right worst group, and mostly an interval that holds the true gap."""
     rng = np.random.default_rng(83)

@@ -111,11 +111,20 @@ def how_of(given: Given, codebook: Codebook, *, has_refusals: bool = False) -> H
     if given["resamples"]:
         resampling = Resampling(given["resamples"], given["seed"], given["level"], given["interval"], given["side"])
     strata = parse_groupings(given["strata"], codebook) if given["strata"] else ()
-    if strata and resampling is None:
-        raise click.UsageError("--strata says how people are drawn, and with --resamples 0 nobody is.")
+    if resampling is None:
+        _check_undrawn(given)
     if len(strata) > 1:
         raise click.UsageError("--strata is one grouping; cross its attributes with *.")
     return How(given["min_n"], resampling, strata[0] if strata else None, has_refusals)
+
+
+def _check_undrawn(given: Given) -> None:
+    """Raise UsageError for an option that says how people are drawn, where nobody is."""
+    usual = Resampling()
+    said = {"strata": None, "interval": usual.method, "level": usual.level, "side": usual.side}
+    for name, default in said.items():
+        if given[name] not in (default, ""):
+            raise click.UsageError(f"--{name} says how people are drawn, and with --resamples 0 nobody is.")
 
 
 def make_partial_answers(paths: Sequence[Path]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldvaluesbench.estimate import Resampling, quantiles_of
+from worldvaluesbench.estimate import Resampling, bias_left, quantiles_of
 from worldvaluesbench.scoring.askings import Mask
 from worldvaluesbench.scoring.paired import Means
 
@@ -21,8 +21,9 @@ class Disparity:
     """How unequally a source meets groups, over items that all of them have.
 
     `best` and `worst` are the places of the groups with the smallest and largest corrected mean, and `gap` how far they
-    are apart. `gap_by_chance` is the gap to be expected were all equally far, and `p` how often it is as large as this
-    one. `spread` is the standard deviation over groups without what chance adds to it, `spread_as_is` with it.
+    are apart. `gap_by_chance` is the gap to be expected were all equally far, and `p` how often it is as large as the
+    part of this one that no bias can have made. `spread` is the standard deviation over groups without what chance
+    adds to it, `spread_as_is` with it.
     """
 
     best: int
@@ -51,12 +52,16 @@ def find_disparity(means: Means, groups: Mask, resampling: Resampling) -> Dispar
     """The disparity between these groups; None for fewer than two.
 
     Chance is that of the resamples: how far the means of these groups move, each around its own, as people are drawn.
+    A corrected mean of few people who are met nearly perfectly is still too large; what may be left of its bias makes
+    nobody the worst group, in `p` and in the lower end of the interval.
     """
     kept = np.flatnonzero(groups & ~np.isnan(means.corrected))
     if kept.size < 2:
         return None
     value, noise = means.corrected[kept], means.noise[kept]
     gap = float(value.max() - value.min())
+    least = value - bias_left(means.value[kept], value)
+    sure = max(float(least.max() - value.min()), 0.0)
     by_chance = np.ptp(noise, axis=0)
     drawn = np.ptp(value[:, None] + noise, axis=0)
     low, high = quantiles_of(drawn - drawn.mean(), resampling.ends)
@@ -68,10 +73,10 @@ def find_disparity(means: Means, groups: Mask, resampling: Resampling) -> Dispar
         best=int(kept[np.argmin(value)]),
         worst=int(kept[np.argmax(value)]),
         gap=gap,
-        gap_low=max(middle + float(low), 0.0),
+        gap_low=max(middle + float(low) - (gap - sure), 0.0),
         gap_high=max(middle + float(high), 0.0),
         gap_by_chance=float(by_chance.mean()),
-        p=float((1 + (by_chance >= gap - 1e-12).sum()) / (1 + by_chance.size)),
+        p=float((1 + (by_chance >= sure - 1e-12).sum()) / (1 + by_chance.size)),
         spread=max(variance - of_chance, 0.0) ** 0.5,
         spread_as_is=variance**0.5,
     )

@@ -31,12 +31,13 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "corrected": pl.Float64,
     "noise": pl.List(pl.Float32),
     "n_alike": pl.Int64,
+    "alike_mean": pl.Float64,
     "alike": pl.Float64,
     "alike_noise": pl.List(pl.Float32),
 }
 """`mean` and `corrected` are over the items that every source has a number for in the group, `noise` the draws around
-the corrected mean. `alike` and `alike_noise` are over the `n_alike` items that all groups of the grouping have; null
-for a group that lacks too many."""
+the corrected mean. `alike_mean`, `alike` and `alike_noise` are the same over the `n_alike` items that all groups of the
+grouping have; null for a group that lacks too many."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def draw_groups(
             "corrected": means.corrected[group],
             "noise": means.noise[group].tolist(),
             "n_alike": int(items.sum()),
+            "alike_mean": alike.value[group] if kept[group] else None,
             "alike": alike.corrected[group] if kept[group] else None,
             "alike_noise": alike.noise[group].tolist() if kept[group] else None,
         }
@@ -121,7 +123,8 @@ def read_draws(table: pl.DataFrame, names: Sequence[str]) -> Iterator[GroupDraws
             is_alike=is_alike,
             means=[Means(_floats(one["mean"]), _floats(one["corrected"]), _noise(one["noise"], width)) for one in rows],
             alike=[
-                Means(_floats(one["alike"]), _floats(one["alike"]), _noise(one["alike_noise"], width)) for one in rows
+                Means(_floats(one["alike_mean"]), _floats(one["alike"]), _noise(one["alike_noise"], width))
+                for one in rows
             ],
         )
 
