@@ -27,11 +27,14 @@ def main() -> None:
         report(f"score: {name}, {count_rows(FOLDER / f'{name}.tsv'):,} answers, as a process", *time_score(name))
     report("W1 in bulk: 239 items x 63 countries, a call", *time_bulk())
     check_same_scores()
+    show_intervals()
     print("Planning all examples of the test split:", flush=True)
     subprocess.run([*PYTHON, "benchmarks.plan", str(FOLDER / "dataset")], check=True)
     ours = time_ask()
     print(f"ask: the probe set against a mock server, as a process, journal and answers included: {ours.seconds:.1f} s")
     subprocess.run([*PYTHON, "benchmarks.ask"], check=True)
+    for script in ("benchmarks.report", "benchmarks.baselines"):
+        subprocess.run([*PYTHON, script, str(FOLDER)], check=True)
 
 
 def time_ask() -> Timing:
@@ -42,6 +45,21 @@ def time_ask() -> Timing:
         whom = ["--model", "mock-good", "--base-url", base_url]
         command = [*WVB, "ask", data, "--probe", str(probe), *whom, "--out", str(out)]
         return time_command(command, n_runs=3, before=lambda: shutil.rmtree(out, ignore_errors=True))
+
+
+def show_intervals() -> None:
+    """What intervals take: 1,000 resamples of people in every cell."""
+    print("Intervals, 1,000 resamples of respondents:", flush=True)
+    for name, by in (("probe", "continent*H_URBRURAL*education_level"), ("test", "B_COUNTRY")):
+        out = FOLDER / f"scores-{name}-sure"
+        command = [*WVB, "score", str(FOLDER / f"{name}.tsv"), "--data", str(FOLDER / "dataset"), "--by", by]
+        shutil.rmtree(out, ignore_errors=True)
+        timing = time_command([*command, "--out", str(out)], n_runs=1)
+        cores = timing.cpu_seconds / timing.seconds
+        print(
+            f"score: {name} by {by}, as a process: {timing.seconds:.1f} s on {cores:.1f} cores, {timing.peak_gb:.2f} GB"
+        )
+    subprocess.run([*PYTHON, "benchmarks.resample", str(FOLDER)], check=True)
 
 
 def time_build() -> tuple[Timing, Timing]:
@@ -58,7 +76,8 @@ def time_build() -> tuple[Timing, Timing]:
 def time_score(name: str) -> tuple[Timing, Timing]:
     answers, out = str(FOLDER / f"{name}.tsv"), FOLDER / f"scores-{name}"
     published, plain = str(FOLDER / "published"), str(FOLDER / f"plain-{name}.json")
-    command = [*WVB, "score", "--answers", answers, "--data", str(FOLDER / "dataset"), "--out", str(out)]
+    # the reference knows no intervals
+    command = [*WVB, "score", answers, "--data", str(FOLDER / "dataset"), "--resamples", "0", "--out", str(out)]
     reference = time_command([*REFERENCE, "score", answers, published, plain], n_runs=2)
     ours = time_command(command, n_runs=5, before=lambda: shutil.rmtree(out, ignore_errors=True))
     return reference, ours

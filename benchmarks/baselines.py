@@ -15,10 +15,11 @@ import polars as pl
 from benchmarks.measure import Timing, time_command
 from worldvaluesbench.baselines.options import BASELINES
 from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
+from worldvaluesbench.pipeline.people import LISTED, explain_order, mean_by_group
+from worldvaluesbench.scoring.scores import once_a_baseline
 
 WVB = [sys.executable, "-m", "worldvaluesbench"]
 COUNTRY, FINER = "B_COUNTRY", "continent*H_URBRURAL*education_level"
-ANSWERERS = ("uniform", "majority", *BASELINES)
 
 
 def main(folder: Path) -> None:
@@ -34,12 +35,12 @@ def main(folder: Path) -> None:
         timing = time_command([*WVB, "baseline", name, str(data), *asked], n_runs=1)
         report(name, timing, sum(path.stat().st_size for path in (runs / name).iterdir()))
     paths = [str(runs / name) for name in BASELINES]
-    judged = ["--data", str(data), "--by", f"{COUNTRY},{FINER}", "--out", str(scores), "--force"]
+    judged = ["--data", str(data), "--by", f"{COUNTRY},{FINER}", "--resamples", "0", "--out", str(scores), "--force"]
     report("score, all four", time_command([*WVB, "score", *paths, *judged], n_runs=1))
-    table = distances(scores)
-    show_countries(table)
+    summary = pl.read_parquet(scores / "summary.parquet")
+    show_countries(summary)
     for grouping in ("all", COUNTRY, FINER):
-        show_order(f"Mean distance by {grouping}", means(table, grouping))
+        show_order(f"Mean distance by {grouping}", mean_by_group(summary, grouping))
     show_order("Log loss of one response", log_losses(runs, load_dataset(data)))
 
 
@@ -49,37 +50,21 @@ def report(job: str, timing: Timing, size: int = 0) -> None:
     print(f"{job:<24}{timing.seconds:>10.1f}{cores:>10.2f}{timing.peak_gb:>8.2f}{written}", flush=True)
 
 
-def distances(scores: Path) -> pl.DataFrame:
-    """Mean distance over items by grouping, group and answerer."""
-    table = pl.read_parquet(scores / "scores.parquet")
-    ours = table.select("grouping", "group", "item_id", answerer="answers", distance="distance")
-    first = table.filter(answers=BASELINES[0])
-    parts = [ours, *(first.select("grouping", "group", "item_id", pl.lit(name).alias("answerer"), distance=name)
-                     for name in ("uniform", "majority"))]  # fmt: skip
-    return pl.concat(parts).group_by("grouping", "group", "answerer").agg(pl.col("distance").mean())
-
-
-def means(table: pl.DataFrame, grouping: str) -> dict[str, float]:
-    """Mean over the groups of a grouping, each group alike."""
-    by_answerer = table.filter(grouping=grouping).group_by("answerer").agg(pl.col("distance").mean())
-    return dict(by_answerer.rows())
-
-
-def show_countries(table: pl.DataFrame) -> None:
-    wide = table.filter(grouping=COUNTRY).pivot("answerer", index="group", values="distance").sort("group")
-    print(f"\n{'mean W1 over items':<24}" + "".join(f"{name:>10}" for name in ANSWERERS))
+def show_countries(summary: pl.DataFrame) -> None:
+    """The mean distance over items of every baseline, country by country."""
+    rows = once_a_baseline(summary.filter(grouping=COUNTRY)).filter(pl.col("answered_by").is_in(LISTED))
+    wide = rows.pivot("answered_by", index="group", values="mean").sort("group")
+    print(f"\n{'mean W1 over items':<24}" + "".join(f"{name:>10}" for name in LISTED))
     for row in wide.iter_rows(named=True):
-        print(f"{row['group'][:23]:<24}" + "".join(f"{row[name]:>10.4f}" for name in ANSWERERS))
+        print(f"{row['group'][:23]:<24}" + "".join(f"{row[name]:>10.4f}" for name in LISTED))
 
 
 def show_order(what: str, found: dict[str, float]) -> None:
-    """Print the numbers from far to near, and where those that are fitted stand in another order than expected."""
+    """Print the numbers from far to near, and why those that stand in another order than expected do."""
     named = sorted(found.items(), key=lambda pair: -pair[1])
     print(f"\n{what}: " + " > ".join(f"{name} {value:.4f}" for name, value in named))
-    expected = [name for name in BASELINES if name in found]
-    for nearer, farther in zip(expected[1:], expected[:-1], strict=True):
-        if found[nearer] > found[farther]:
-            print(f"  {nearer} stands behind {farther}.")
+    for sentence in explain_order(found):
+        print(f"  {sentence}")
 
 
 def log_losses(runs: Path, dataset: Dataset) -> dict[str, float]:

@@ -1,13 +1,23 @@
-"""The whole job for one model: the probe that is there is the one that was asked for, or nothing is asked."""
+"""The whole job for one model: the probe that is there is the one asked for, or nothing is asked; and its report."""
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from worldvaluesbench.baselines.build import build_baselines, makeable
 from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.elicitation.examples import ExampleSet, probe_examples
+from worldvaluesbench.elicitation.imported import import_answers
 from worldvaluesbench.elicitation.settings import settle
-from worldvaluesbench.errors import ProbeError
+from worldvaluesbench.errors import ProbeError, RunError
+from worldvaluesbench.pipeline.people import explain_order, mean_by_group
+from worldvaluesbench.pipeline.report import report_results
 from worldvaluesbench.pipeline.results import Results, plan_probe
+from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.scoring.reference import respondents_reference
+from worldvaluesbench.scoring.score import score_answers
+from worldvaluesbench.survey.attributes import Grouping
 
 SPEC = 'items = ["Q1", "Q2"]\ncross = ["Q260"]\nper_cell = 4\nseed = 3\n'
 
@@ -24,3 +34,59 @@ def test_a_probe_of_another_specification_is_not_asked_instead(paper: Dataset, t
     spec.write_text(SPEC.replace("seed = 3", "seed = 4"))
     with pytest.raises(ProbeError, match="seed: 3 before, 4 now"):
         plan_probe(results, settle(), spec)
+
+
+def answer_all(examples: ExampleSet, out: Path, name: str) -> None:
+    """A finished run of a model that always says 2."""
+    items = pl.concat(
+        [
+            pl.DataFrame({"respondent_id": examples.dataset.respondents()["respondent_id"][examples.rows_of(item_id)]})
+            .with_columns(QUESTION_ID=pl.lit(item_id), SCORE=pl.lit(2))
+            .rename({"respondent_id": "PARTICIPANT_ID"})
+            for item_id in examples.item_ids
+        ]
+    )
+    items.write_csv(out.with_suffix(".csv"))
+    import_answers(read_answers(out.with_suffix(".csv")), out, name=name)
+
+
+def test_a_results_folder_has_a_report_of_its_runs_beside_baselines_of_people(paper: Dataset, tmp_path: Path) -> None:
+    results = Results(tmp_path / "results", paper, ["Q1", "Q57"])
+    plan_probe(results, settle())
+    with pytest.raises(RunError, match="holds no finished run; `wvb run` makes one"):
+        report_results(results)
+    examples = probe_examples(paper, results.probe, results.item_ids)
+    answer_all(examples, results.folder / "two", "two")
+    comparison, page = report_results(results)
+    assert list(comparison.names) == ["two", *makeable()]
+    assert comparison.groupings == ("H_URBRURAL", "continent")
+    assert "two" in page.read_text()
+    assert page == results.report / "report.html"
+    assert (results.comparison / "manifest.json").is_file()
+    made = {name: (results.baselines / name / "answers.parquet").stat().st_mtime_ns for name in makeable()}
+    again, _ = report_results(results)
+    kept = {name: (results.baselines / name / "answers.parquet").stat().st_mtime_ns for name in makeable()}
+    assert kept == made, "what is there is not made again"
+    assert again.tables["leaderboard"].equals(comparison.tables["leaderboard"])
+    fewer = Results(results.folder, paper, ["Q1"])
+    comparison, _ = report_results(fewer)
+    assert comparison.tables["scores"].filter(answers="cell")["item_id"].unique().to_list() == ["Q1"]
+
+
+def test_means_by_country_hold_every_baseline_once(paper: Dataset, tmp_path: Path) -> None:
+    results = Results(tmp_path / "results", paper, ["Q1", "Q57"])
+    plan_probe(results, settle())
+    build_baselines(probe_examples(paper, results.probe, results.item_ids), tmp_path / "people")
+    answers = [read_answers(tmp_path / "people" / name) for name in makeable()]
+    scores = score_answers(answers, respondents_reference(paper), groupings=[Grouping(("continent",))])
+    means = mean_by_group(scores.summary, "continent")
+    assert list(means) == ["uniform", "majority", *makeable(), "noise floor"]
+    of_cell = scores.summary.filter(grouping="continent", answered_by="cell", answers="cell")["mean"].mean()
+    assert means["cell"] == pytest.approx(of_cell)
+
+
+def test_why_baselines_stand_in_another_order_is_said_of_each_that_does() -> None:
+    means = {"uniform": 0.2, "majority": 0.3, "marginal": 0.1, "cell": 0.02, "trees": 0.021, "human": 0.03}
+    trees, human = explain_order(means)
+    assert trees.startswith("trees stands behind cell: what they tell beyond the country evens out")
+    assert human.startswith("human stands behind cell and trees: it answers with one rating a person")

@@ -33,7 +33,7 @@ from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import Humans, Reference
 from worldvaluesbench.scoring.rows import Rows
 from worldvaluesbench.scoring.shares import distributions_of
-from worldvaluesbench.scoring.summary import ANSWERS, SET_COLUMNS, attain, summarise
+from worldvaluesbench.scoring.summary import ANSWERS, SET_COLUMNS, SetIntervals, attain, summarise
 from worldvaluesbench.scoring.tally import Counts, Tally, answer_distances, tally_panel
 
 LEVEL = 0.95
@@ -53,14 +53,36 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What was found beside a source for one grouping, and holds for every source of the same people.
+
+    `is_shown`: which cells have a number. `sets`: intervals, those of baselines among them.
+    """
+
+    source: Source
+    is_shown: Mask
+    sets: SetIntervals
+
+    def holds_for(self, source: Source, is_shown: Mask) -> bool:
+        """Whether another source is of the same people, drawn alike, with numbers in the same cells."""
+        ours, theirs = self.source.strata, source.strata
+        is_alike = ours is theirs or (ours is not None and theirs is not None and np.array_equal(ours, theirs))
+        return is_alike and np.array_equal(self.is_shown, is_shown) and self.source.panel.has_same_people(source.panel)
+
+
+@dataclass(frozen=True)
 class Part:
-    """The tables of one source and grouping, by name."""
+    """The tables of one source and grouping, by name; `beside`: what need not be found again for others."""
 
     tables: Mapping[str, pl.DataFrame]
+    beside: Beside | None = None
 
 
-def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool) -> Part:
-    """Score a source by the groups of one grouping: those that any of its respondents is in."""
+def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool, beside: Beside | None = None) -> Part:
+    """Score a source by the groups of one grouping: those that any of its respondents is in.
+
+    `beside`: what was found for another source and the same grouping.
+    """
     tally = tally_panel(source.panel, groups.member, len(groups.labels), as_published=as_published)
     # the published scorer knows no cell that is too small
     least = 0 if as_published else how.min_n
@@ -69,7 +91,11 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
     intervals = None
     if how.resampling is not None and not as_published:
         panel = with_refusals(source.panel) if how.has_refusals else source.panel
-        intervals = find_intervals(panel, groups.member, source.strata, how.resampling, is_shown)
+        if beside is not None and not beside.holds_for(source, is_shown):
+            beside = None
+        known = None if beside is None else beside.sets
+        intervals = find_intervals(panel, groups.member, source.strata, how.resampling, is_shown, known)
+        beside = beside or Beside(source, is_shown, intervals.sets)
         # who is alone in a cell does not say how sure one can be
         intervals = replace(intervals, cells=intervals.cells.where(n_people > 1))
     keys, is_row = _keys(source, groups), _is_row(source, groups)
@@ -92,7 +118,8 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
             "distributions": keys[place].drop("topic").hstack(shares),
             "individuals": persons,
             "individuals_summary": persons_summary,
-        }
+        },
+        beside,
     )
 
 

@@ -7,6 +7,7 @@ groups cost time and no memory.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -74,14 +75,19 @@ def find_intervals(
     stratum: NDArray[np.int64] | None,
     resampling: Resampling,
     is_shown: Mask,
+    known: SetIntervals | None = None,
 ) -> Intervals:
-    """Draw the people of a panel and find all intervals; `is_shown`, shape (groups, items): which cells have one."""
+    """Draw the people of a panel and find all intervals; `is_shown`, shape (groups, items): which cells have one.
+
+    `known`: the intervals of another panel of the same humans and people; those of baselines are taken from it.
+    """
     drawing = Drawing(panel, draw_people([panel], member, stratum, resampling), resampling)
-    sets: dict[tuple[int, str], SetInterval] = {}
+    sets = {key: found for key, found in (known or {}).items() if key[1] != ANSWERS}
+    answerers = None if known is None else 1
     parts = []
 
     def work(groups: range) -> tuple[Cells, dict[tuple[int, str], SetInterval]]:
-        return _intervals_of(drawing, groups, is_shown[groups], resampling)
+        return _intervals_of(drawing, groups, is_shown[groups], resampling, answerers)
 
     for _, (cells, of_groups) in _each_batch(drawing, is_shown.shape[0], work):
         parts.append(cells)
@@ -163,13 +169,16 @@ def _each_batch(drawing: Drawing, n_groups: int, work: Callable[[range], Found])
 
 
 def _intervals_of(
-    drawing: Drawing, groups: range, is_shown: Mask, resampling: Resampling
+    drawing: Drawing, groups: range, is_shown: Mask, resampling: Resampling, answerers: int | None
 ) -> tuple[Cells, dict[tuple[int, str], SetInterval]]:
-    """The intervals of some groups: of their cells, and of what is said of the items of a group together."""
+    """The intervals of some groups: of their cells, and of what is said of the items of a group together.
+
+    Of so many answerers (None: all), the answers first.
+    """
     drawn = drawing.sums(groups)
     sets: dict[tuple[int, str], SetInterval] = {}
     cells = None
-    for name, gap, draws in drawn.answered_by:
+    for name, gap, draws in islice(drawn.answered_by, answerers):
         found = _resampled(drawn, gap, draws, is_shown.shape, is_debiased=resampling.method == "debiased")
         per_cell, per_mean = np.zeros(is_shown.shape), np.zeros(len(groups))
         if name == ANSWERS and resampling.method == "bca" and not drawing.panel.has_refusals:

@@ -96,6 +96,15 @@ class Panel:
     is_stated: bool = False
     has_refusals: bool = False
 
+    def has_same_people(self, other: "Panel") -> bool:
+        """Whether both are of the same examples and held against the same humans."""
+        pairs = (self.humans, other.humans), (self.examples, other.examples)
+        return all(
+            np.array_equal(getattr(first, name), getattr(second, name))
+            for first, second in pairs
+            for name in ("person", "item", "point", "weights")
+        )
+
     @property
     def n_items(self) -> int:
         """How many items there are."""
@@ -143,29 +152,29 @@ def common_panels(panels: Sequence[Panel]) -> list[Panel]:
     Where the humans are not those answered for, they are those that all panels have: people of the same splits.
     """
     n_people = max(panel.n_people for panel in panels)
-    examples = _common([panel.examples for panel in panels], n_people)
-    n_known = min(n_people if panel.n_known is None else panel.n_known for panel in panels)
-    examples = examples[examples % n_people < n_known]
+    examples = _common([panel.examples for panel in panels], panels[0].n_items, n_people)
+    examples[:, min(n_people if panel.n_known is None else panel.n_known for panel in panels) :] = False
     humans = None
     if panels[0].marginals is None and not panels[0].is_paired:
-        humans = _common([panel.humans for panel in panels], n_people)
-    return [_restrict(panel, examples, humans, n_people) for panel in panels]
+        humans = _common([panel.humans for panel in panels], panels[0].n_items, n_people)
+    return [_restrict(panel, examples, humans) for panel in panels]
 
 
-def _common(sides: Sequence[Entries], n_people: int) -> NDArray[np.int64]:
-    """The keys that all of these have."""
-    common = np.unique(_keys(sides[0], n_people))
-    for entries in sides[1:]:
-        keys = _keys(entries, n_people)
-        common = common if np.array_equal(common, keys) else np.intersect1d(common, keys)
+def _common(sides: Sequence[Entries], n_items: int, n_people: int) -> Mask:
+    """Which examples all of these have, shape (items, people)."""
+    common = np.ones((n_items, n_people), dtype=bool)
+    for entries in sides:
+        its_own = np.zeros_like(common)
+        its_own[entries.item, entries.person] = True
+        common &= its_own
     return common
 
 
-def _restrict(panel: Panel, examples: NDArray[np.int64], humans: NDArray[np.int64] | None, n_people: int) -> Panel:
-    """The panel with these examples, and these humans (None: those of the examples, or as they are), by their keys."""
+def _restrict(panel: Panel, examples: Mask, humans: Mask | None) -> Panel:
+    """The panel with these examples, and these humans (None: those of the examples, or as they are)."""
 
-    def keep(entries: Entries, keys: NDArray[np.int64]) -> Entries:
-        return entries.select(np.isin(_keys(entries, n_people), keys))
+    def keep(entries: Entries, which: Mask) -> Entries:
+        return entries.select(which[entries.item, entries.person])
 
     kept = keep(panel.examples, examples)
     side = panel.humans if humans is None else keep(panel.humans, humans)
@@ -175,13 +184,8 @@ def _restrict(panel: Panel, examples: NDArray[np.int64], humans: NDArray[np.int6
         answers=keep(panel.answers, examples),
         examples=kept,
         missing=keep(panel.missing, examples),
-        n_people=n_people,
+        n_people=examples.shape[1],
     )
-
-
-def _keys(entries: Entries, n_people: int) -> NDArray[np.int64]:
-    """Item and person of each entry as one number."""
-    return entries.item.astype(np.int64) * n_people + entries.person
 
 
 def with_refusals(panel: Panel) -> Panel:

@@ -136,7 +136,10 @@ def draw_people(
     """
     sides = [entries for panel in panels for entries in (panel.humans, panel.answers) if panel.marginals is None]
     sides += [panel.answers for panel in panels if panel.marginals is not None]
-    place = np.unique(np.concatenate([entries.person for entries in sides]))
+    is_met = np.zeros(max(panel.n_people for panel in panels), dtype=bool)
+    for entries in sides:
+        is_met[entries.person] = True
+    place = np.flatnonzero(is_met)
     of_stratum = np.zeros(place.size, dtype=np.int64) if stratum is None else stratum[place]
     drawn = draw_multiplicities(of_stratum, resampling.n, rng=np.random.default_rng(resampling.seed))
     group = np.zeros(place.size, dtype=np.int64) if member is None else member[place]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from worldvaluesbench.errors import AnswersError, RunError
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.baselines import BASELINES
-from worldvaluesbench.scoring.cells import Source, score_groups
+from worldvaluesbench.scoring.cells import Beside, Source, score_groups
 from worldvaluesbench.scoring.groups import find_groups, scored_groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.panel import build_panel
@@ -76,11 +76,15 @@ def score_sources(
     items = items_of(answers, reference)
     all_groups = scored_groups(reference, groupings, len(items))
     parts: dict[str, list[pl.DataFrame]] = {}
+    beside: dict[str, Beside | None] = {}
     counts = []
     for source in sources:
         counts.append(_count_outcomes(source.answers.name, items, source.rows))
         for groups in all_groups:
-            for name, table in score_groups(source, groups, how, as_published=as_published).tables.items():
+            known = beside.get(groups.grouping)
+            part = score_groups(source, groups, how, as_published=as_published, beside=known)
+            beside[groups.grouping] = part.beside
+            for name, table in part.tables.items():
                 parts.setdefault(name, []).append(table)
     return Scores(
         answers=tuple(answers),

@@ -1,0 +1,153 @@
+"""The commands that show: figures, tables, report, bundle, show; from files, comparison folders and bundles alike."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import Capture, refusal, run
+from tests.scoring.people import make_dataset, write_answers
+from tests.test_docs import blocks
+from worldvaluesbench.benchmark.dataset import Dataset
+
+DOCS = Path(__file__).parents[2] / "docs"
+PEOPLE = range(101, 161)
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    """A folder with sixty people, `wvs`, and what two models answered for them, with and without demographics."""
+    monkeypatch.chdir(tmp_path)
+    dataset = make_dataset(
+        tmp_path / "wvs",
+        {"Q1": [1, 1, 2, 3, 1, 4] * 10, "Q57": [1, 2, 2, 2, 2, 1] * 10, "Q106": [1, 5, 10, 7, 8, 3] * 10},
+        {"H_URBRURAL": [1, 2] * 30, "continent": [1, 1, 2, 2, 3, 3] * 10, "B_COUNTRY": [8, 20, 156, 156, 36, 36] * 10},
+    )
+    for place, name in enumerate(("mock-good", "mock-good+demographics", "mock-poor")):
+        rows = [(item, person, 1 + (person + place) % 2) for item in ("Q1", "Q57", "Q106") for person in PEOPLE]
+        write_answers(tmp_path / f"{name}.tsv", rows)
+    return dataset
+
+
+def test_the_commands_of_the_page_on_reports_run(workplace: Dataset, tmp_path: Path, capsys: Capture) -> None:
+    text = (DOCS / "report.md").read_text(encoding="utf-8")
+    for line in "".join(blocks(text, "sh")).splitlines():
+        if "others.zip" in line:
+            both = ("mock-poor.tsv", "mock-good.tsv", "--data", "wvs", "--out", "others.zip")
+            assert run("bundle", *both) == 0
+            line = line.replace("models.zip others.zip", "others.zip models-renamed.zip")
+            continue
+        words = [word if not word.startswith("mock-") else f"{word}.tsv" for word in shlex.split(line)[1:]]
+        assert run(*words) == 0, line
+    for made in (
+        "report/report.html",
+        "figures/forest.pdf",
+        "tables/table_2.tex",
+        "models.zip",
+        "together/report.html",
+    ):
+        assert (tmp_path / made).stat().st_size > 500
+    shown = capsys.readouterr().out
+    assert "models.zip: whole, and no data about single people." in shown
+    assert "Report: report/report.html" in shown
+
+
+def test_a_comparison_folder_a_bundle_and_the_files_give_the_same_figures(workplace: Dataset, tmp_path: Path) -> None:
+    files = ("mock-good.tsv", "mock-poor.tsv")
+    judged = ("--data", "wvs", "--by", "H_URBRURAL", "--resamples", "50")
+    assert run("compare", *files, *judged, "--out", "comparison") == 0
+    assert run("bundle", *files, *judged, "--out", "shared.zip") == 0
+    sources: dict[str, tuple[str, ...]] = {
+        "of-files": (*files, *judged), "of-folder": ("comparison",), "of-bundle": ("shared.zip",)
+    }  # fmt: skip
+    for name, given in sources.items():
+        assert run("figures", *given, "--out", name) == 0
+    drawn = {name: {path.name: path.read_text() for path in Path(name).glob("*.svg")} for name in sources}
+    assert drawn["of-files"] == drawn["of-folder"] == drawn["of-bundle"]
+    assert {"forest.svg", "attainment.svg", "disparity-H_URBRURAL.svg"} <= set(drawn["of-files"])
+
+
+def test_bundles_stand_beside_runs_in_a_comparison(workplace: Dataset, capsys: Capture) -> None:
+    judged = ("--data", "wvs", "--by", "H_URBRURAL", "--resamples", "50")
+    assert run("bundle", "mock-good.tsv", "mock-good+demographics.tsv", *judged, "--out", "shared.zip") == 0
+    assert run("compare", "shared.zip", "mock-poor.tsv", *judged, "--out", "together", "--json") == 0
+    together = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert run("compare", *sorted(map(str, Path().glob("*.tsv"))), *judged, "--out", "at-once", "--json") == 0
+    at_once = json.loads(capsys.readouterr().out.splitlines()[-1])
+    pairs = [
+        {frozenset((row["first"], row["second"])): (abs(row["difference"]), row["p_holm"]) for row in one["pairs"]}
+        for one in (together, at_once)
+    ]
+    assert pairs[0].keys() == pairs[1].keys()
+    for pair, found in pairs[0].items():
+        assert found == pytest.approx(pairs[1][pair], abs=1e-6)
+
+
+def test_an_item_is_drawn_in_the_terminal(workplace: Dataset, capsys: Capture) -> None:
+    assert run("show", "q57") == 0
+    shown = capsys.readouterr().out
+    assert "Most people can be trusted" in shown
+    assert re.search(r"n = \d\d,\d{3}, file version 5", shown)
+    assert run("show", "Q57", "--data", "wvs", "--by", "continent") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"Africa \(20\) +Asia \(20\)|Asia \(20\)", shown)
+    assert "50%" in shown
+    assert "100%" in shown
+    files = ("mock-good.tsv", "mock-poor.tsv", "--data", "wvs", "--by", "H_URBRURAL", "--resamples", "20")
+    assert run("show", "Q57", *files) == 0
+    shown = capsys.readouterr().out
+    assert shown.count("mock-good W1 ") == 2, "urban and rural"
+    assert run("show", "Q57", "--data", "wvs", "--by", "continent", "--min-n", "30") == 0
+    assert "Not shown, with fewer than 30 people: 3 groups." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("report", "none.tsv", "--data", "wvs"), "none.tsv"),
+        (("figures", "mock-good.tsv", "--data", "wvs", "--items", "Q2"), "Q2"),
+        (("figures", "mock-good.tsv", "--data", "wvs", "--items", "Q999"), "Q999"),
+        (("bundle", "mock-good.tsv", "--data", "wvs", "--min-n", "5"), "10"),
+        (("report", "wvs", "--data", "wvs"), "wvs: "),
+        (("show", "Q999"), "Q999"),
+        (("show", "Q2", "mock-good.tsv", "--data", "wvs"), "Q2: there is no distribution"),
+    ],
+)
+def test_what_cannot_be_shown_is_said_in_a_line_and_leaves_nothing(
+    workplace: Dataset, tmp_path: Path, capsys: Capture, arguments: tuple[str, ...], message: str
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    out = () if arguments[0] == "show" else ("--out", "out.zip" if arguments[0] == "bundle" else "out")
+    assert message in refusal(capsys, *arguments, *out)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_format_that_there_is_not_is_a_wrong_call(workplace: Dataset, capsys: Capture) -> None:
+    assert run("figures", "mock-good.tsv", "--data", "wvs", "--format", "svg,gif", "--out", "figures") == 2
+    assert "There is no format 'gif'; there are" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["figures", "tables", "report"])
+def test_what_stands_there_is_kept_unless_forced(workplace: Dataset, capsys: Capture, command: str) -> None:
+    given = (command, "mock-good.tsv", "--data", "wvs", "--resamples", "20", "--out", "out")
+    assert run(*given) == 0
+    capsys.readouterr()
+    assert "out" in refusal(capsys, *given)
+    assert run(*given, "--force") == 0
+    (Path("out") / "thesis.docx").touch()
+    capsys.readouterr()
+    assert "thesis.docx" in refusal(capsys, *given, "--force")
+
+
+def test_manifests_are_as_documented(workplace: Dataset) -> None:
+    text = (DOCS / "formats.md").read_text(encoding="utf-8").split("## Figures, tables, report")[1].split("\n## ")[0]
+    named = set(
+        re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `")))
+    )
+    met = set()
+    for command in ("figures", "tables", "report"):
+        assert run(command, "mock-good.tsv", "--data", "wvs", "--resamples", "20", "--out", command) == 0
+        met |= set(json.loads(Path(command, "manifest.json").read_text()))
+    assert met == named
