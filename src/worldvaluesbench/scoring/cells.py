@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -28,7 +29,7 @@ from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.intervals import Intervals, find_intervals
 from worldvaluesbench.scoring.noise import harmonic_n, noise_floor
 from worldvaluesbench.scoring.panel import Panel, build_panel, with_refusals
-from worldvaluesbench.scoring.persons import no_person_tables, person_tables
+from worldvaluesbench.scoring.persons import Judged, judge_answers, no_person_tables, person_tables
 from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import Humans, Reference
 from worldvaluesbench.scoring.rows import Rows
@@ -50,6 +51,11 @@ class Source:
     panel: Panel
     reference: Reference
     strata: NDArray[np.int64] | None = None
+
+    @cached_property
+    def judged(self) -> Judged:
+        """How well single persons are met, whatever they are grouped by."""
+        return judge_answers(self.panel)
 
 
 @dataclass(frozen=True)
@@ -104,8 +110,8 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
     scores = counted.hstack(_frame(values, is_shown)).filter(is_row)
     sets = {} if intervals is None else intervals.sets
     level = LEVEL if how.resampling is None else how.resampling.level
-    panel = _default_panel(source) if as_published else source.panel
-    persons, persons_summary = _persons(replace(source, panel=panel), groups, level, is_shown, is_row)
+    judged_as = replace(source, panel=_default_panel(source)) if as_published else source
+    persons, persons_summary = _persons(judged_as, groups, level, is_shown, is_row)
     place, shares = distributions_of(
         tally, is_shown & is_row.to_numpy().reshape(is_shown.shape), source.humans.low, level
     )
@@ -233,7 +239,7 @@ def _persons(
     sets = keys[:: len(source.humans.items)].select(name for name in SET_COLUMNS if name != "answered_by")
     parts: list[tuple[pl.DataFrame, ...]] = []
     if source.panel.marginals is None:
-        for name, cells, of_groups in person_tables(source.panel, groups.member, is_shown, level):
+        for name, cells, of_groups in person_tables(source.panel, source.judged, groups.member, is_shown, level):
             answered_by = pl.lit(source.answers.name if name == ANSWERS else name).alias("answered_by")
             rows = keys.with_columns(answered_by).hstack(cells).filter(is_row)
             parts.append((rows, sets.with_columns(answered_by).hstack(of_groups).filter(pl.col("n_items") > 0)))

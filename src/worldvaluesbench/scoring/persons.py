@@ -6,6 +6,7 @@ distribution, or of several samples together. The same is asked of two baselines
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import polars as pl
@@ -47,14 +48,18 @@ class Judged:
     is_clipped: Mask | None
 
 
-def judge_examples(panel: Panel) -> Iterator[tuple[str, Judged]]:
-    """Every example of a panel of respondents, in its order there: by the answers, and by each baseline.
+def judge_answers(panel: Panel) -> Judged:
+    """Every example of a panel of respondents, in its order there, by the answers."""
+    return _judge_alike(panel) if _is_alike(panel) else _judge_shares(panel)
 
-    The baselines know the humans of all examples of an item, and so are no predictions: `uniform` gives every point the
-    same share, `majority` all to the most frequent response.
+
+def judge_baselines(panel: Panel) -> Iterator[tuple[str, Judged]]:
+    """The same by each baseline.
+
+    They know the humans of all examples of an item, and so are no predictions: `uniform` gives every point the same
+    share, `majority` all to the most frequent response.
     """
     examples = panel.examples
-    yield ANSWERS, _judge_alike(panel) if _is_alike(panel) else _judge_answers(panel)
     # what a baseline says of a response depends on the item and the response alone
     place = examples.item.astype(np.int64) * MAX_POINTS + examples.point
     for name, table in ((UNIFORM, _uniform_table(panel)), (MAJORITY, _majority_table(panel))):
@@ -63,15 +68,16 @@ def judge_examples(panel: Panel) -> Iterator[tuple[str, Judged]]:
 
 
 def person_tables(
-    panel: Panel, member: NDArray[np.int64] | None, is_shown: Mask, level: float
+    panel: Panel, answers: Judged, member: NDArray[np.int64] | None, is_shown: Mask, level: float
 ) -> Iterator[tuple[str, pl.DataFrame, pl.DataFrame]]:
     """For each answerer: a row for every cell (group by group, item by item), and a row for every group over its items.
 
-    Intervals are by the normal approximation. For a mean over items they count every person once, with all examples of
-    that person together. `is_shown`, shape (groups, items): which cells have numbers, if they have an example.
+    `answers` is what `judge_answers` says. `is_shown`, shape (groups, items): which cells have numbers, if they have an
+    example. Intervals are by the normal approximation. For a mean over items they count every person once, with all
+    examples of that person together.
     """
     cells = _cells_of_examples(panel, member, is_shown)
-    for name, judged in judge_examples(panel):
+    for name, judged in chain([(ANSWERS, answers)], judge_baselines(panel)):
         yield name, *_tables(panel, judged, cells, NORMAL.inv_cdf((1 + level) / 2))
 
 
@@ -144,7 +150,7 @@ def _majority_table(panel: Panel) -> tuple[Array, Array, Array, None]:
     return hit, hit, away, None
 
 
-def _judge_answers(panel: Panel) -> Judged:
+def _judge_shares(panel: Panel) -> Judged:
     """The examples by the shares that the answers to them give."""
     examples, answers = panel.examples, panel.answers
     key = examples.item.astype(np.int64) * panel.n_people + examples.person
