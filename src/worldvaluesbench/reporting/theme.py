@@ -114,9 +114,13 @@ def finish(
         subtitleLineHeight=11,
         subtitlePadding=4,
     )
-    finished = chart.properties(title=heading)
+    return _configured(chart.properties(title=heading), columns)
+
+
+def _configured(chart: Chart, columns: int | None) -> Chart:
+    """A chart with the sizes, letters and inks of all."""
     return (
-        finished.configure(font=FONT, background="transparent", padding=4)
+        chart.configure(font=FONT, background="transparent", padding=4)
         .configure_view(stroke=None)
         .configure_axis(
             labelFontSize=SMALLEST,
