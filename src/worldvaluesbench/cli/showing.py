@@ -23,7 +23,7 @@ from worldvaluesbench.survey.attributes import parse_groupings
 from worldvaluesbench.survey.codebook import Item, load_codebook
 from worldvaluesbench.survey.marginals import load_marginals
 
-WIDTH = 24
+WIDTH, LABEL_WIDTH = 16, 30
 
 
 @click.command()
@@ -109,14 +109,22 @@ def _title(name: str, score: pl.DataFrame) -> str:
 
 
 def _show_columns(item: Item, titles: Sequence[str], shares: Sequence[Array]) -> None:
-    """A bar for every scale point in every column, all on one scale."""
+    """A bar for every scale point in every column, all on one scale; where a terminal is narrow, column under column."""
     top = max((float(one.max()) for one in shares), default=1.0) or 1.0
     rows = [
         (
             rating,
-            item.label_of(rating) if len(item.labels) == item.scale.n_points else "",
-            *(f"{terminal.bar(float(one[point]) / top, WIDTH)} {one[point]:.0%}" for one in shares),
+            _short_label(item, rating),
+            *(f"{terminal.bar(float(one[point]) / top, WIDTH):<{WIDTH}}{one[point]:>5.0%}" for one in shares),
         )
         for point, rating in enumerate(item.scale.ratings)
     ]
-    terminal.table(("rating", "label", *titles), rows, left=2 + len(titles))
+    terminal.table(("rating", "label", *titles), rows, left=2)
+
+
+def _short_label(item: Item, rating: int) -> str:
+    """The label of a rating, short enough to leave room for bars; nothing where it says no more than the rating."""
+    label = item.label_of(rating) if len(item.labels) == item.scale.n_points else ""
+    if label == str(rating):
+        return ""
+    return label if len(label) <= LABEL_WIDTH else label[: LABEL_WIDTH - 1].rstrip() + "…"
