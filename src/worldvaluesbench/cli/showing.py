@@ -109,7 +109,7 @@ def _title(name: str, score: pl.DataFrame) -> str:
 
 
 def _show_columns(item: Item, titles: Sequence[str], shares: Sequence[Array]) -> None:
-    """A bar for every scale point in every column, all on one scale; where a terminal is narrow, column under column."""
+    """A bar for every scale point in each column, all on one scale; in a narrow terminal one column under another."""
     top = max((float(one.max()) for one in shares), default=1.0) or 1.0
     rows = [
         (
