@@ -6,7 +6,9 @@ answer with the response. Run as `python -m benchmarks.coverage [--samples N]`; 
 
 - bias: mean over samples of the mean distance over items, less the truth, as it is and corrected;
 - cells: how often the interval of an item holds its truth, over all items;
-- mean: how often the interval of the mean over items holds the true mean;
+- mean: how often the interval of the mean over items holds the true mean, and (or less) how often it does with what may
+  be left of the bias, `bias_left`, below it;
+- within 0.1: the share of items that are, its bias, and how often its band holds the true share;
 
 and last, over all models and items, the same by how large the truth is beside the noise floor.
 """
@@ -20,11 +22,11 @@ from numpy.typing import NDArray
 
 from worldvaluesbench.benchmark.spec import read_spec
 from worldvaluesbench.distribution import Array, shares_of, wasserstein
-from worldvaluesbench.estimate import METHODS, NORMAL, Method, Resampling
+from worldvaluesbench.estimate import METHODS, NORMAL, Method, Resampling, bias_bounds
 from worldvaluesbench.scoring.intervals import find_intervals
 from worldvaluesbench.scoring.noise import noise_floor
 from worldvaluesbench.scoring.panel import Entries, Panel
-from worldvaluesbench.scoring.summary import ANSWERS
+from worldvaluesbench.scoring.summary import ANSWERS, THRESHOLDS
 from worldvaluesbench.survey.codebook import load_codebook
 from worldvaluesbench.survey.marginals import load_marginals
 
@@ -32,6 +34,9 @@ SIZES = (30, 60, 120, 230)
 RESAMPLES = 500
 LOADING, AGREEMENT = 0.5, 0.3
 """How closely responses follow what is common to a person, and answers the person's response."""
+
+WITHIN = 0.1
+"""The threshold of attainment."""
 
 ByRatio = dict[int, list[list[float]]]
 
@@ -58,6 +63,7 @@ def models_of(population: Population) -> dict[str, Array]:
     u, n = population.shares, population.n_points
     place = np.arange(10) / (n - 1)[:, None]
     inside = np.arange(10) < n[:, None]
+    number = np.arange(n.size)[:, None]
     rng = np.random.default_rng(0)
     pull = rng.normal(0, 1.5, (n.size, 1))
     even = inside / n[:, None]
@@ -69,6 +75,8 @@ def models_of(population: Population) -> dict[str, Array]:
         "leaning, collapsed": tilted(shares_of(u**2), pull * (place - 0.5)),
         "half uniform": (u + even) / 2,
         "uniform": even,
+        "right on 5 of 6": np.where(number % 6 > 0, u, tilted(u, 2.5 * np.sign(pull) * (place - 0.5))),
+        "right on every other": np.where(number % 2 > 0, u, tilted(u, 2.5 * np.sign(pull) * (place - 0.5))),
     }
 
 
@@ -111,6 +119,7 @@ class Sample:
     cells: dict[Method, tuple[Array, Array]]
     mean: dict[Method, tuple[float, float]]
     mean_corrected: float
+    band: tuple[float, float]
 
 
 def judge(panel: Panel, seed: int, methods: tuple[Method, ...]) -> Sample:
@@ -125,7 +134,8 @@ def judge(panel: Panel, seed: int, methods: tuple[Method, ...]) -> Sample:
         np.add.at(count, (entries.item, entries.point), entries.weights)
     raw = wasserstein(shares_of(counts[0]), shares_of(counts[1]), panel.n_points)
     corrected = found.cells.corrected[0]
-    return Sample(raw, corrected, cells, means, found.sets[0, ANSWERS].mean_corrected)
+    low, high = found.sets[0, ANSWERS].attained[THRESHOLDS.index(WITHIN)]
+    return Sample(raw, corrected, cells, means, found.sets[0, ANSWERS].mean_corrected, (float(low), float(high)))
 
 
 def simulate(
@@ -144,9 +154,13 @@ def main() -> None:
     population = load_population()
     print(f"{n_samples} samples a row, {RESAMPLES} resamples, intervals at 95%, {population.n_points.size} items")
     heads = " ".join(f"{method:>10}" for method in METHODS)
-    print(f"{'':<46}{'bias of the mean':>18}  {'cells hold the truth':>32}   {'mean holds the truth':>32}")
     print(
-        f"{'model':<20}{'answers':<9}{'n':>4} {'truth':>6} {'floor':>6} {'raw':>8} {'corrected':>9}  {heads}   {heads}"
+        f"{'':<47}{'bias of the mean':>18}  {'cells hold the truth':>32}   {'mean holds the truth':>32}"
+        f" {'within 0.1':>22}"
+    )
+    print(
+        f"{'model':<21}{'answers':<9}{'n':>4} {'truth':>6} {'floor':>6} {'raw':>8} {'corrected':>9}  {heads}   {heads}"
+        f" {'or less':>8} {'truth':>6} {'bias':>7} {'held':>6}"
     )
     by_ratio: ByRatio = {}
     for name, model in models_of(population).items():
@@ -166,12 +180,24 @@ def print_row(name: str, stated: bool, n: int, truth: Array, floor: Array, sampl
     )
     cells = [np.mean([holds(one.cells[method], truth).mean() for one in samples]) for method in METHODS]
     means = [np.mean([holds(one.mean[method], truth.mean()) for one in samples]) for method in METHODS]
+    or_less = np.mean([holds(_or_less(one), truth.mean()) for one in samples])
+    share = float((truth <= WITHIN).mean())
+    bias = np.mean([(one.raw <= WITHIN).mean() for one in samples]) - share
+    held = np.mean([holds(one.band, share) for one in samples])
     kind = "shares" if stated else "ratings"
     rates = "   ".join(" ".join(f"{rate:>10.3f}" for rate in rates) for rates in (cells, means))
     print(
-        f"{name:<20}{kind:<9}{n:>4} {truth.mean():>6.3f} {floor.mean():>6.3f} {raw:>+8.4f} {corrected:>+9.4f}  {rates}",
+        f"{name:<21}{kind:<9}{n:>4} {truth.mean():>6.3f} {floor.mean():>6.3f} {raw:>+8.4f} {corrected:>+9.4f}  {rates}"
+        f" {or_less:>8.3f} {share:>6.2f} {bias:>+7.3f} {held:>6.3f}",
         flush=True,
     )
+
+
+def _or_less(one: Sample) -> tuple[float, float]:
+    """The interval of the mean with what may be left of the bias below it."""
+    too_large, _ = bias_bounds(one.raw.mean(), np.asarray(one.mean_corrected))
+    low, high = one.mean["debiased"]
+    return low - float(too_large), high
 
 
 def holds(ends: tuple[Array, Array] | tuple[float, float], truth: Array | float) -> NDArray[np.bool_]:

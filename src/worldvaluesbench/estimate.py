@@ -165,14 +165,17 @@ def debias(gap: Floats, spread: Floats) -> Floats:
     return found
 
 
-def bias_left(value: Array, corrected: Array) -> Array:
-    """At most how much of its bias a corrected mean may still hold, given what was taken away from the mean as it is.
+def bias_bounds(value: Array, corrected: Array) -> tuple[Array, Array]:
+    """By how much a corrected mean may be too large, and too small, given what was taken away from the mean as it is.
 
-    All of it where the truth is 0 item by item: `debias` leaves 44% there, so 0.8 times what it takes. Where the truth
-    is not near 0 nothing is taken away and nothing is left. Shapes agree.
+    Too large where the truth is 0 item by item: `debias` leaves 44% of the bias there, so 0.8 times what it takes. Too
+    small where every truth is about one standard error: there it takes up to half as much again as it should. Where the
+    truth is not near 0 nothing is taken away, and neither is anything left. Shapes agree.
     """
-    left: Array = _LEFT / (1 - _LEFT) * np.maximum(value - corrected, 0)
-    return left
+    taken = np.maximum(value - corrected, 0)
+    too_large: Array = _LEFT / (1 - _LEFT) * taken
+    too_small: Array = _TOO_MUCH * taken
+    return too_large, too_small
 
 
 def _correction(u: float) -> float:
@@ -190,6 +193,9 @@ def _folded(x: float, s: float) -> float:
 
 _LEFT = sum((-1) ** j * comb(ORDER + 1, j + 1) * sqrt(j + 1) for j in range(ORDER + 1))
 """The share of its bias that `debias` leaves where the truth is 0."""
+
+_TOO_MUCH = 0.5
+"""The largest part of what `debias` takes that it should not have taken: where the truth is 1.5 standard errors."""
 
 _VALUES = np.array([_correction(step * _END / _STEPS) for step in range(_STEPS + 1)])
 _TABLE = np.append(_VALUES[:-1], 0.0).astype(np.float32)

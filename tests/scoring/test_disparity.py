@@ -33,12 +33,17 @@ def test_disparity_worked_by_hand() -> None:
     # gaps of the noise: 0.04, 0.04, 0.02, 0.02
     assert found.gap_by_chance == pytest.approx(0.03, abs=1e-7)
     assert found.p == 1 / 5
-    # gaps with noise: 0.14, 0.06, 0.1, 0.1, on average 0.1, as large as the gap: so nothing is to be taken away
-    drawn = np.array([0.14, 0.06, 0.1, 0.1])
-    assert (found.gap_low, found.gap_high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=1e-6)
+    # the gap less the 95th percentile of those of the noise; the pair 0.1 apart moves by 0.04, -0.04, 0 and 0
+    assert found.gap_low == pytest.approx(0.1 - 0.04, abs=1e-6)
+    assert found.gap_high == pytest.approx(0.1 + np.quantile([0.04, -0.04, 0, 0], 0.975), abs=1e-6)
     variance = np.var([0.1, 0.2, 0.13], ddof=1)
     assert found.spread_as_is == pytest.approx(variance**0.5)
     assert found.spread == pytest.approx((variance - 0.0002) ** 0.5, abs=1e-6)
+    # the groups as drawn: 0.08, 0.22, 0.13; 0.12, 0.18, 0.13; 0.1, 0.2, 0.15; 0.1, 0.2, 0.11
+    drawn = np.var([[0.08, 0.12, 0.1, 0.1], [0.22, 0.18, 0.2, 0.2], [0.13, 0.13, 0.15, 0.11]], axis=0, ddof=1)
+    below, above = np.quantile(drawn - drawn.mean(), [0.025, 0.975])
+    ends = max(variance - 0.0002 - above, 0) ** 0.5, (variance - 0.0002 - below) ** 0.5
+    assert (found.spread_low, found.spread_high) == pytest.approx(ends, abs=1e-5)
 
 
 def test_a_gap_that_chance_makes_in_half_of_the_draws_has_a_p_of_half() -> None:

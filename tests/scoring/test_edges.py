@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -14,6 +15,7 @@ from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.compare import compare_answers
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
+from worldvaluesbench.scoring.resample import without_loners
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.survey.attributes import parse_groupings
 
@@ -95,13 +97,28 @@ def test_who_is_alone_in_a_cell_does_not_say_how_sure_one_can_be(tmp_path: Path,
     assert several["low"] < several["high"]
 
 
-def test_who_is_alone_in_a_stratum_is_in_every_draw(tmp_path: Path) -> None:
-    """The one of the country said 4 and was said to say 1: each draw has that distance of 3/3 once in five."""
-    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 1, 1, 1, 4]}, {"H_URBRURAL": [1, 1, 1, 1, 2]})
-    answers = read_answers(write_answers(tmp_path / "model.tsv", [("Q1", 101 + k, 1) for k in range(5)]))
-    how = How(min_n=1, resampling=Resampling(n=40, method="percentile"), strata=HOMES[0])
-    row = score_answers([answers], respondents_reference(dataset), how=how).table.row(0, named=True)
-    assert (row["low"], row["distance"], row["high"]) == pytest.approx((0.2, 0.2, 0.2))
+def test_people_alone_in_their_strata_are_drawn_from_one_another(tmp_path: Path) -> None:
+    """Were each in every draw, strata of one person would make whatever is measured look certain."""
+    homes = {"H_URBRURAL": [1, 2] * 10, "G_TOWNSIZE": [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 1, 1, 2, 2]}
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 3, 4] * 5}, homes)
+    answers = read_answers(write_answers(tmp_path / "model.tsv", [("Q1", 101 + k, 1 + k % 3) for k in range(20)]))
+    reference = respondents_reference(dataset)
+    of_one = parse_groupings("H_URBRURAL*G_TOWNSIZE", reference.codebook)[0]
+    rows = [
+        score_answers([answers], reference, how=How(resampling=Resampling(n=200), strata=strata)).table.row(
+            0, named=True
+        )
+        for strata in (of_one, None)
+    ]
+    widths = [row["high"] - row["low"] for row in rows]
+    assert widths[0] > 0.7 * widths[1]
+
+
+def test_somebody_alone_is_drawn_with_the_smallest_other_stratum() -> None:
+    strata = np.array([3, 3, 3, 5, 9, 9, 4, 4, 4, 4])
+    assert without_loners(strata).tolist() == [0, 0, 0, 3, 3, 3, 1, 1, 1, 1]
+    assert without_loners(np.array([7, 8, 1, 1])).tolist() == [1, 1, 0, 0]
+    assert without_loners(np.array([7])).tolist() == [0]
 
 
 def test_an_estimate_is_a_row_of_the_tables_with_its_interval_and_n(tmp_path: Path) -> None:

@@ -27,7 +27,6 @@ from worldvaluesbench.scoring.distances import DISTANCES, skill
 from worldvaluesbench.scoring.groups import Groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.intervals import Intervals, find_intervals
-from worldvaluesbench.scoring.noise import harmonic_n, noise_floor
 from worldvaluesbench.scoring.panel import Panel, build_panel, with_refusals
 from worldvaluesbench.scoring.persons import Judged, judge_answers, no_person_tables, person_tables
 from worldvaluesbench.scoring.reasons import OUTCOMES
@@ -35,7 +34,7 @@ from worldvaluesbench.scoring.reference import Humans, Reference
 from worldvaluesbench.scoring.rows import Rows
 from worldvaluesbench.scoring.shares import distributions_of
 from worldvaluesbench.scoring.summary import ANSWERS, SET_COLUMNS, SetIntervals, attain, summarise
-from worldvaluesbench.scoring.tally import Counts, Tally, answer_distances, tally_panel
+from worldvaluesbench.scoring.tally import Counts, Tally, answer_distances, floors_of, tally_panel
 
 LEVEL = 0.95
 """The level of intervals where nothing is drawn anew."""
@@ -142,7 +141,6 @@ def _values(
     source: Source, groups: Groups, tally: Tally, how: How, intervals: Intervals | None, *, as_published: bool
 ) -> dict[str, Array]:
     """The numbers of every cell, shape (groups, items), whether or not it is too small; in the order of the table."""
-    n_points = tally.n_points
     everybody = tally_panel(source.panel, None, 1, as_published=as_published)
     distance = answer_distances(tally)
     baselines = _baselines(source.panel, tally, everybody)
@@ -150,14 +148,13 @@ def _values(
         distance = _refusal_distances(source.panel, tally)
         baselines = _refusing_baselines(source.panel, tally, everybody)
     none = np.full_like(distance, np.nan)
-    n = harmonic_n(tally.n_effective, tally.n_effective_examples)
     best, worst = _bounds(source, groups, tally, as_published=as_published)
     return {
         "distance": distance,
         "low": none if intervals is None else intervals.cells.low,
         "high": none if intervals is None else intervals.cells.high,
         "corrected": none if intervals is None else intervals.cells.corrected,
-        "noise_floor": noise_floor(shares_of(tally.humans), n, n_points, n_shares=tally.n_effective),
+        "noise_floor": floors_of(tally),
         "best": best,
         "worst": worst,
         **baselines,

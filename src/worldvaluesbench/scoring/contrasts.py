@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from worldvaluesbench.distribution import Array
-from worldvaluesbench.estimate import Resampling, quantiles_of
+from worldvaluesbench.estimate import Resampling, bias_bounds, quantiles_of
 from worldvaluesbench.scoring.disparity import find_disparity
 from worldvaluesbench.scoring.draws import GroupDraws, read_draws
 from worldvaluesbench.scoring.groups import EVERYONE
@@ -47,6 +47,7 @@ def _leaderboard(drawn: GroupDraws, sorts: Mapping[str, Sort], ranks: Ranks, res
     rows: Rows = []
     for place, (name, means) in enumerate(zip(drawn.names, drawn.means, strict=True)):
         low, high = (np.clip(means.corrected + end, 0, 1) for end in quantiles_of(means.noise, resampling.ends))
+        bias_left, _ = bias_bounds(means.value, means.corrected)
         for group in range(len(drawn.labels)):
             rows.append(
                 _of_group(drawn, group)
@@ -59,6 +60,8 @@ def _leaderboard(drawn: GroupDraws, sorts: Mapping[str, Sort], ranks: Ranks, res
                     "corrected": means.corrected[group],
                     "low": low[group],
                     "high": high[group],
+                    "bias_left": bias_left[group],
+                    "noise_floor": _known(drawn.noise_floor[place, group]),
                     "rank": int(ranks.rank[place, group]),
                     "rank_low": int(ranks.low[place, group]),
                     "rank_high": int(ranks.high[place, group]),
@@ -66,6 +69,10 @@ def _leaderboard(drawn: GroupDraws, sorts: Mapping[str, Sort], ranks: Ranks, res
                 }
             )
     return rows
+
+
+def _known(number: float) -> float | None:
+    return None if np.isnan(number) else float(number)
 
 
 def _ranks(drawn: GroupDraws, pairs: Pairs, p_holm: Array, resampling: Resampling) -> Ranks:
@@ -133,6 +140,10 @@ _KEYS: Schema = {"reference": pl.String, "edition": pl.String, "weight": pl.Stri
 _GROUP: Schema = {**_KEYS, "group": pl.String, "group_codes": pl.String}
 _VALUES = ("difference", "low", "high", "p", "p_holm")
 _DIFFERENCE: Schema = {"n_items": pl.Int64, **dict.fromkeys(_VALUES, pl.Float64)}
+_OF_GAPS = (
+    *("gap", "gap_low", "gap_high", "gap_by_chance", "p"),
+    *("spread", "spread_low", "spread_high", "spread_as_is"),
+)
 SCHEMAS: Mapping[str, Schema] = {
     "leaderboard": {
         **_GROUP,
@@ -140,7 +151,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "kind": pl.String,
         "n_items": pl.Int64,
         "n_examples": pl.Int64,
-        **dict.fromkeys(("mean", "corrected", "low", "high"), pl.Float64),
+        **dict.fromkeys(("mean", "corrected", "low", "high", "bias_left", "noise_floor"), pl.Float64),
         **dict.fromkeys(("rank", "rank_low", "rank_high"), pl.Int64),
         "share_first": pl.Float64,
     },
@@ -152,7 +163,7 @@ SCHEMAS: Mapping[str, Schema] = {
         **dict.fromkeys(("n_items", "n_groups", "n_groups_left_out"), pl.Int64),
         "best": pl.String,
         "worst": pl.String,
-        **dict.fromkeys(("gap", "gap_low", "gap_high", "gap_by_chance", "p", "spread", "spread_as_is"), pl.Float64),
+        **dict.fromkeys(_OF_GAPS, pl.Float64),
     },
 }
 """The columns of each table, in their order."""

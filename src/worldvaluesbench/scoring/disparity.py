@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from worldvaluesbench.estimate import Resampling, bias_left, quantiles_of
+from worldvaluesbench.distribution import Array
+from worldvaluesbench.estimate import Floats, Resampling, bias_bounds, quantiles_of
 from worldvaluesbench.scoring.askings import Mask
 from worldvaluesbench.scoring.paired import Means
 
@@ -23,7 +24,7 @@ class Disparity:
     `best` and `worst` are the places of the groups with the smallest and largest corrected mean, and `gap` how far they
     are apart. `gap_by_chance` is the gap to be expected were all equally far, and `p` how often it is as large as the
     part of this one that no bias can have made. `spread` is the standard deviation over groups without what chance
-    adds to it, `spread_as_is` with it.
+    adds to it, `spread_as_is` with it. `_low` and `_high` are the ends of intervals of the true gap and spread.
     """
 
     best: int
@@ -34,6 +35,8 @@ class Disparity:
     gap_by_chance: float
     p: float
     spread: float
+    spread_low: float
+    spread_high: float
     spread_as_is: float
 
 
@@ -52,31 +55,47 @@ def find_disparity(means: Means, groups: Mask, resampling: Resampling) -> Dispar
     """The disparity between these groups; None for fewer than two.
 
     Chance is that of the resamples: how far the means of these groups move, each around its own, as people are drawn.
-    A corrected mean of few people who are met nearly perfectly is still too large; what may be left of its bias makes
-    nobody the worst group, in `p` and in the lower end of the interval.
+    No gap differs from the true one by more than the range of what moves them, so the true one is at least the gap less
+    a range that is seldom exceeded. It is at most what the pair that is farthest apart may be apart. What bias may be
+    left in a mean makes nobody the worst group: the ends allow for it, and so does `p`.
     """
     kept = np.flatnonzero(groups & ~np.isnan(means.corrected))
     if kept.size < 2:
         return None
     value, noise = means.corrected[kept], means.noise[kept]
+    too_large, too_small = bias_bounds(means.value[kept], value)
     gap = float(value.max() - value.min())
-    least = value - bias_left(means.value[kept], value)
-    sure = max(float(least.max() - value.min()), 0.0)
+    sure = max(float((value - too_large).max() - (value + too_small).min()), 0.0)
     by_chance = np.ptp(noise, axis=0)
-    drawn = np.ptp(value[:, None] + noise, axis=0)
-    low, high = quantiles_of(drawn - drawn.mean(), resampling.ends)
-    # the draws add noise to noise, so the gap they are around is too large by as much as theirs is
-    middle = max(2 * gap - float(drawn.mean()), 0.0)
-    variance = float(value.var(ddof=1))
-    of_chance = float(noise.var(axis=1).mean())
+    spread = _spread(value, noise, resampling)
     return Disparity(
         best=int(kept[np.argmin(value)]),
         worst=int(kept[np.argmax(value)]),
         gap=gap,
-        gap_low=max(middle + float(low) - (gap - sure), 0.0),
-        gap_high=max(middle + float(high), 0.0),
+        gap_low=max(sure - float(np.quantile(by_chance, resampling.level)), 0.0),
+        gap_high=_farthest_apart(value, noise, too_large, too_small, resampling),
         gap_by_chance=float(by_chance.mean()),
         p=float((1 + (by_chance >= sure - 1e-12).sum()) / (1 + by_chance.size)),
-        spread=max(variance - of_chance, 0.0) ** 0.5,
-        spread_as_is=variance**0.5,
+        spread=spread[0],
+        spread_low=spread[1],
+        spread_high=spread[2],
+        spread_as_is=float(value.std(ddof=1)),
     )
+
+
+def _farthest_apart(value: Array, noise: Floats, too_large: Array, too_small: Array, resampling: Resampling) -> float:
+    """The upper end of the interval of the pair of groups whose upper end is highest."""
+    ends = [
+        value[worse] + too_small[worse] - value + too_large + quantiles_of(noise[worse] - noise, resampling.ends)[1]
+        for worse in range(value.size)
+    ]
+    return float(np.max(ends))
+
+
+def _spread(value: Array, noise: Floats, resampling: Resampling) -> tuple[float, float, float]:
+    """The standard deviation over groups without what chance adds to its square, and the ends of its interval."""
+    variance = float(value.var(ddof=1)) - float(noise.var(axis=1).mean())
+    drawn = (value[:, None] + noise).var(axis=0, ddof=1)
+    low, high = quantiles_of(drawn - drawn.mean(), resampling.ends)
+    ends = max(variance - float(high), 0.0) ** 0.5, max(variance - float(low), 0.0) ** 0.5
+    return max(variance, 0.0) ** 0.5, *ends

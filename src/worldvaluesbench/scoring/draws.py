@@ -18,7 +18,7 @@ from worldvaluesbench.scoring.disparity import comparable_cells
 from worldvaluesbench.scoring.groups import Groups
 from worldvaluesbench.scoring.paired import Means, resample_means
 from worldvaluesbench.scoring.panel import Panel
-from worldvaluesbench.scoring.tally import tally_panel
+from worldvaluesbench.scoring.tally import Tally, floors_of, tally_panel
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "answers": pl.String,
@@ -29,23 +29,24 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "n_examples": pl.Int64,
     "mean": pl.Float64,
     "corrected": pl.Float64,
+    "noise_floor": pl.Float64,
     "noise": pl.List(pl.Float32),
     "n_alike": pl.Int64,
     "alike_mean": pl.Float64,
     "alike": pl.Float64,
     "alike_noise": pl.List(pl.Float32),
 }
-"""`mean` and `corrected` are over the items that every source has a number for in the group, `noise` the draws around
-the corrected mean. `alike_mean`, `alike` and `alike_noise` are the same over the `n_alike` items that all groups of the
-grouping have; null for a group that lacks too many."""
+"""`mean`, `corrected` and `noise_floor` are over the items that every source has a number for in the group, `noise` the
+draws around the corrected mean. `alike_mean`, `alike` and `alike_noise` are the same over the `n_alike` items that all
+groups of the grouping have; null for a group that lacks too many."""
 
 
 @dataclass(frozen=True)
 class GroupDraws:
     """The draws of all sources for the groups of one grouping.
 
-    `n_items` and `n_examples` have shape (groups,). `means` are those of each source over the items of each group,
-    `alike` those over the same items in all groups that are in `is_alike`.
+    `n_items` and `n_examples` have shape (groups,), `noise_floor` (sources, groups). `means` are those of each source
+    over the items of each group, `alike` those over the same items in all groups that are in `is_alike`.
     """
 
     grouping: str
@@ -54,6 +55,7 @@ class GroupDraws:
     names: Sequence[str]
     n_items: Ints
     n_examples: Ints
+    noise_floor: Array
     n_alike: int
     is_alike: Mask
     means: Sequence[Means]
@@ -75,6 +77,7 @@ def draw_groups(
     kept &= items.any()  # where all groups lack another item there is nothing that all of them have
     found = resample_means(panels, groups.member, strata, resampling, is_shown, is_shown & kept[:, None] & items)
     n_examples = np.where(is_shown, tallies[0].n_examples, 0).sum(axis=1)
+    floors = [_mean_floor(tally, is_shown) for tally in tallies]
     rows = [
         {
             "answers": name,
@@ -85,16 +88,25 @@ def draw_groups(
             "n_examples": int(n_examples[group]),
             "mean": means.value[group],
             "corrected": means.corrected[group],
+            "noise_floor": floor[group],
             "noise": means.noise[group].tolist(),
             "n_alike": int(items.sum()),
             "alike_mean": alike.value[group] if kept[group] else None,
             "alike": alike.corrected[group] if kept[group] else None,
             "alike_noise": alike.noise[group].tolist() if kept[group] else None,
         }
-        for name, (means, alike) in zip(names, found, strict=True)
+        for name, (means, alike), floor in zip(names, found, floors, strict=True)
         for group in np.flatnonzero(is_shown.any(axis=1)).tolist()
     ]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _mean_floor(tally: Tally, is_shown: Mask) -> list[float | None]:
+    """The mean noise floor of the cells of each group that are shown and have one."""
+    floors = floors_of(tally)
+    is_in = is_shown & ~np.isnan(floors)
+    total, n = np.where(is_in, floors, 0).sum(axis=1).tolist(), is_in.sum(axis=1).tolist()
+    return [one / many if many else None for one, many in zip(total, n, strict=True)]
 
 
 def read_draws(table: pl.DataFrame, names: Sequence[str]) -> Iterator[GroupDraws]:
@@ -119,6 +131,7 @@ def read_draws(table: pl.DataFrame, names: Sequence[str]) -> Iterator[GroupDraws
             names=names,
             n_items=first["n_items"].to_numpy(),
             n_examples=first["n_examples"].to_numpy(),
+            noise_floor=np.array([_floats(one["noise_floor"]) for one in rows]),
             n_alike=int(first["n_alike"][0]),
             is_alike=is_alike,
             means=[Means(_floats(one["mean"]), _floats(one["corrected"]), _noise(one["noise"], width)) for one in rows],

@@ -1,16 +1,19 @@
 """Paired comparisons: what the same people, drawn anew, would have said of several sources of answers at once.
 
 Distances of two models go up and down together as people are drawn, so their difference is known better than either.
+What the correction of a mean may have left of its bias does not go away with more items, so no difference is claimed
+that it could have made.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import erfc, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worldvaluesbench.distribution import Array
-from worldvaluesbench.estimate import Floats, Resampling, quantiles_of
+from worldvaluesbench.estimate import Floats, Resampling, bias_bounds, quantiles_of
 from worldvaluesbench.scoring.askings import Mask
 from worldvaluesbench.scoring.intervals import Resampled, mean_over_items, resample_distances
 from worldvaluesbench.scoring.panel import Panel
@@ -32,9 +35,10 @@ class Means:
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference of corrected values and what chance makes of it; arrays of one shape (...).
+    """A difference of corrected values and what chance and bias make of it; arrays of one shape (...).
 
-    `p` is two-sided: the share of resamples that lie at least as far from their mean as the difference from 0.
+    The interval is that of chance, wider by what bias may be left. `p` is two-sided: the share of resamples that lie at
+    least as far from their mean as the part of the difference that no bias can have made lies from 0.
     """
 
     value: Array
@@ -68,15 +72,42 @@ def _means_of(drawn: Resampled, cells: Mask) -> Means:
 
 def difference_of(first: Means, second: Means, resampling: Resampling) -> Difference:
     """The first less the second, group by group; below 0 the first is nearer to the humans."""
-    return judge_difference(first.corrected - second.corrected, first.noise - second.noise, resampling)
+    first_over, first_under = bias_bounds(first.value, first.corrected)
+    second_over, second_under = bias_bounds(second.value, second.corrected)
+    # the same distances hold the same bias
+    is_same = (first.value == second.value) & (first.corrected == second.corrected)
+    bias = np.where(is_same, 0, first_over + second_under), np.where(is_same, 0, first_under + second_over)
+    return judge_difference(first.corrected - second.corrected, first.noise - second.noise, resampling, bias)
 
 
-def judge_difference(value: Array, noise: Floats, resampling: Resampling) -> Difference:
-    """A value (...) with noise around it, (..., resamples), of mean 0."""
+def judge_difference(
+    value: Array, noise: Floats, resampling: Resampling, bias: tuple[Array | float, Array | float] = (0.0, 0.0)
+) -> Difference:
+    """A value (...) with noise around it, (..., resamples), of mean 0; `bias`: by how much it may be too large, small.
+
+    Where fewer than 10 of 100 or more resamples lie as far, they no longer say how rare that is: then p is that of a
+    normal curve as wide as they are.
+    """
     low, high = quantiles_of(noise, resampling.ends)
-    is_as_far = np.abs(noise) >= np.abs(value)[..., None] - 1e-12
-    p = (1 + is_as_far.sum(axis=-1)) / (1 + noise.shape[-1])
-    return Difference(value, value + low, value + high, np.where(np.isnan(value), np.nan, p))
+    sure = np.maximum(np.where(value > 0, value - bias[0], -value - bias[1]), 0)
+    n_as_far = (np.abs(noise) >= sure[..., None] - 1e-12).sum(axis=-1)
+    n = noise.shape[-1]
+    p = np.asarray((1 + n_as_far) / (1 + n))
+    if n >= LEAST_FOR_TAIL:
+        spread = np.asarray(noise.std(axis=-1), np.float64)
+        p = np.where((n_as_far < FEW) & (spread > SINGLE), _tail(sure, spread), p)
+    return Difference(value, value + low - bias[0], value + high + bias[1], np.where(np.isnan(value), np.nan, p))
+
+
+FEW, LEAST_FOR_TAIL, SINGLE = 10, 100, 1e-6
+"""A share of resamples is told from so many of them; with fewer resamples no curve is told either, nor from draws that
+differ by no more than single precision does."""
+
+
+def _tail(size: Array, spread: Array) -> Array:
+    """How often something normal with this spread lies at least so far from its mean."""
+    z = np.divide(size, spread, out=np.full_like(size, np.inf), where=spread > 0)
+    return np.array([erfc(one / sqrt(2)) for one in z.ravel()]).reshape(z.shape)
 
 
 def holm(p: Array) -> Array:

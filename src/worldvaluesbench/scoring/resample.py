@@ -140,12 +140,27 @@ def draw_people(
     for entries in sides:
         is_met[entries.person] = True
     place = np.flatnonzero(is_met)
-    of_stratum = np.zeros(place.size, dtype=np.int64) if stratum is None else stratum[place]
+    of_stratum = np.zeros(place.size, dtype=np.int64) if stratum is None else without_loners(stratum[place])
     drawn = draw_multiplicities(of_stratum, resampling.n, rng=np.random.default_rng(resampling.seed))
     group = np.zeros(place.size, dtype=np.int64) if member is None else member[place]
     order = np.argsort(group, kind="stable")
     order = order[group[order] >= 0]
     return People(place[order], group[order], np.ascontiguousarray(drawn.times[order]), drawn.factor[order])
+
+
+def without_loners(stratum: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Strata, (people,), with those of one person put together, for nobody could stand for whoever is alone.
+
+    A single one is put with the smallest of the others. Source: collapsed strata, Wolter (2007), section 2.5.
+    """
+    names, place, n = np.unique(stratum, return_inverse=True, return_counts=True)
+    loners = np.flatnonzero(n == 1)
+    if not loners.size or names.size == 1:
+        return place.astype(np.int64)
+    together = loners[0]
+    if loners.size == 1:
+        together = np.argmin(np.where(n == 1, n.max() + 1, n))
+    return np.where(n[place] == 1, together, place).astype(np.int64)
 
 
 @dataclass(frozen=True)

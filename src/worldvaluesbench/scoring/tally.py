@@ -9,6 +9,7 @@ from worldvaluesbench.benchmark.weights import effective_n
 from worldvaluesbench.distribution import Array, shares_of, wasserstein
 from worldvaluesbench.scale import MAX_POINTS
 from worldvaluesbench.scoring.askings import Ints
+from worldvaluesbench.scoring.noise import harmonic_n, noise_floor
 from worldvaluesbench.scoring.panel import Entries, Panel, cells_of, count_cells, count_entries
 
 Counts = Ints | Array
@@ -84,6 +85,12 @@ def tally_panel(panel: Panel, member: NDArray[np.int64] | None, n_groups: int, *
         overshoot=none if beyond is None else count_cells(beyond, *shape, weight=beyond.weight).astype(np.float64),
         first_met=_first_met(panel, *shape) if as_published and panel.marginals is None else None,
     )
+
+
+def floors_of(tally: Tally) -> Array:
+    """The noise floor of each cell, (groups, items): of two samples of people as large as its two sides."""
+    n = harmonic_n(tally.n_effective, tally.n_effective_examples)
+    return noise_floor(shares_of(tally.humans), n, tally.n_points, n_shares=tally.n_effective)
 
 
 def answer_distances(tally: Tally) -> Array:
