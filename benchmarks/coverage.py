@@ -6,8 +6,7 @@ answer with the response. Run as `python -m benchmarks.coverage [--samples N]`; 
 
 - bias: mean over samples of the mean distance over items, less the truth, as it is and corrected;
 - cells: how often the interval of an item holds its truth, over all items;
-- mean: how often the interval of the mean over items holds the true mean, and (or less) how often it does with what may
-  be left of the bias, `bias_left`, below it;
+- mean: how often the interval of the mean over items holds the true mean;
 - within 0.1: the share of items that are, its bias, and how often its band holds the true share;
 
 and last, over all models and items, the same by how large the truth is beside the noise floor.
@@ -22,7 +21,7 @@ from numpy.typing import NDArray
 
 from worldvaluesbench.benchmark.spec import read_spec
 from worldvaluesbench.distribution import Array, shares_of, wasserstein
-from worldvaluesbench.estimate import METHODS, NORMAL, Method, Resampling, bias_bounds
+from worldvaluesbench.estimate import METHODS, NORMAL, Method, Resampling
 from worldvaluesbench.scoring.intervals import find_intervals
 from worldvaluesbench.scoring.noise import noise_floor
 from worldvaluesbench.scoring.panel import Entries, Panel
@@ -156,11 +155,11 @@ def main() -> None:
     heads = " ".join(f"{method:>10}" for method in METHODS)
     print(
         f"{'':<47}{'bias of the mean':>18}  {'cells hold the truth':>32}   {'mean holds the truth':>32}"
-        f" {'within 0.1':>22}"
+        f" {'within 0.1':>13}"
     )
     print(
         f"{'model':<21}{'answers':<9}{'n':>4} {'truth':>6} {'floor':>6} {'raw':>8} {'corrected':>9}  {heads}   {heads}"
-        f" {'or less':>8} {'truth':>6} {'bias':>7} {'held':>6}"
+        f" {'truth':>6} {'bias':>7} {'held':>6}"
     )
     by_ratio: ByRatio = {}
     for name, model in models_of(population).items():
@@ -180,7 +179,6 @@ def print_row(name: str, stated: bool, n: int, truth: Array, floor: Array, sampl
     )
     cells = [np.mean([holds(one.cells[method], truth).mean() for one in samples]) for method in METHODS]
     means = [np.mean([holds(one.mean[method], truth.mean()) for one in samples]) for method in METHODS]
-    or_less = np.mean([holds(_or_less(one), truth.mean()) for one in samples])
     share = float((truth <= WITHIN).mean())
     bias = np.mean([(one.raw <= WITHIN).mean() for one in samples]) - share
     held = np.mean([holds(one.band, share) for one in samples])
@@ -188,16 +186,9 @@ def print_row(name: str, stated: bool, n: int, truth: Array, floor: Array, sampl
     rates = "   ".join(" ".join(f"{rate:>10.3f}" for rate in rates) for rates in (cells, means))
     print(
         f"{name:<21}{kind:<9}{n:>4} {truth.mean():>6.3f} {floor.mean():>6.3f} {raw:>+8.4f} {corrected:>+9.4f}  {rates}"
-        f" {or_less:>8.3f} {share:>6.2f} {bias:>+7.3f} {held:>6.3f}",
+        f" {share:>6.2f} {bias:>+7.3f} {held:>6.3f}",
         flush=True,
     )
-
-
-def _or_less(one: Sample) -> tuple[float, float]:
-    """The interval of the mean with what may be left of the bias below it."""
-    too_large, _ = bias_bounds(one.raw.mean(), np.asarray(one.mean_corrected))
-    low, high = one.mean["debiased"]
-    return low - float(too_large), high
 
 
 def holds(ends: tuple[Array, Array] | tuple[float, float], truth: Array | float) -> NDArray[np.bool_]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from benchmarks.claims import equally_far, judge_groups, judge_pair
 from benchmarks.coverage import draw_panel, holds, load_population, models_of
 
 from worldvaluesbench.distribution import Array, shares_of, wasserstein
@@ -101,3 +102,18 @@ def check_bias(found: Simulated, n: int) -> None:
     assert abs(found.corrected.mean()) < 0.002 + slack
     assert found.raw.mean() > 0.002 + 3 * error_of(found.raw)
     assert abs(found.corrected.mean()) < found.raw.mean() / 3
+
+
+def test_models_that_are_equally_far_are_seldom_told_apart() -> None:
+    """One is off everywhere and one on every sixth item: by chance alone they would be told apart in half of samples."""
+    alone, claimed, held = judge_pair(load_population(), 100, 30)
+    assert alone > 0.25
+    assert claimed <= 0.17
+    assert held >= 0.83
+
+
+def test_no_gap_is_claimed_between_groups_that_are_met_equally() -> None:
+    population = load_population()
+    claimed, held = judge_groups(population, equally_far(population)[0], np.array([60] * 6), 20)
+    assert claimed <= 0.15
+    assert held >= 0.85

@@ -46,8 +46,10 @@ def _differ(drawn: GroupDraws, first: int, second: int, resampling: Resampling) 
 def _leaderboard(drawn: GroupDraws, sorts: Mapping[str, Sort], ranks: Ranks, resampling: Resampling) -> Rows:
     rows: Rows = []
     for place, (name, means) in enumerate(zip(drawn.names, drawn.means, strict=True)):
-        low, high = (np.clip(means.corrected + end, 0, 1) for end in quantiles_of(means.noise, resampling.ends))
         bias_left, _ = bias_bounds(means.value, means.corrected)
+        below, above = quantiles_of(means.noise, resampling.ends)
+        low = np.clip(means.corrected + below - bias_left, 0, 1)
+        high = np.clip(means.corrected + above, 0, 1)
         for group in range(len(drawn.labels)):
             rows.append(
                 _of_group(drawn, group)

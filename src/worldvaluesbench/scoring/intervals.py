@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldvaluesbench.distribution import Array
-from worldvaluesbench.estimate import Floats, Resampling, acceleration_of, bca_ends, debias, quantiles_of
+from worldvaluesbench.estimate import Floats, Resampling, acceleration_of, bca_ends, bias_bounds, debias, quantiles_of
 from worldvaluesbench.scoring.askings import Mask
 from worldvaluesbench.scoring.bounds import refusal_distance
 from worldvaluesbench.scoring.distances import DISTANCES
@@ -280,8 +280,9 @@ def _accelerations(drawing: Drawing, groups: range, drawn: Drawn, is_shown: Mask
 def _sets_of(found: Resampled, is_shown: Mask, acceleration: Array, resampling: Resampling) -> dict[int, SetInterval]:
     """What is said of the items of each group together; cells that are not shown are left out.
 
-    The little bias that draws keep adds up over items, so draws of a mean are moved to the corrected mean. Attainment
-    is that of draws moved to where the distances are: it is said of distances as they are.
+    The little bias that draws keep adds up over items, so draws of a mean are moved to the corrected mean, and the
+    lower end further by what may be left in that. Attainment is that of draws moved to where the distances are: it is
+    said of distances as they are.
     """
     is_in = is_shown & ~np.isnan(found.value)
     n_items = is_in.sum(axis=1)
@@ -295,6 +296,8 @@ def _sets_of(found: Resampled, is_shown: Mask, acceleration: Array, resampling: 
         moved = draws - (draws.mean(axis=1, keepdims=True) - corrected[:, None]).astype(np.float32)
         over_items = Resampled(over_items.value, corrected, over_items.draws, moved)
     low, high = interval_of(over_items, acceleration[kept], resampling)
+    if resampling.method == "debiased":
+        low = np.clip(low - bias_bounds(*(part.astype(np.float64) for part in (over_items.value, corrected)))[0], 0, 1)
     attained = _attained(found.value, found.draws, is_in[kept], resampling.ends)
     return {
         int(group): SetInterval((float(low[place]), float(high[place])), float(corrected[place]), attained[place])
