@@ -105,7 +105,7 @@ def check_bias(found: Simulated, n: int) -> None:
 
 
 def test_models_that_are_equally_far_are_seldom_told_apart() -> None:
-    """One is off everywhere and one on every sixth item: by chance alone they would be told apart in half of samples."""
+    """One is off everywhere and one on every sixth item: by chance alone half of samples tell them apart."""
     alone, claimed, held = judge_pair(load_population(), 100, 30)
     assert alone > 0.25
     assert claimed <= 0.17

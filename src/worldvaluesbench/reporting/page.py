@@ -31,6 +31,7 @@ from worldvaluesbench.reporting.figures.world import plot_map
 from worldvaluesbench.reporting.html_tables import render_table_2
 from worldvaluesbench.reporting.report_tables import ReportTables
 from worldvaluesbench.reporting.save import render_figure, renumber
+from worldvaluesbench.reporting.suppress import protect
 from worldvaluesbench.reporting.templating import read_template, render_page
 from worldvaluesbench.reporting.theme import GRID, INK, MUTED, Chart, humans_note, interval_note
 from worldvaluesbench.reporting.wording import headline, summary_sentences
@@ -49,7 +50,11 @@ INKS = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)"}
 
 
 def build_report(comparison: Comparison, published: Mapping[str, Mapping[str, float]] | None = None) -> str:
-    """The report of a comparison as HTML. `published`: columns of the paper's Table 2 to stand beside."""
+    """The report of a comparison as HTML. `published`: columns of the paper's Table 2 to stand beside.
+
+    Nothing of cells that are too small is in it, nor what they could be computed from.
+    """
+    comparison = protect(comparison)
     prompts = _prompts(comparison)
     explorer = build_explorer(comparison, prompts)
     tables = ReportTables(comparison)

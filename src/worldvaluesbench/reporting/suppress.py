@@ -4,9 +4,14 @@ import polars as pl
 
 from worldvaluesbench.errors import BundleError
 from worldvaluesbench.reporting.bundle_file import SAFE_MIN_N
+from worldvaluesbench.reporting.complement import Group, find_complements
 from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.groups import EVERYONE
 
+CELL = ("item_id", "grouping", "group")
 COUNTS = ("n_responses", "n_effective", "n_answers", "n_examples", "n_missing", "coverage", "left_out")
+BY_CELL = ("distributions", "individuals", "collapse")
+"""Tables with a row for each cell that has a number."""
 
 
 def suppress(comparison: Comparison) -> Comparison:
@@ -19,10 +24,95 @@ def suppress(comparison: Comparison) -> Comparison:
         raise BundleError(
             f"The comparison shows cells of {least} people and more; to share it, make it with --min-n {SAFE_MIN_N}."
         )
+    return protect(comparison)
+
+
+def protect(comparison: Comparison) -> Comparison:
+    """The comparison without what is known of small cells, and without others that they could be computed from.
+
+    Such cells then are too small as well. Where two sources answer for the same people but a few, the people of the
+    source with more stand for those of both, so that nobody sees the few by taking one from the other.
+    """
+    least = int(comparison.receipt["settings"]["min_n"])
     tables = dict(comparison.tables)
-    small = pl.col("is_too_small")
-    tables["scores"] = tables["scores"].with_columns(pl.when(~small).then(pl.col(name)).alias(name) for name in COUNTS)
+    complements = _complements(tables["scores"], least)
+    tables["scores"] = _without(tables["scores"], complements)
+    small = tables["scores"].filter("is_too_small").select("answers", *CELL)
+    for name in BY_CELL:
+        tables[name] = tables[name].join(small, on=["answers", *CELL], how="anti", maintain_order="left")
+    tables["distances"] = _emptied(tables["distances"], small)
     for name in ("individuals", "individuals_summary"):
         if not tables[name].is_empty():
-            tables[name] = tables[name].filter(pl.col("n") >= SAFE_MIN_N)
+            tables[name] = tables[name].filter(pl.col("n") >= least)
+    tables["distributions"] = _same_humans(tables["distributions"], comparison.tables["scores"], least)
     return Comparison(comparison.receipt, tables)
+
+
+def _complements(scores: pl.DataFrame, least: int) -> pl.DataFrame:
+    """The cells that are shown and from which a small one could be computed."""
+    found: set[tuple[str, str, str]] = set()
+    known: dict[frozenset[tuple[Group, int | None, bool]], set[Group]] = {}
+    small = (pl.col("n_responses") > 0) & (pl.col("n_responses") < least)
+    concerned = scores.filter(small).select("answers", "item_id").unique()
+    rows = scores.join(concerned, on=["answers", "item_id"], how="semi", maintain_order="left")
+    for (_, item_id), cells in rows.group_by("answers", "item_id", maintain_order=True):
+        names: dict[Group, tuple[str, str]] = {}
+        counts: dict[Group, int] = {}
+        hidden: set[Group] = set()
+        for grouping, label, codes, n, is_small in cells.select(
+            "grouping", "group", "group_codes", "n_responses", "is_too_small"
+        ).iter_rows():
+            group = _group_of(grouping, codes)
+            names[group] = grouping, label
+            if n is not None:
+                counts[group] = n
+            if is_small:
+                hidden.add(group)
+        key = frozenset((group, counts.get(group), group in hidden) for group in names)
+        if key not in known:
+            known[key] = find_complements(counts, hidden, least)
+        found |= {(str(item_id), *names[group]) for group in known[key]}
+    return pl.DataFrame(sorted(found), schema=dict.fromkeys(CELL, pl.String), orient="row")
+
+
+def _group_of(grouping: str, codes: str | None) -> Group:
+    """The group of a row of scores by attributes and codes; everybody is the empty one."""
+    if grouping == EVERYONE or codes is None:
+        return frozenset()
+    return frozenset(zip(grouping.split("*"), map(int, codes.split("·")), strict=True))
+
+
+def _without(scores: pl.DataFrame, complements: pl.DataFrame) -> pl.DataFrame:
+    """Scores in which these cells are too small, and nothing is said of cells that are."""
+    marked = scores.join(complements.with_columns(is_complement=True), on=CELL, how="left", maintain_order="left")
+    is_small = pl.col("is_too_small") | pl.col("is_complement").fill_null(False)
+    numbers = [name for name, kind in scores.schema.items() if kind.is_float() or name in COUNTS]
+    kept = [pl.when(~is_small).then(pl.col(name)).alias(name) for name in numbers]
+    return marked.with_columns(*kept, is_small.alias("is_too_small")).select(scores.columns)
+
+
+def _emptied(table: pl.DataFrame, small: pl.DataFrame) -> pl.DataFrame:
+    """A table in which the cells that are too small have no number."""
+    marked = table.join(
+        small.with_columns(is_small=True), on=["answers", *CELL], how="left", maintain_order="left"
+    ).with_columns(pl.col("is_small").fill_null(False))
+    numbers = [name for name, kind in table.schema.items() if kind.is_float()]
+    return marked.with_columns(pl.when(~pl.col("is_small")).then(pl.col(name)).alias(name) for name in numbers).select(
+        table.columns
+    )
+
+
+def _same_humans(distributions: pl.DataFrame, scores: pl.DataFrame, least: int) -> pl.DataFrame:
+    """Distributions in which the people of a cell are those of the source with most of them, where few differ."""
+    n = scores.select("answers", *CELL, n="n_responses")
+    rows = distributions.join(n, on=["answers", *CELL], how="left", maintain_order="left")
+    most = rows.sort("n", descending=True, maintain_order=True).unique(CELL, keep="first").select(*CELL, of="answers")
+    humans = ["humans", "humans_low", "humans_high"]
+    theirs = rows.join(most, left_on=["answers", *CELL], right_on=["of", *CELL], how="semi").select(
+        *CELL, "rating", **{f"their_{name}": name for name in [*humans, "n"]}
+    )
+    joined = rows.join(theirs, on=[*CELL, "rating"], how="left", maintain_order="left")
+    apart = (pl.col("humans") * pl.col("n") - pl.col("their_humans") * pl.col("their_n")).abs()
+    is_same = apart.sum().over("answers", *CELL) < least
+    taken = [pl.when(is_same).then(pl.col(f"their_{name}")).otherwise(pl.col(name)).alias(name) for name in humans]
+    return joined.with_columns(taken).select(distributions.columns)
