@@ -181,7 +181,7 @@ def print_row(name: str, stated: bool, n: int, truth: Array, floor: Array, sampl
     means = [np.mean([holds(one.mean[method], truth.mean()) for one in samples]) for method in METHODS]
     share = float((truth <= WITHIN).mean())
     bias = np.mean([(one.raw <= WITHIN).mean() for one in samples]) - share
-    held = np.mean([holds(one.band, share) for one in samples])
+    held = np.mean([holds(one.band, float(np.float32(share))) for one in samples])  # bands are in single precision
     kind = "shares" if stated else "ratings"
     rates = "   ".join(" ".join(f"{rate:>10.3f}" for rate in rates) for rates in (cells, means))
     print(

@@ -36,6 +36,9 @@ from worldvaluesbench.scoring.shares import distributions_of
 from worldvaluesbench.scoring.summary import ANSWERS, SET_COLUMNS, SetIntervals, attain, summarise
 from worldvaluesbench.scoring.tally import Counts, Tally, answer_distances, floors_of, tally_panel
 
+BOUNDS = ("best", "worst")
+"""What missing answers could have made, known also of a cell in which too few are left."""
+
 LEVEL = 0.95
 """The level of intervals where nothing is drawn anew."""
 
@@ -106,7 +109,9 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
     keys, is_row = _keys(source, groups), _is_row(source, groups)
     counted = keys.hstack(_counts(source, tally, groups)).with_columns(is_too_small=~is_shown.ravel())
     values = _values(source, groups, tally, how, intervals, as_published=as_published)
-    scores = counted.hstack(_frame(values, is_shown)).filter(is_row)
+    numbers = _frame(values, is_shown)
+    bounds = _frame({name: values[name] for name in BOUNDS}, is_shown | _are_bounded(source.panel, tally, least))
+    scores = counted.hstack(numbers.with_columns(bounds)).filter(is_row)
     sets = {} if intervals is None else intervals.sets
     level = LEVEL if how.resampling is None else how.resampling.level
     judged_as = replace(source, panel=_default_panel(source)) if as_published else source
@@ -169,6 +174,13 @@ def _bounds(source: Source, groups: Groups, tally: Tally, *, as_published: bool)
         # off the scale is no answer, however it is scored
         tally = tally_panel(_default_panel(source), groups.member, len(groups.labels))
     return distance_bounds(_all_humans(source.panel, tally), tally.answers, tally.missing, tally.n_points)
+
+
+def _are_bounded(panel: Panel, tally: Tally, least: int) -> Mask:
+    """Which cells have enough people, those without an answer counted, to say what missing answers could have made."""
+    n_answers = tally.n_examples + tally.n_missing
+    n_humans = n_answers if panel.is_paired else tally.n_responses
+    return np.asarray(np.minimum(n_humans, n_answers) >= max(least, 1))
 
 
 def _all_humans(panel: Panel, tally: Tally) -> Counts:
