@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tests.reporting.conftest import NAMES, renamed
 from worldvaluesbench.errors import AnswersError, FolderError
 from worldvaluesbench.folder import read_manifest
-from worldvaluesbench.reporting.figure_set import figure_jobs, file_name, write_figures
+from worldvaluesbench.reporting.figure_set import MAX_GROUPS, figure_jobs, file_name, write_figures
 from worldvaluesbench.reporting.figures.attainment import plot_attainment
 from worldvaluesbench.reporting.figures.collapse import plot_collapse
 from worldvaluesbench.reporting.figures.demographics import plot_demographics
@@ -346,6 +346,17 @@ def test_captions_say_what_is_drawn(comparison: Comparison, drawings: dict[str, 
     assert "baselines of people (cell, human)" in beside
     assert "median n of an item" in drawings["collapse"]
     assert "0.5 and more" in drawings["heatmap"]
+
+
+def test_panels_are_counted_by_the_groups_that_they_would_show(comparison: Comparison) -> None:
+    names = {name for name, _ in figure_jobs(comparison)}
+    n_own = comparison.tables["attainment"].filter(grouping="B_COUNTRY").drop_nulls("share")["group"].n_unique()
+    assert n_own > MAX_GROUPS, "too many panels for a page"
+    assert not {"attainment-B_COUNTRY", "demographics-B_COUNTRY", "groups-B_COUNTRY-other"} & names
+    one = comparison.tables["leaderboard"].filter((pl.col("grouping") != "B_COUNTRY") | (pl.col("group") == "Germany"))
+    few = Comparison(comparison.receipt, {**comparison.tables, "leaderboard": one})
+    fewer = {name for name, _ in figure_jobs(few)}
+    assert "attainment-B_COUNTRY" not in fewer, "sources of their own examples have more groups than all have together"
 
 
 def test_what_a_comparison_lacks_is_said_in_a_line(comparison: Comparison) -> None:

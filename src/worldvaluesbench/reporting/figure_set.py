@@ -58,16 +58,24 @@ def figure_jobs(comparison: Comparison, item_ids: Sequence[str] | None = None) -
 
 def _grouped_jobs(comparison: Comparison, grouping: str) -> Iterator[Job]:
     slug = grouping.replace("*", "-x-")
-    n_groups = comparison.tables["leaderboard"].filter(grouping=grouping)["group"].n_unique()
-    if n_groups >= 2:
+    n_groups = groups_with_numbers(comparison, grouping)
+    if n_groups["disparity"] >= 2:
         yield f"disparity-{slug}", partial(plot_disparity, comparison, grouping)
-    if not 2 <= n_groups <= MAX_GROUPS:
-        return
-    yield f"attainment-{slug}", partial(plot_attainment, comparison, grouping)
-    if pairs_of(comparison.sorts):
+    if 2 <= n_groups["attainment"] <= MAX_GROUPS:
+        yield f"attainment-{slug}", partial(plot_attainment, comparison, grouping)
+    if pairs_of(comparison.sorts) and 2 <= n_groups["disparity"] <= MAX_GROUPS:
         yield f"demographics-{slug}", partial(plot_demographics, comparison, grouping)
+    scores = comparison.tables["scores"].filter(grouping=grouping, is_too_small=False)
     for name in comparison.names:
-        yield f"groups-{slug}-{name}", partial(plot_groups, comparison, name, grouping)
+        if 2 <= scores.filter(answers=name)["group"].n_unique() <= MAX_GROUPS:
+            yield f"groups-{slug}-{name}", partial(plot_groups, comparison, name, grouping)
+
+
+def groups_with_numbers(comparison: Comparison, grouping: str) -> dict[str, int]:
+    """How many groups of a grouping have numbers: over the examples of all sources, and over any source's own."""
+    own = comparison.tables["attainment"].filter(grouping=grouping).drop_nulls("share")
+    common = comparison.tables["leaderboard"].filter(grouping=grouping)
+    return {"disparity": common["group"].n_unique(), "attainment": own["group"].n_unique()}
 
 
 def telling_items(comparison: Comparison) -> list[str]:

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from worldvaluesbench.folder import new_folder, write_manifest
 from worldvaluesbench.reporting.example_prompts import example_prompts
 from worldvaluesbench.reporting.explorer import build_explorer
-from worldvaluesbench.reporting.figure_set import MAX_GROUPS, file_name, free_name, telling_items
+from worldvaluesbench.reporting.figure_set import MAX_GROUPS, file_name, free_name, groups_with_numbers, telling_items
 from worldvaluesbench.reporting.figures.attainment import plot_attainment
 from worldvaluesbench.reporting.figures.collapse import plot_collapse
 from worldvaluesbench.reporting.figures.data import NothingToDraw, grouping_name
@@ -112,12 +112,11 @@ def _figures(comparison: Comparison) -> dict[str, Callable[[], Chart]]:
         figures["demographics"] = partial(plot_demographics, comparison)
     for item_id in telling_items(comparison)[:1] + telling_items(comparison)[-1:]:
         figures[f"item-{item_id}"] = partial(plot_distributions, comparison, item_id)
-    board = comparison.tables["leaderboard"]
     for grouping in comparison.groupings:
-        n_groups = board.filter(grouping=grouping)["group"].n_unique()
-        if n_groups >= 2:
+        n_groups = groups_with_numbers(comparison, grouping)
+        if n_groups["disparity"] >= 2:
             figures[f"disparity-{grouping}"] = partial(plot_disparity, comparison, grouping)
-        if 2 <= n_groups <= MAX_GROUPS // 2:
+        if 2 <= n_groups["attainment"] <= MAX_GROUPS // 2:
             figures[f"attainment-{grouping}"] = partial(plot_attainment, comparison, grouping)
     for name in _mapped(comparison):
         figures[f"map-{name}"] = partial(plot_map, comparison, name)

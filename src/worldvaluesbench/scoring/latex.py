@@ -53,9 +53,15 @@ _ESCAPES = {
 
 
 @overload
-def floored(value: float) -> float: ...
+def floored(value: float) -> float:
+    """A number is one."""
+
+
 @overload
-def floored(value: None) -> None: ...
+def floored(value: None) -> None:
+    """None is none."""
+
+
 def floored(value: float | None) -> float | None:
     """A corrected distance as people read it: one below 0, which chance makes of a nearly perfect one, is 0.
 

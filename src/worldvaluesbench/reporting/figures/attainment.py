@@ -8,7 +8,7 @@ from worldvaluesbench.reporting.figures.data import (
     check_rows,
     groups_of,
     in_order,
-    largest,
+    span,
     spanned,
     upper_first,
     values_of,
@@ -77,9 +77,9 @@ def plot_attainment(comparison: Comparison, grouping: str | None = None, *, up_t
 def _counts(comparison: Comparison, table: pl.DataFrame) -> str:
     """How many items and people are behind the lines."""
     pooled = comparison.tables["summary"].filter(pl.col("grouping") == EVERYONE)
-    n = largest(pooled["n_effective"])
+    n = span(pooled.filter(pl.col("answered_by") == pl.col("answers"))["n_effective"].round())
     what = f"{spanned(table['n_items'], 'item')}{' a panel' if table['panel'].n_unique() > 1 else ''}"
-    return f"{what}; mean effective n of an item, everybody pooled: {n:,.0f}."
+    return f"{what}; mean effective n of an item, everybody pooled: {n}."
 
 
 def _bands(comparison: Comparison, has_bands: bool) -> str:

@@ -72,7 +72,7 @@ def plot_distributions(
     sure = f"{level_of(comparison)} intervals (Wilson), n = {span(scores['n_responses'])}{whom}"
     notes = [
         item.question,
-        f"Bars: answers. Black: humans with {sure}.",
+        f"Bars: answers. Crosses: humans with {sure}.",
         humans_note(comparison),
     ]
     return finish(faceted, comparison, f"{item_id} {item.name}", notes)

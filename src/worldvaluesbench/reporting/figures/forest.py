@@ -3,7 +3,7 @@
 import altair as alt
 import polars as pl
 
-from worldvaluesbench.reporting.figures.data import check_rows, largest, middle, spanned, values_of
+from worldvaluesbench.reporting.figures.data import check_rows, middle, span, spanned, values_of
 from worldvaluesbench.reporting.figures.letters import label_expression, short_names, widest
 from worldvaluesbench.reporting.theme import (
     INK,
@@ -60,9 +60,10 @@ def plot_forest(comparison: Comparison) -> Chart:
         rule = alt.Chart(alt.InlineData(values=[{"at": human["middle"][0]}])).mark_rule(color=INK, strokeDash=[4, 3])
         layers.insert(1, rule.encode(x="at:Q"))
     ceiling = f" Dashed: another person of the same group ({human['middle'][0]:.3f})." if human.height else ""
-    n = largest(table["n_effective"])
+    own = table.filter(pl.col("answered_by").is_in(comparison.names))
+    n = span(own["n_effective"].round())
     notes = [
-        f"{humans_note(comparison)} {spanned(table['n_items'], 'item')}, pooled; mean effective n of an item {n:,.0f}.",
+        f"{humans_note(comparison)} {spanned(table['n_items'], 'item')}, pooled; mean effective n of an item {n}.",
         f"Filled: corrected, with {interval_note(comparison)}",
         f"Open: as it is.{ceiling} Grey: up to the noise floor ({floor:.3f}), of two samples of people.",
     ]
