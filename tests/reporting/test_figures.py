@@ -18,9 +18,10 @@ from worldvaluesbench.folder import read_manifest
 from worldvaluesbench.reporting.figure_set import MAX_GROUPS, figure_jobs, file_name, write_figures
 from worldvaluesbench.reporting.figures.attainment import plot_attainment
 from worldvaluesbench.reporting.figures.collapse import plot_collapse
+from worldvaluesbench.reporting.figures.data import item_labels, wrap_lines
 from worldvaluesbench.reporting.figures.demographics import plot_demographics
 from worldvaluesbench.reporting.figures.disparity import plot_disparity
-from worldvaluesbench.reporting.figures.distributions import plot_distributions
+from worldvaluesbench.reporting.figures.distributions import MOST_LINES, WIDTH_OF_LABEL, plot_distributions
 from worldvaluesbench.reporting.figures.forest import plot_forest
 from worldvaluesbench.reporting.figures.heatmap import plot_groups, plot_heatmap
 from worldvaluesbench.reporting.figures.world import load_land, load_places, plot_map
@@ -102,6 +103,12 @@ def test_an_item_is_drawn_with_its_labels_in_words(comparison: Comparison) -> No
     drawing = str(render_figure(plot_distributions(comparison, "Q57"), "svg"))
     for label in ("1 Most people can be trusted", "2 Need to be very careful", "with demographics"):
         assert label in drawing
+
+
+@pytest.mark.parametrize("item_id", load_codebook().item_ids)
+def test_the_ends_of_every_scale_are_told_apart_in_three_lines(item_id: str) -> None:
+    labels = [wrap_lines(label, WIDTH_OF_LABEL, MOST_LINES) for label in item_labels(load_codebook().item(item_id))]
+    assert len({label.split(" ", 1)[-1] for label in labels}) == len(labels)
 
 
 def test_sources_of_one_family_share_a_colour_and_differ_in_their_dashes(comparison: Comparison) -> None:

@@ -128,9 +128,7 @@ def _in_turn(names: Sequence[str], colours: Sequence[str]) -> dict[str, str]:
     return {name: colours[place % len(colours)] for place, name in enumerate(names)}
 
 
-def finish(
-    chart: Chart, comparison: Comparison, title: str, notes: Sequence[str], *, columns: int | None = None
-) -> Chart:
+def finish(chart: Chart, comparison: Comparison, title: str, notes: Sequence[str]) -> Chart:
     """A chart with its title, notes below (n, what the interval is), the mark of invented people, and the look.
 
     Title and notes are broken into lines of the width of a page.
@@ -150,10 +148,10 @@ def finish(
         subtitleLineHeight=11,
         subtitlePadding=4,
     )
-    return _configured(chart.properties(title=heading), columns)
+    return _configured(chart.properties(title=heading))
 
 
-def _configured(chart: Chart, columns: int | None) -> Chart:
+def _configured(chart: Chart) -> Chart:
     """A chart with the sizes, letters and inks of all."""
     return (
         chart.configure(font=FONT, background="transparent", padding=PADDING)
@@ -180,7 +178,7 @@ def _configured(chart: Chart, columns: int | None) -> Chart:
             titleColor=INK,
             orient="bottom",
             direction="horizontal",
-            columns=columns or 3,
+            columns=3,
             labelLimit=220,
             symbolSize=60,
         )

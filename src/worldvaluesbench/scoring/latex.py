@@ -5,11 +5,13 @@ wider than the text as narrow as that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import overload
+from typing import TypeVar
 
 import polars as pl
 
 from worldvaluesbench.scoring.kinds import ORACLE
+
+Number = TypeVar("Number", float, float | None)
 
 HEAD = "% needs \\usepackage{booktabs}, \\usepackage[table]{xcolor} and \\usepackage{graphicx}"
 ENGINE = "% needs XeLaTeX or LuaLaTeX, with a font that has the letters of these names"
@@ -52,23 +54,13 @@ _ESCAPES = {
 }
 
 
-@overload
-def floored(value: float) -> float:
-    """A number is one."""
-
-
-@overload
-def floored(value: None) -> None:
-    """None is none."""
-
-
-def floored(value: float | None) -> float | None:
+def floored(value: Number) -> Number:
     """A corrected distance as people read it: one below 0, which chance makes of a nearly perfect one, is 0.
 
     >>> floored(-0.004), floored(0.1), floored(None)
     (0.0, 0.1, None)
     """
-    return None if value is None else max(value, 0.0)
+    return value if value is None else max(value, 0.0)
 
 
 def escape(text: str) -> str:

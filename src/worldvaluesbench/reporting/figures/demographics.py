@@ -41,14 +41,7 @@ def plot_demographics(comparison: Comparison, grouping: str | None = None) -> Ch
     families = pairs_of(comparison.sorts)
     if not families:
         raise AnswersError("No model was asked both with and without demographics; compare two runs of one model.")
-    board = groups_of(comparison.tables["leaderboard"], grouping)
-    parts = [
-        board.filter(answers=name).with_columns(model=pl.lit(family), side=pl.lit(side))
-        for family, without, shown in families
-        for side, name in zip(SIDES, (without, shown), strict=True)
-    ]
-    table = pl.concat(parts).select("panel", "model", "side", "answers", "corrected", "low", "high", "n_items")
-    table = floor_at_0(table, "corrected", "low", "high")
+    table = _rows(groups_of(comparison.tables["leaderboard"], grouping), families)
     check_rows(table, comparison, "demographics")
     look = look_of(comparison.sorts)
     colours = alt.Scale(domain=[one[0] for one in families], range=[look.colours[one[1]] for one in families])
@@ -77,6 +70,17 @@ def plot_demographics(comparison: Comparison, grouping: str | None = None) -> Ch
         f"Lines at points: {interval_note(comparison)} Down: demographics help.",
     ]
     return finish(faceted, comparison, "With demographics and without", notes)
+
+
+def _rows(board: pl.DataFrame, families: list[tuple[str, str, str]]) -> pl.DataFrame:
+    """Both sides of every pair, panel by panel."""
+    parts = [
+        board.filter(answers=name).with_columns(model=pl.lit(family), side=pl.lit(side))
+        for family, without, shown in families
+        for side, name in zip(SIDES, (without, shown), strict=True)
+    ]
+    table = pl.concat(parts).select("panel", "model", "side", "answers", "corrected", "low", "high", "n_items")
+    return floor_at_0(table, "corrected", "low", "high")
 
 
 def _counts(comparison: Comparison, table: pl.DataFrame) -> str:

@@ -1,6 +1,7 @@
 """Distributions of an item: Figure 4 of the paper, models side by side with the humans."""
 
 from itertools import pairwise
+from typing import Any
 
 import altair as alt
 import polars as pl
@@ -28,7 +29,7 @@ HUMANS = "humans"
 WIDTH_OF_LABEL, SPACE = 28, 12
 """Letters of a line of a label, and points between panels."""
 
-MOST_LINES, LINE, STEP = 3, 9.6, 15
+MOST_LINES, LINE, STEP = 3, 10, 15
 """Lines of a label, points of a line, and points of a row at least."""
 
 
@@ -55,7 +56,12 @@ def plot_distributions(
     width = (PAGE - 2 * PADDING - widest(labels) - 22 - SPACE * (n_columns - 1)) / n_columns
     titles = titles_of(comparison.sorts, width)
     table = found.with_columns(label=in_words, title=pl.col("answers").replace_strict(titles, return_dtype=pl.String))
-    y = alt.Y("label:N", sort=labels, title=None, axis=alt.Axis(labelLimit=160, ticks=False, labelExpr=LINES))
+    y = alt.Y(
+        "label:N",
+        sort=labels,
+        title=None,
+        axis=alt.Axis(labelLimit=160, ticks=False, labelExpr=LINES, labelOffset=_raised()),
+    )
     x = alt.X("given:Q", title="share", axis=alt.Axis(format="%", tickCount=3), scale=alt.Scale(domainMin=0))
     colour = alt.Color("answers:N", scale=look.colour_scale(comparison.names), legend=None)
     bars = alt.Chart().mark_bar(height={"band": 0.72}).encode(x=x, y=y, color=colour)
@@ -67,15 +73,23 @@ def plot_distributions(
     header = alt.Header(labelExpr=LINES)
     facet = alt.Facet("title:N", sort=list(titles.values()), title=None, header=header)
     faceted = panel.facet(facet=facet, columns=n_columns, spacing=SPACE)
+    notes = [item.question, _marks(comparison, item_id, grouping, group), humans_note(comparison)]
+    return finish(faceted, comparison, f"{item_id} {item.name}", notes)
+
+
+def _marks(comparison: Comparison, item_id: str, grouping: str, group: str) -> str:
+    """What bars and marks are, and of how many people."""
     scores = comparison.tables["scores"].filter(item_id=item_id, grouping=grouping, group=group, is_too_small=False)
     whom = "" if group == EVERYONE else f", {group}"
     sure = f"{level_of(comparison)} intervals (Wilson), n = {span(scores['n_responses'])}{whom}"
-    notes = [
-        item.question,
-        f"Bars: answers. Crosses: humans with {sure}.",
-        humans_note(comparison),
-    ]
-    return finish(faceted, comparison, f"{item_id} {item.name}", notes)
+    return f"Bars: answers. Marks: humans with {sure}."
+
+
+def _raised() -> Any:
+    """Labels of several lines begin so much higher that their middle is at their row."""
+    lines = "length(split(datum.value, '\\n'))"
+    tests = [{"test": f"{lines} == {n}", "value": -LINE * (n - 1) / 2} for n in range(2, MOST_LINES + 1)]
+    return {"condition": tests, "value": 0}
 
 
 def _step(labels: list[str]) -> float:

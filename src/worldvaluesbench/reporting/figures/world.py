@@ -65,13 +65,7 @@ def plot_map(comparison: Comparison, answers: str) -> Chart:
     low = -largest(-found["value"])
     top = max(low + 0.02, largest(found["value"]))
     scale = alt.Scale(scheme=SCHEME, domain=[low, top], clamp=True, reverse=True)
-    legend = alt.Legend(
-        title="mean Wasserstein-1, corrected",
-        orient="bottom",
-        gradientLength=200,
-        values=[low, (low + top) / 2, top],
-        format=".3f",
-    )
+    legend = _legend(low, top)
     known = alt.InlineData(values=[one for one in land if one["properties"]["value"] is not None])
     unknown = alt.InlineData(values=[one for one in land if one["properties"]["value"] is None])
     small = _small(found)
@@ -94,6 +88,17 @@ def plot_map(comparison: Comparison, answers: str) -> Chart:
     return finish(chart, comparison, f"How near {answers} is, country by country", notes)
 
 
+def _legend(low: float, top: float) -> alt.Legend:
+    """The colours with their numbers: those at the ends are within the picture."""
+    return alt.Legend(
+        title="mean Wasserstein-1, corrected",
+        orient="bottom",
+        gradientLength=200,
+        values=[low, (low + top) / 2, top],
+        format=".3f",
+    )
+
+
 def _counts(table: pl.DataFrame, found: pl.DataFrame) -> list[str]:
     """How many countries, items and people there are, and which countries are left out."""
     notes = [
@@ -114,8 +119,8 @@ def _counts(table: pl.DataFrame, found: pl.DataFrame) -> list[str]:
 def _circles(small: pl.DataFrame) -> str:
     """Which territories are circles, of those that are there."""
     names = [name.removesuffix(" SAR") for name in small["name"].to_list()]
-    apart = ", drawn apart" if {"HKG", "MAC"} <= set(small["alpha3"].to_list()) else ""
-    circles = f"Circles: {', '.join(names)} (Hong Kong and Macao{apart})." if apart else f"Circles: {', '.join(names)}."
+    apart = " (Hong Kong and Macao drawn apart)" if {"HKG", "MAC"} <= set(small["alpha3"].to_list()) else ""
+    circles = f"Circles: {', '.join(names)}{apart}."
     return f"{circles if names else ''} Noise floors are in the table.".strip()
 
 
