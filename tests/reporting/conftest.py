@@ -1,5 +1,7 @@
 """A comparison of three sources over invented people, made once: what all that is shown is drawn from."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +55,41 @@ def comparison(paper: Dataset, answer_files: list[Path]) -> Comparison:
         groupings=parse_groupings(GROUPINGS),
         how=How(min_n=MIN_N, resampling=Resampling(n=200)),
     )
+
+
+@pytest.fixture(scope="session")
+def too_few(paper: Dataset, answer_files: list[Path]) -> Comparison:
+    """A comparison none of whose cells has enough people."""
+    return compare_answers(
+        [read_answers(path) for path in answer_files],
+        respondents_reference(paper),
+        groupings=parse_groupings("H_URBRURAL"),
+        how=How(min_n=1_000_000, resampling=Resampling(n=50)),
+    )
+
+
+def renamed(comparison: Comparison, names: Mapping[str, str]) -> Comparison:
+    """A comparison whose sources have other names, as if they had been compared under these."""
+    columns = ("answers", "answered_by", "first", "second")
+    tables = {
+        key: table.with_columns(pl.col(column).replace(names) for column in columns if column in table.columns)
+        for key, table in comparison.tables.items()
+    }
+    receipt = json.loads(json.dumps(dict(comparison.receipt)))
+    for key in ("sorts", "outcomes"):
+        receipt[key] = {names.get(name, name): value for name, value in receipt[key].items()}
+    for name, sort in receipt["sorts"].items():
+        sort["family"] = name.removesuffix("+demographics")
+    for answers in receipt["answers"]:
+        answers["name"] = names.get(answers["name"], answers["name"])
+    return Comparison(receipt, tables)
+
+
+LONG = "a-very-long-organisation-name/of-a-model-whose-name-goes-on-for-all-of-eighty-letters"
+
+
+@pytest.fixture(scope="session")
+def long_names(comparison: Comparison) -> Comparison:
+    """The comparison, its sources under names of more than eighty letters that differ at their ends alone."""
+    ends = {"model": "", "model+demographics": "+demographics", "other": "-2"}
+    return renamed(comparison, {name: LONG + end for name, end in ends.items()})

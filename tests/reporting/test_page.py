@@ -7,15 +7,17 @@ import struct
 import zipfile
 import zlib
 from html.parser import HTMLParser
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from tests.reporting.conftest import ITEMS, NAMES
+from tests.reporting.conftest import ITEMS, NAMES, renamed
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.elicitation.settings import settle
 from worldvaluesbench.folder import read_manifest
 from worldvaluesbench.reporting.bundle import write_bundle
+from worldvaluesbench.reporting.card import render_card
 from worldvaluesbench.reporting.example_prompts import example_prompts
 from worldvaluesbench.reporting.explorer import build_explorer
 from worldvaluesbench.reporting.page import build_report, write_report
@@ -63,7 +65,41 @@ def test_the_leaderboard_has_the_numbers_of_the_tables(page: str, comparison: Co
     table = page.split("<caption>Leaderboard: mean distance")[1].split("</table>")[0]
     for row in comparison.tables["leaderboard"].filter(grouping="all").to_dicts():
         assert row["answers"] in table
-        assert f"{row['corrected']:.3f} [{row['low']:.3f}, {row['high']:.3f}]" in table
+        assert f"{max(row['corrected'], 0):.3f} [{row['low']:.3f}, {row['high']:.3f}]" in table
+    assert min(comparison.tables["leaderboard"]["corrected"].to_list()) < 0, "one that is shown as 0"
+    assert "-0.0" not in table
+    assert page.count("A corrected distance below 0 is shown as 0") == 1
+
+
+def test_too_few_people_are_said_to_be_too_few(too_few: Comparison, tmp_path: Path) -> None:
+    path = write_report(too_few, tmp_path / "report")
+    page = path.read_text(encoding="utf-8")
+    assert "Too few people were answered for to say how near anybody is: no item has 1000000" in page
+    assert "<figure" not in page
+    write_bundle(too_few, tmp_path / "few.zip")
+    assert (tmp_path / "few.zip").exists()
+
+
+def test_it_says_weights_file_version_and_libraries(page: str) -> None:
+    how = page.split('<section id="how"')[1].split("</section>")[0]
+    assert "<dt>Weights</dt><dd>None: every person counts alike.</dd>" in how
+    assert "File version 5.0." in how
+    assert f"polars {version('polars')}, numpy {version('numpy')}, altair {version('altair')}" in how
+
+
+def test_the_identities_of_figures_are_used_once(comparison: Comparison) -> None:
+    alike = renamed(comparison, dict(zip(NAMES, ("x 1", "x-1", "X|1"), strict=True)))
+    found = re.findall(r'<figure id="([^"]+)"', build_report(alike))
+    assert len(set(found)) == len(found)
+
+
+def test_the_card_of_invented_people_names_no_interviews(comparison: Comparison) -> None:
+    card = render_card(comparison)
+    assert "The people are invented; nobody was interviewed." in card
+    assert "national teams" not in card
+    real = render_card(Comparison({**comparison.receipt, "is_invented": False}, comparison.tables))
+    assert "national teams" in real
+    assert "invented" not in real
 
 
 def test_invented_people_are_marked_in_the_title_the_page_and_every_figure(page: str) -> None:

@@ -8,7 +8,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.reporting.browser import open_page, start_browser
+from tests.reporting.conftest import renamed
+from worldvaluesbench.reporting.figures.forest import plot_forest
 from worldvaluesbench.reporting.page import write_report
+from worldvaluesbench.reporting.save import save_figure
 from worldvaluesbench.scoring.comparison import Comparison
 
 READY = "document.documentElement.dataset.explorer === 'ready'"
@@ -62,12 +65,12 @@ def test_the_explorer_changes_its_picture_and_its_link(
     assert f"n = {row['n_responses']:,}" in shown
     page.uncheck("#x-source-0")
     assert page.locator(".panel").count() == 2
-    assert page.evaluate("location.hash").endswith("&answers=1%2C2")
+    assert page.evaluate("location.hash").endswith("&answers=model%2Bdemographics&answers=other")
 
 
 def test_a_deep_link_opens_what_it_says(browser: Browser, report: Path, comparison: Comparison) -> None:
     with open_page(browser) as (page, said, _):
-        open_report(page, report, "#explore?item=Q106&by=B_COUNTRY&group=Germany&answers=2")
+        open_report(page, report, "#explore?item=Q106&by=B_COUNTRY&group=Germany&answers=other")
         assert page.locator("#x-item option:checked").inner_text().startswith("Q106")
         assert page.locator("#x-group option:checked").inner_text() == "Germany"
         assert page.locator(".panel h4").all_inner_texts() == ["other"]
@@ -75,6 +78,76 @@ def test_a_deep_link_opens_what_it_says(browser: Browser, report: Path, comparis
         shown = [text.split("\n")[-1] for text in page.locator(".panel .row").all_inner_texts()]
         assert shown == [f"{share * 100:.0f}%" for share in rows["given"].to_list()]
         assert said == []
+
+
+def test_a_link_that_asks_for_what_is_not_here_says_so_and_is_corrected(browser: Browser, report: Path) -> None:
+    with open_page(browser) as (page, said, _):
+        open_report(page, report, "#explore?item=Q9999&by=continent&group=Mars&answers=nobody&answers=other")
+        note = page.locator("#x-note")
+        assert note.inner_text() == "The link asks for Q9999, continent, Mars, nobody, which is not here."
+        assert page.evaluate("location.hash") == "#explore?item=Q1&by=all&group=all&answers=other"
+        page.select_option("#x-item", label="Q57 Trust in most people")
+        assert not note.is_visible()
+        page.evaluate("location.hash = '#explore?item=Q46&by=all&group=all'")
+        page.wait_for_function("document.querySelectorAll('.panel').length === 3")
+        assert not note.is_visible(), "without answers in a link all are shown"
+        assert said == []
+
+
+def test_the_explorer_says_that_people_are_invented(opened: tuple[Page, list[str], list[str]]) -> None:
+    assert opened[0].locator("#explore .invented-mark").inner_text() == "INVENTED PEOPLE"
+
+
+def test_numbers_of_the_heat_map_can_be_read_in_the_dark(browser: Browser, report: Path) -> None:
+    with open_page(browser, is_dark=True) as (page, _, _):
+        open_report(page, report)
+        fills = page.eval_on_selector_all(
+            "#figure-heatmap text",
+            "all => all.filter(one => /^0\\.\\d\\d$/.test(one.textContent)).map(one => getComputedStyle(one).fill)",
+        )
+        assert set(fills) == {"rgb(16, 18, 22)", "rgb(254, 254, 254)"}
+
+
+def test_too_few_people_make_a_page_that_says_so_without_errors(
+    browser: Browser, too_few: Comparison, tmp_path: Path
+) -> None:
+    with open_page(browser) as (page, said, _):
+        open_report(page, write_report(too_few, tmp_path / "report"))
+        assert "no item with enough people" in page.inner_text("#x-panels")
+        assert said == []
+
+
+def test_names_of_eighty_letters_do_not_widen_a_narrow_page(
+    browser: Browser, long_names: Comparison, tmp_path: Path
+) -> None:
+    with open_page(browser, width=390) as (page, _, _):
+        open_report(page, write_report(long_names, tmp_path / "report"))
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_what_is_folded_is_printed(browser: Browser, report: Path) -> None:
+    closed = "document.querySelectorAll('details:not([open])').length"
+    with open_page(browser) as (page, _, _):
+        open_report(page, report)
+        before = page.evaluate(closed)
+        assert before > 0
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert page.evaluate(closed) == 0
+        page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+        assert page.evaluate(closed) == before
+
+
+def test_a_figure_as_a_page_is_accessible(browser: Browser, comparison: Comparison, tmp_path: Path) -> None:
+    name = "</script><b>"
+    save_figure(plot_forest(renamed(comparison, {"other": name})), tmp_path / "forest.html")
+    with open_page(browser) as (page, said, _):
+        page.goto((tmp_path / "forest.html").as_uri())
+        page.wait_for_selector("summary[aria-label]", state="attached")
+        assert name in page.inner_text("#vega-chart")
+        found = Axe().run(page).response["violations"]
+        assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
+        assert [line for line in said if line.startswith("error")] == []
 
 
 def test_the_keyboard_alone_reaches_the_explorer(browser: Browser, report: Path) -> None:

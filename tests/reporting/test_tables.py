@@ -72,7 +72,8 @@ def test_pdflatex_takes_them_all(folder: Path, tmp_path: Path) -> None:
         else path.read_text()
         for path in sorted(folder.glob("*.tex"))
     )
-    packages = r"\usepackage{booktabs}\usepackage[table]{xcolor}\usepackage[margin=1cm,landscape]{geometry}"
+    names = ("{booktabs}", "[table]{xcolor}", "{graphicx}", "[margin=1cm,landscape]{geometry}")
+    packages = "".join(rf"\usepackage{name}" for name in names)
     document = rf"\documentclass{{article}}{packages}\begin{{document}}{tables}\end{{document}}"
     (tmp_path / "all.tex").write_text(document)
     call = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "all.tex"]

@@ -74,3 +74,20 @@ def test_where_all_are_baselines_the_nearest_of_them_stands_first() -> None:
         {"cell": 0.02, "marginal": 0.1}, {"cell": "baseline", "marginal": "baseline"}, {("cell", "marginal"): 0.01}
     )
     assert summary_sentences(found)[0].startswith("cell is nearest to people")
+
+
+def test_a_distance_below_0_is_said_to_be_0() -> None:
+    found = comparison_of({"good": -0.002}, {"good": "without"}, {})
+    assert "over 36 items 0.000 [0.000, 0.008]" in summary_sentences(found)[0]
+
+
+def test_a_difference_that_is_clear_but_for_the_others_looked_at_says_why() -> None:
+    found = comparison_of({"good": 0.1}, {"good": "without"}, {})
+    row = KEYS | {"model": "good", "difference": 0.019, "low": 0.002, "high": 0.038, "p_holm": 0.08}
+    tables = {**found.tables, "demographics": pl.DataFrame([row])}
+    assert summary_sentences(Comparison(found.receipt, tables))[-1] == (
+        "Telling good who is answered for makes no clear difference once corrected for the number of comparisons, "
+        "Holm p = 0.080 (+0.019 [+0.002, +0.038])."
+    )
+    unclear = {**found.tables, "demographics": pl.DataFrame([row | {"low": -0.002}])}
+    assert "makes no clear difference (" in summary_sentences(Comparison(found.receipt, unclear))[-1]

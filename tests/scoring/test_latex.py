@@ -20,7 +20,10 @@ from worldvaluesbench.scoring.latex import (
 )
 
 AWKWARD = "a_b%c&d#e$f{g}h~i^j\\k<l>m|n"
-PREAMBLE = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\usepackage[table]{xcolor}"
+PREAMBLE = (
+    r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\usepackage[table]{xcolor}"
+    r"\usepackage{graphicx}"
+)
 
 
 def table_2_of(rows: Sequence[tuple[str, str, str, float | None, bool, bool, bool]]) -> pl.DataFrame:
@@ -147,12 +150,39 @@ def test_a_leaderboard_begins_with_the_nearest() -> None:
     assert second[0] == "far"
 
 
+def test_a_distance_below_0_is_shown_as_0() -> None:
+    below = LEADERBOARD.with_columns(corrected=pl.lit(-0.004), low=pl.lit(0.0))
+    for row in lines_of(render_leaderboard(below))[1:]:
+        assert row[2] == "0.000"
+    _, first, _ = lines_of(render_summary(SUMMARY.with_columns(mean_corrected=pl.lit(-0.004))))
+    assert first[3] == "0.000"
+
+
+def test_a_name_in_brackets_is_no_argument_of_the_line_above() -> None:
+    latex = render_leaderboard(LEADERBOARD.with_columns(answers=pl.Series(["[1cm]", "*"])))
+    assert "{}[1cm] &" in latex
+    assert "{}* &" in latex
+
+
+def test_letters_that_pdflatex_lacks_are_said_to_need_another_engine() -> None:
+    assert "XeLaTeX" not in render_tabular(["Über", "x ≤ 1"], [["Müller – naïve", "1"]])
+    assert "% needs XeLaTeX or LuaLaTeX" in render_tabular(["Item"], [["模型"]])
+
+
+def test_invented_people_are_named_in_the_table_itself() -> None:
+    last = lines_of(render_leaderboard(LEADERBOARD, is_invented=True))[-1]
+    assert last == [r"\multicolumn{5}{l}{\textit{INVENTED PEOPLE (wvb synthetic)}}"]
+
+
 TABLES = {
     "table_2": render_table_2(TABLE_2),
     "published": render_table_2(TABLE_2, published={"gpt_3.5": {"Q1": 0.14}}),
     "empty_table_2": render_table_2(TABLE_2.clear()),
     "summary": render_summary(SUMMARY, is_invented=True),
     "leaderboard": render_leaderboard(LEADERBOARD),
+    "brackets": render_leaderboard(LEADERBOARD.with_columns(answers=pl.Series(["[1cm]", "*"]))),
+    "bracket_below_mean": render_tabular(["[x]", "y"], [["\\midrule\n[2em]", "1"]]),
+    "wide": render_table_2(TABLE_2, published={f"a column of the paper {n}": {"Q1": 0.1} for n in range(20)}),
     "empty_leaderboard": render_leaderboard(LEADERBOARD.clear()),
 }
 
@@ -174,7 +204,7 @@ def test_braces_and_environments_are_balanced_and_rows_as_wide_as_the_head(name:
     shutil.which("pdflatex") is None, reason="needs pdflatex; braces and environments are checked above"
 )
 def test_pdflatex_takes_every_table(tmp_path: Path) -> None:
-    body = "\n\n".join(TABLES.values())
+    body = "\n\n".join(f"\\noindent {table}" for table in TABLES.values())
     (tmp_path / "all.tex").write_text(f"{PREAMBLE}\\begin{{document}}{body}\\end{{document}}", encoding="utf-8")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "all.tex"],
@@ -187,3 +217,4 @@ def test_pdflatex_takes_every_table(tmp_path: Path) -> None:
         pytest.skip("pdflatex lacks booktabs or xcolor")
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "all.pdf").stat().st_size > 1000
+    assert "Overfull" not in done.stdout, "what is too wide is made as narrow as the text"

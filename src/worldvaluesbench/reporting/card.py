@@ -1,5 +1,8 @@
 """The card of a bundle: what it is, what it was made from, what may be done with it. In Markdown."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 
 from worldvaluesbench.reporting.templating import render_text
@@ -7,6 +10,7 @@ from worldvaluesbench.reporting.theme import humans_note, interval_note
 from worldvaluesbench.reporting.wording import summary_sentences
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.scoring.latex import floored
 from worldvaluesbench.version import __version__
 
 
@@ -18,7 +22,7 @@ def render_card(comparison: Comparison) -> str:
         {
             "is_invented": comparison.is_invented,
             "sentences": summary_sentences(comparison),
-            "board": board.sort("corrected", nulls_last=True).to_dicts(),
+            "board": [_shown(row) for row in board.sort("corrected", nulls_last=True).to_dicts()],
             "humans": humans_note(comparison),
             "interval": interval_note(comparison),
             "groupings": ", ".join(comparison.groupings) or "none",
@@ -26,3 +30,8 @@ def render_card(comparison: Comparison) -> str:
             "version": __version__,
         },
     )
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the leaderboard whose distances are as people read them."""
+    return {**row, **{key: floored(row[key]) for key in ("corrected", "low", "high")}}

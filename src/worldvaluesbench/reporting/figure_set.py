@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +10,7 @@ import polars as pl
 from worldvaluesbench.folder import new_folder, write_manifest
 from worldvaluesbench.reporting.figures.attainment import plot_attainment
 from worldvaluesbench.reporting.figures.collapse import plot_collapse
+from worldvaluesbench.reporting.figures.data import NothingToDraw, check_any
 from worldvaluesbench.reporting.figures.demographics import plot_demographics
 from worldvaluesbench.reporting.figures.disparity import plot_disparity
 from worldvaluesbench.reporting.figures.distributions import plot_distributions
@@ -24,6 +26,9 @@ from worldvaluesbench.scoring.kinds import pairs_of
 KIND = "figures"
 MAX_GROUPS = 24
 """Panels and columns of more groups than these are not drawn."""
+
+LONGEST_NAME = 180
+"""Bytes of the name of a file."""
 
 N_ITEMS = 2
 """So many items nearest to people, and so many farthest, are drawn unless others are asked for."""
@@ -53,16 +58,24 @@ def figure_jobs(comparison: Comparison, item_ids: Sequence[str] | None = None) -
 
 def _grouped_jobs(comparison: Comparison, grouping: str) -> Iterator[Job]:
     slug = grouping.replace("*", "-x-")
-    n_groups = comparison.tables["leaderboard"].filter(grouping=grouping)["group"].n_unique()
-    if n_groups >= 2:
+    n_groups = groups_with_numbers(comparison, grouping)
+    if n_groups["disparity"] >= 2:
         yield f"disparity-{slug}", partial(plot_disparity, comparison, grouping)
-    if not 2 <= n_groups <= MAX_GROUPS:
-        return
-    yield f"attainment-{slug}", partial(plot_attainment, comparison, grouping)
-    if pairs_of(comparison.sorts):
+    if 2 <= n_groups["attainment"] <= MAX_GROUPS:
+        yield f"attainment-{slug}", partial(plot_attainment, comparison, grouping)
+    if pairs_of(comparison.sorts) and 2 <= n_groups["disparity"] <= MAX_GROUPS:
         yield f"demographics-{slug}", partial(plot_demographics, comparison, grouping)
+    scores = comparison.tables["scores"].filter(grouping=grouping, is_too_small=False)
     for name in comparison.names:
-        yield f"groups-{slug}-{name}", partial(plot_groups, comparison, name, grouping)
+        if 2 <= scores.filter(answers=name)["group"].n_unique() <= MAX_GROUPS:
+            yield f"groups-{slug}-{name}", partial(plot_groups, comparison, name, grouping)
+
+
+def groups_with_numbers(comparison: Comparison, grouping: str) -> dict[str, int]:
+    """How many groups of a grouping have numbers: over the examples of all sources, and over any source's own."""
+    own = comparison.tables["attainment"].filter(grouping=grouping).drop_nulls("share")
+    common = comparison.tables["leaderboard"].filter(grouping=grouping)
+    return {"disparity": common["group"].n_unique(), "attainment": own["group"].n_unique()}
 
 
 def telling_items(comparison: Comparison) -> list[str]:
@@ -83,18 +96,38 @@ def write_figures(
 ) -> list[str]:
     """Write every figure of a comparison in each of these formats into a new folder; returns their names.
 
-    Raises FolderError where the folder is occupied, AnswersError for an item that the comparison does not have.
+    Figures for which the comparison has no numbers are left out. Raises FolderError where the folder is occupied,
+    AnswersError for an item that the comparison does not have, and where there is nothing to draw at all.
     """
-    names = []
+    check_any(comparison)
+    names: list[str] = []
     with new_folder(Path(folder), KIND, force=force) as staging:
         for name, plot in figure_jobs(comparison, item_ids):
-            chart = plot()
-            names.append(file_name(name))
+            try:
+                chart = plot()
+            except NothingToDraw:
+                continue
+            names.append(free_name(file_name(name), names))
             for ending in formats:
-                save_figure(chart, staging / f"{file_name(name)}.{ending}")
+                save_figure(chart, staging / f"{names[-1]}.{ending}")
         kept = ("is_invented", "reference", "settings", "sorts", "n_common")
         write_manifest(staging, KIND, {key: comparison.receipt[key] for key in kept} | {"figures": names})
     return names
+
+
+def free_name(name: str, taken: Sequence[str]) -> str:
+    """A name of a file that none of those taken has, on any system: numbered where one is alike but for capitals.
+
+    >>> free_name("map-x-1", ["map-x-1", "map-X-1-2"])
+    'map-x-1-3'
+    """
+    have = {one.casefold() for one in taken}
+    return next(one for one in _numbered(name) if one.casefold() not in have)
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in count(2))
 
 
 def file_name(name: str) -> str:
@@ -103,4 +136,8 @@ def file_name(name: str) -> str:
     >>> file_name("map-org/model:7b")
     'map-org-model-7b'
     """
-    return "".join(letter if letter.isalnum() or letter in "._+-=" else "-" for letter in name)
+    plain = "".join(letter if letter.isalnum() or letter in "._+-=" else "-" for letter in name)
+    # systems take names of 255 bytes; the ends of long ones tell them apart
+    while len(plain.encode()) > LONGEST_NAME:
+        plain = f"{plain[: len(plain) // 2 - 1]}{plain[len(plain) // 2 + 1 :]}"
+    return plain

@@ -6,9 +6,11 @@ It is one HTML file that needs nothing else: figures are drawings within it, the
 import json
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from html import escape
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,10 @@ from markupsafe import Markup
 from worldvaluesbench.folder import new_folder, write_manifest
 from worldvaluesbench.reporting.example_prompts import example_prompts
 from worldvaluesbench.reporting.explorer import build_explorer
-from worldvaluesbench.reporting.figure_set import MAX_GROUPS, file_name, telling_items
+from worldvaluesbench.reporting.figure_set import MAX_GROUPS, file_name, free_name, groups_with_numbers, telling_items
 from worldvaluesbench.reporting.figures.attainment import plot_attainment
 from worldvaluesbench.reporting.figures.collapse import plot_collapse
-from worldvaluesbench.reporting.figures.data import grouping_name
+from worldvaluesbench.reporting.figures.data import NothingToDraw, grouping_name
 from worldvaluesbench.reporting.figures.demographics import plot_demographics
 from worldvaluesbench.reporting.figures.disparity import plot_disparity
 from worldvaluesbench.reporting.figures.distributions import plot_distributions
@@ -30,7 +32,7 @@ from worldvaluesbench.reporting.figures.heatmap import plot_heatmap
 from worldvaluesbench.reporting.figures.world import plot_map
 from worldvaluesbench.reporting.html_tables import render_table_2
 from worldvaluesbench.reporting.report_tables import ReportTables
-from worldvaluesbench.reporting.save import render_figure, renumber
+from worldvaluesbench.reporting.save import render_figure, renumber, words_of
 from worldvaluesbench.reporting.suppress import protect
 from worldvaluesbench.reporting.templating import read_template, render_page
 from worldvaluesbench.reporting.theme import GRID, INK, MUTED, Chart, humans_note, interval_note
@@ -44,6 +46,9 @@ from worldvaluesbench.version import __version__
 KIND = "report"
 PAGE_NAME = "report.html"
 MAX_MAPS = 2
+
+LIBRARIES = ("polars", "numpy", "altair", "vl-convert-python")
+"""What numbers and figures are made with, whose versions the page says."""
 
 INKS = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)"}
 """Colours of drawings that a page puts its own in place of, light or dark."""
@@ -68,7 +73,7 @@ def build_report(comparison: Comparison, published: Mapping[str, Mapping[str, fl
         "interval": interval_note(comparison),
         "receipt": receipt,
         "groupings": [{"id": name, "name": grouping_name(name)} for name in comparison.groupings],
-        "figures": {name: _inline(plot, name) for name, plot in _figures(comparison).items()},
+        "figures": _draw(comparison),
         "has_map": bool(_mapped(comparison)),
         "tables": tables,
         "table_2": Markup(render_table_2(comparison.tables["table_2"], published)),
@@ -77,6 +82,7 @@ def build_report(comparison: Comparison, published: Mapping[str, Mapping[str, fl
         "css": Markup(read_template("report.css")),
         "js": Markup(read_template("report.js")),
         "version": __version__,
+        "libraries": ", ".join(f"{name} {version(name)}" for name in LIBRARIES),
     }
     return render_page("report.html.jinja", context)
 
@@ -111,12 +117,11 @@ def _figures(comparison: Comparison) -> dict[str, Callable[[], Chart]]:
         figures["demographics"] = partial(plot_demographics, comparison)
     for item_id in telling_items(comparison)[:1] + telling_items(comparison)[-1:]:
         figures[f"item-{item_id}"] = partial(plot_distributions, comparison, item_id)
-    board = comparison.tables["leaderboard"]
     for grouping in comparison.groupings:
-        n_groups = board.filter(grouping=grouping)["group"].n_unique()
-        if n_groups >= 2:
+        n_groups = groups_with_numbers(comparison, grouping)
+        if n_groups["disparity"] >= 2:
             figures[f"disparity-{grouping}"] = partial(plot_disparity, comparison, grouping)
-        if 2 <= n_groups <= MAX_GROUPS // 2:
+        if 2 <= n_groups["attainment"] <= MAX_GROUPS // 2:
             figures[f"attainment-{grouping}"] = partial(plot_attainment, comparison, grouping)
     for name in _mapped(comparison):
         figures[f"map-{name}"] = partial(plot_map, comparison, name)
@@ -131,18 +136,27 @@ def _mapped(comparison: Comparison) -> list[str]:
     return [name for name in nearest or comparison.names if name in has_countries][:MAX_MAPS]
 
 
-def _inline(plot: Callable[[], Chart], name: str) -> Markup:
+def _draw(comparison: Comparison) -> dict[str, Markup]:
+    """The figures of the page that can be drawn, each as a drawing within it."""
+    found: dict[str, Markup] = {}
+    identities: list[str] = []
+    for name, plot in _figures(comparison).items():
+        with suppress(NothingToDraw):
+            identities.append(free_name(f"figure-{file_name(name)}", identities))
+            found[name] = _inline(plot(), identities[-1])
+    return found
+
+
+def _inline(chart: Chart, identity: str) -> Markup:
     """A figure as a drawing within the page, in the page's own inks, with words for those who do not see it."""
-    chart = plot()
-    drawing = renumber(str(render_figure(chart, "svg")), f"{file_name(name)}-")
+    drawing = renumber(str(render_figure(chart, "svg")), f"{identity}-")
     for ink, variable in INKS.items():
         drawing = drawing.replace(f'"{ink}"', f'"{variable}"')
-    heading = chart.to_dict()["title"]
-    words = " ".join([heading["text"] + ".", *heading["subtitle"]])
+    title, notes = words_of(chart.to_dict())
     # the drawing is one picture with one description; what its marks say of themselves would be read one by one
     drawing = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", drawing[drawing.index("<svg") :])
-    drawing = drawing.replace("<svg", f'<svg role="img" aria-label="{escape(words)}"', 1)
-    figure = f'<figure id="figure-{escape(name)}"><div class="scroll" tabindex="0">{drawing}</div></figure>'
+    drawing = drawing.replace("<svg", f'<svg role="img" aria-label="{escape(f"{title}. {notes}")}"', 1)
+    figure = f'<figure id="{escape(identity)}"><div class="scroll" tabindex="0">{drawing}</div></figure>'
     return Markup(figure)
 
 

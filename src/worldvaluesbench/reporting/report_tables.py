@@ -12,6 +12,7 @@ from worldvaluesbench.reporting.theme import NAMES
 from worldvaluesbench.scoring.baselines import BASELINES
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.scoring.latex import floored
 from worldvaluesbench.scoring.scores import once_a_baseline
 
 MAX_PAIRS = 60
@@ -33,7 +34,7 @@ class ReportTables:
                 "answers": row["answers"],
                 "rank": f"{row['rank']} ({row['rank_low']}–{row['rank_high']})",
                 "mean": number(row["mean"]),
-                "corrected": with_ends(row["corrected"], row["low"], row["high"]),
+                "corrected": distance(row["corrected"], row["low"], row["high"]),
                 **_attained(own[row["answers"]]),
                 "n_items": row["n_items"],
             }
@@ -43,7 +44,7 @@ class ReportTables:
             {
                 "answers": NAMES[name],
                 "mean": number(own[name]["mean"]),
-                "corrected": with_ends(own[name]["mean_corrected"], own[name]["mean_low"], own[name]["mean_high"]),
+                "corrected": distance(own[name]["mean_corrected"], own[name]["mean_low"], own[name]["mean_high"]),
                 **_attained(own[name]),
                 "n_items": own[name]["n_items"],
             }
@@ -117,7 +118,7 @@ class ReportTables:
             {
                 "name": row["name"],
                 "mean": number(row["mean"]),
-                "corrected": with_ends(row["mean_corrected"], row["mean_low"], row["mean_high"]),
+                "corrected": distance(row["mean_corrected"], row["mean_low"], row["mean_high"]),
                 "floor": number(row["noise_floor"]),
                 "n": f"{row['n_effective']:,.0f}",
                 "n_items": row["n_items"],
@@ -242,6 +243,15 @@ def with_ends(value: float | None, low: float | None, high: float | None) -> str
     if value is None:
         return None
     return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def distance(value: float | None, low: float | None, high: float | None) -> str | None:
+    """A corrected distance with its interval; below 0 is shown as 0.
+
+    >>> distance(-0.002, 0.0, 0.004)
+    '0.000 [0.000, 0.004]'
+    """
+    return with_ends(floored(value), floored(low), floored(high))
 
 
 def _difference(row: Mapping[str, Any]) -> dict[str, Any]:

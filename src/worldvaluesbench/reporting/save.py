@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Mapping
+from html import escape
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import vl_convert
 
@@ -14,6 +16,11 @@ Format = Literal["html", "png", "svg", "pdf"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 PIXELS_AN_INCH = 300
+
+_NAME_MENU = (
+    """.then(() => document.querySelectorAll("summary").forEach((one) => one.setAttribute("aria-label", "Save")))"""
+)
+"""What names the menu of a page of a figure, once it is there."""
 
 
 _IDENTITY = re.compile(r"\b(gradient_|clip)(\d+)\b")
@@ -35,17 +42,17 @@ def renumber(drawing: str, prefix: str = "") -> str:
 def save_figure(chart: Chart, path: Path | str) -> None:
     """Write a figure to a file, as its ending says: html (with all it needs inside), png (300 dpi), svg or pdf.
 
-    Raises FolderError for another ending.
+    Raises FolderError for another ending, and where the file cannot be written.
     """
     path = Path(path)
     ending = path.suffix.removeprefix(".")
     if ending not in FORMATS:
         raise FolderError(f"{path}: unknown ending; a figure is written as {', '.join(FORMATS)}.")
     content = render_figure(chart, ending)
-    if isinstance(content, str):
-        path.write_text(content, encoding="utf-8")
-    else:
-        path.write_bytes(content)
+    try:
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    except OSError as error:
+        raise FolderError(f"{path}: cannot be written ({error.strerror}); make its folder first.") from None
 
 
 def render_figure(chart: Chart, ending: str) -> str | bytes:
@@ -57,4 +64,24 @@ def render_figure(chart: Chart, ending: str) -> str | bytes:
         return vl_convert.vegalite_to_pdf(spec)
     if ending == "png":
         return vl_convert.vegalite_to_png(spec | {"background": "white"}, ppi=PIXELS_AN_INCH)
-    return vl_convert.vegalite_to_html(json.dumps(spec | {"background": "white"}), bundle=True)
+    return _readable(vl_convert.vegalite_to_html(json.dumps(spec | {"background": "white"}), bundle=True), spec)
+
+
+def words_of(spec: Mapping[str, Any]) -> tuple[str, str]:
+    """The title of a figure and its notes, each as one text."""
+    heading = spec["title"]
+    title = heading["text"]
+    return title if isinstance(title, str) else " ".join(title), " ".join(heading["subtitle"])
+
+
+def _readable(page: str, spec: Mapping[str, Any]) -> str:
+    """A page of a figure that says what it is in, and what of: language, title, and the name of its menu.
+
+    Names of sources within its script cannot end the script.
+    """
+    title, _ = words_of(spec)
+    start = page.rindex("const spec")
+    script, drawn, rest = page[start:].rpartition("spec, opts)")
+    page = page[:start] + script.replace("</", "<\\/") + drawn + _NAME_MENU + rest
+    page = page.replace("<html>", '<html lang="en">', 1)
+    return page.replace("<title>Chart</title>", f"<title>{escape(title)}</title>", 1)

@@ -6,6 +6,14 @@ from typing import Any
 
 import altair as alt
 
+from worldvaluesbench.reporting.figures.letters import (
+    break_lines,
+    label_expression,
+    short_names,
+    shorten_middle,
+    text_width,
+    widest,
+)
 from worldvaluesbench.scoring.baselines import MAJORITY, MAJORITY_POOLED, UNIFORM, WORLD
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.kinds import Sort
@@ -13,31 +21,37 @@ from worldvaluesbench.scoring.kinds import Sort
 COLUMN, PAGE = 218, 455
 """Widths in points: a column and the text of a page of two columns, as the proceedings of the field have them."""
 
-LONGEST = 18
-"""Letters of a family's name above a narrow panel."""
+PADDING = 4
+"""Points left free around a figure."""
 
-SMALLEST = 8
-"""No text is smaller than this many points, at the width for which a figure is made."""
+SMALLEST, TITLE = 8, 11
+"""No text is smaller than this many points, at the width for which a figure is made; and the size of titles."""
 
 FONT = "Helvetica, Arial, 'Liberation Sans', sans-serif"
 
 INK, MUTED, GRID, PAPER = "#1a1c20", "#5f646d", "#d9dce1", "#ffffff"
 """Text and human side; second text; lines behind; background. A page that can be dark puts its own in their place."""
 
+ON_PALE, ON_DARK = "#101216", "#fefefe"
+"""Text on a coloured cell, which is as it is whatever the page behind."""
+
 PALETTE = (
     "#0072b2",
-    "#b8860b",
-    "#008766",
-    "#c23b5a",
-    "#9a4dd6",
-    "#2f8091",
-    "#4f772d",
-    "#c8501e",
-    "#5a6bd0",
-    "#8a5a44",
+    "#d87800",
+    "#a84860",
+    "#009c9c",
+    "#84600c",
+    "#fc3c54",
+    "#00a860",
+    "#c06ce4",
+    "#0060e4",
+    "#fc489c",
 )
-"""One for each family of sources, in their order; told apart by red-green blind eyes, dark enough on white and light
+"""One for each family of models, in their order; told apart by red-green blind eyes, dark enough on white and light
 enough on black."""
+
+PEOPLE: Mapping[str, str] = {"marginal": "#6c6084", "cell": "#6c906c", "trees": "#546c60", "human": "#8490b4"}
+"""Those of the baselines, which take none from the models: a model has its colour whether they are there or not."""
 
 GREYS: Mapping[str, str] = {UNIFORM: "#6f757e", MAJORITY: "#6f757e", MAJORITY_POOLED: "#6f757e", WORLD: "#6f757e"}
 DASHES: Mapping[str, Sequence[int]] = {
@@ -55,6 +69,15 @@ NAMES: Mapping[str, str] = {
     WORLD: "world marginal",
 }
 """Baselines as figures name them."""
+
+MOST_LINES = 4
+"""Lines of a heading of a panel."""
+
+BOLD, GAP = 1.07, 16
+"""How much wider bold letters are; points around a label of a legend."""
+
+BESIDE = 44
+"""Points of an axis of numbers and its title, beside a panel; a legend below begins where the panel does."""
 
 INVENTED = "INVENTED PEOPLE"
 INVENTED_NOTE = "The people are invented (wvb synthetic): no number here says anything about the world."
@@ -91,36 +114,47 @@ class Look:
 
 def look_of(sorts: Mapping[str, Sort]) -> Look:
     """The look of sources: those of one family share a colour, and lines are dashed without demographics."""
-    families = sorted({sort.family for sort in sorts.values()}, key=str.casefold)
-    of_family = {family: PALETTE[place % len(PALETTE)] for place, family in enumerate(families)}
-    colours = {name: of_family[sort.family] for name, sort in sorts.items()}
+    is_baseline = {name: sort.kind == "baseline" for name, sort in sorts.items()}
+    models = {sort.family for name, sort in sorts.items() if not is_baseline[name]}
+    people = {sort.family for name, sort in sorts.items() if is_baseline[name]}
+    of_model = _in_turn(sorted(models, key=str.casefold), PALETTE)
+    of_people = _in_turn(sorted(people - set(PEOPLE)), tuple(PEOPLE.values())) | dict(PEOPLE)
+    colours = {name: (of_people if is_baseline[name] else of_model)[sort.family] for name, sort in sorts.items()}
     dashes = {name: DASHES[sort.kind] for name, sort in sorts.items()}
     return Look(colours | dict(GREYS), dashes | {name: DASHES.get(name, [2, 2]) for name in GREYS})
 
 
-def finish(
-    chart: Chart, comparison: Comparison, title: str, notes: Sequence[str], *, columns: int | None = None
-) -> Chart:
-    """A chart with its title, notes below (n, what the interval is), the mark of invented people, and the look."""
+def _in_turn(names: Sequence[str], colours: Sequence[str]) -> dict[str, str]:
+    return {name: colours[place % len(colours)] for place, name in enumerate(names)}
+
+
+def finish(chart: Chart, comparison: Comparison, title: str, notes: Sequence[str]) -> Chart:
+    """A chart with its title, notes below (n, what the interval is), the mark of invented people, and the look.
+
+    Title and notes are broken into lines of the width of a page.
+    """
+    room = PAGE - 2 * PADDING
+    marked = f"{INVENTED} · {title}" if comparison.is_invented else title
+    sentences = [*notes, *([INVENTED_NOTE] if comparison.is_invented else [])]
     heading = alt.TitleParams(
-        text=f"{INVENTED} · {title}" if comparison.is_invented else title,
-        subtitle=[*notes, *([INVENTED_NOTE] if comparison.is_invented else [])],
+        text=break_lines(marked, room / BOLD, TITLE),
+        subtitle=[line for note in sentences for line in break_lines(note, room)],
         anchor="start",
         offset=10,
-        fontSize=11,
+        fontSize=TITLE,
         color=INK,
         subtitleColor=MUTED,
         subtitleFontSize=SMALLEST,
         subtitleLineHeight=11,
         subtitlePadding=4,
     )
-    return _configured(chart.properties(title=heading), columns)
+    return _configured(chart.properties(title=heading))
 
 
-def _configured(chart: Chart, columns: int | None) -> Chart:
+def _configured(chart: Chart) -> Chart:
     """A chart with the sizes, letters and inks of all."""
     return (
-        chart.configure(font=FONT, background="transparent", padding=4)
+        chart.configure(font=FONT, background="transparent", padding=PADDING)
         .configure_view(stroke=None)
         .configure_axis(
             labelFontSize=SMALLEST,
@@ -144,7 +178,7 @@ def _configured(chart: Chart, columns: int | None) -> Chart:
             titleColor=INK,
             orient="bottom",
             direction="horizontal",
-            columns=columns or 3,
+            columns=3,
             labelLimit=220,
             symbolSize=60,
         )
@@ -152,16 +186,55 @@ def _configured(chart: Chart, columns: int | None) -> Chart:
     )
 
 
-def two_lines(name: str, sort: Sort) -> str:
-    r"""A source as a narrow title: its family, and below whether its prompts show who is answered for.
+def titles_of(sorts: Mapping[str, Sort], width: float) -> dict[str, str]:
+    r"""Sources as titles of panels of this width: the family, and below whether prompts show who is answered for.
 
-    >>> two_lines("alpaca_with_demographics", Sort("with", "alpaca"))
-    'alpaca\nwith demographics'
+    >>> titles_of({"alpaca_with_demographics": Sort("with", "alpaca")}, 100)
+    {'alpaca_with_demographics': 'alpaca\nwith demographics'}
     """
-    family = sort.family if len(sort.family) <= LONGEST else sort.family[: LONGEST - 1] + "…"
+    size = SMALLEST + 1
+    families = short_names([sort.family for sort in sorts.values()], width, size * BOLD)
+    below = {}
+    for name, sort in sorts.items():
+        line = _second_line(name, sort)
+        fits = text_width(line, size * BOLD) <= width
+        below[name] = line if fits else shorten_middle(line.removeprefix("with "), width, size * BOLD)
+    titles: dict[str, str] = {}
+    for name, sort in sorts.items():
+        title = f"{families[sort.family]}\n{below[name]}"
+        n = 1 + sum(other == title or other.startswith(f"{title} (") for other in titles.values())
+        titles[name] = title if n == 1 else f"{title} ({n})"
+    return titles
+
+
+def header_of(panels: Sequence[str], width: float) -> alt.Header:
+    """The headings of panels of this width, none of which reaches beyond its own."""
+    size = (SMALLEST + 1) * BOLD
+    found = {}
+    for name in panels:
+        lines = break_lines(name, width, size)
+        short = shorten_middle(name, MOST_LINES * 0.7 * width, size)
+        found[name] = "\n".join(lines if len(lines) <= MOST_LINES else break_lines(short, width, size))
+    return alt.Header(labelExpr=f"split({label_expression(found)}, '\\n')")
+
+
+def _second_line(name: str, sort: Sort) -> str:
     below = {"with": "with demographics", "without": "without", "baseline": "baseline"}[sort.kind]
     rest = name.replace(sort.family, "").strip("+_-. ")
-    return f"{family}\n{below}" if rest.replace("with_", "") in ("", "demographics") else f"{family}\n{rest}"
+    return below if rest.replace("with_", "") in ("", "demographics") else rest
+
+
+def legend_of(shown: Mapping[str, str]) -> dict[str, Any]:
+    """Settings of a legend below, of sources by these names: as many columns as fit, all of them on the page.
+
+    `shown`: what each is called.
+    """
+    size, symbol = SMALLEST + 1, 24
+    room = PAGE - 2 * PADDING - BESIDE
+    labels = short_names(list(shown.values()), room - symbol - GAP, size)
+    names = {name: labels[label] for name, label in shown.items()}
+    columns = max(1, min(4, len(names), int(room / (symbol + GAP + widest(names.values(), size)))))
+    return {"labelExpr": label_expression(names), "columns": columns, "labelLimit": room - symbol}
 
 
 def interval_note(comparison: Comparison) -> str:

@@ -2,9 +2,11 @@
 
 import polars as pl
 
+from worldvaluesbench.reporting.figures.data import counted
 from worldvaluesbench.scoring.baselines import UNIFORM
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.scoring.latex import floored
 
 HUMAN = "human"
 """The baseline that answers with other people's responses; its distance is the ceiling for ratings."""
@@ -20,12 +22,16 @@ def summary_sentences(comparison: Comparison) -> list[str]:
     """What the comparison says, in plain sentences: which model is nearest, how sure that is, and beside what."""
     board = comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE).sort("corrected", nulls_last=True)
     if board.is_empty():
-        return ["Too few people were answered for to say how near anybody is."]
+        least = comparison.receipt["settings"]["min_n"]
+        return [
+            f"Too few people were answered for to say how near anybody is: no item has {least} whom all answer for."
+        ]
     is_model = pl.col("answers").is_in(_models(comparison))
     models, people = board.filter(is_model), board.filter(~is_model)
     best = models.row(0, named=True)
-    ends = f"{best['corrected']:.3f} [{best['low']:.3f}, {best['high']:.3f}]"
-    what = f"over {best['n_items']} items {ends}, freed of what chance adds (0: as people, 1: opposite)."
+    corrected, low, high = (floored(best[key]) for key in ("corrected", "low", "high"))
+    over = f"over {counted(best['n_items'], 'item')} {corrected:.3f} [{low:.3f}, {high:.3f}]"
+    what = f"{over}, freed of what chance adds (0: as people, 1: opposite)."
     verb = "is nearest to people: mean" if models.height > 1 else "has a mean"
     tied = _not_farther(comparison, best["answers"], models["answers"].to_list())
     return [
@@ -70,7 +76,7 @@ def _beside_people(comparison: Comparison, best: str, people: pl.DataFrame) -> l
         name = f"{row['answers']} (another person)" if row["answers"] == HUMAN else row["answers"]
         is_told = p.get(row["answers"], 1.0) <= _alpha(comparison)
         way = ("nearer" if row["corrected"] < own else "farther") if is_told else "not told apart"
-        parts.append(f"{name} {row['corrected']:.3f}, {way}")
+        parts.append(f"{name} {floored(row['corrected']):.3f}, {way}")
     return [f"Baselines of people beside {best}: {'; '.join(parts)}."] if parts else []
 
 
@@ -90,8 +96,11 @@ def _demographics(comparison: Comparison) -> list[str]:
     lines = []
     for row in pooled.iter_rows(named=True):
         ends = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+        has_zero = row["low"] <= 0 <= row["high"]
         if row["p_holm"] > _alpha(comparison):
-            lines.append(f"Telling {row['model']} who is answered for makes no clear difference ({ends}).")
+            # an interval of one model knows nothing of the others that were looked at
+            holm = "" if has_zero else f" once corrected for the number of comparisons, Holm p = {row['p_holm']:.3f}"
+            lines.append(f"Telling {row['model']} who is answered for makes no clear difference{holm} ({ends}).")
         else:
             way = "nearer to" if row["difference"] < 0 else "farther from"
             lines.append(f"Telling {row['model']} who is answered for brings it {way} people ({ends}).")

@@ -1,15 +1,30 @@
 r"""LaTeX tables with booktabs rules: Table 2 of the paper for any set of sources, and means with their intervals.
 
-They need `\usepackage{booktabs}` and `\usepackage[table]{xcolor}`.
+They need `\usepackage{booktabs}`, `\usepackage[table]{xcolor}` and `\usepackage{graphicx}`, which makes a table that is
+wider than the text as narrow as that.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import polars as pl
 
 from worldvaluesbench.scoring.kinds import ORACLE
 
-HEAD = "% needs \\usepackage{booktabs} and \\usepackage[table]{xcolor}"
+Number = TypeVar("Number", float, float | None)
+
+HEAD = "% needs \\usepackage{booktabs}, \\usepackage[table]{xcolor} and \\usepackage{graphicx}"
+ENGINE = "% needs XeLaTeX or LuaLaTeX, with a font that has the letters of these names"
+SIDEWAYS = "% made as narrow as the text; in a sidewaystable (package rotating) its letters are larger"
+MANY = 10
+INVENTED_ROW = "INVENTED PEOPLE (wvb synthetic)"
+FITTING = "\\resizebox{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}{!}{%"
+"""Begins what is made as narrow as the text where it is wider, and else is left as it is."""
+
+LATIN = 0x17F
+"""Letters up to this one are known to pdfLaTeX; and these beyond, which are escaped or stand in every font."""
+
+KNOWN = frozenset("–—‘’“”…•")
 INVENTED = "% The people are INVENTED (wvb synthetic); no number here says anything about the world."
 SHADE = "gray!20"
 PUBLISHED = "published"
@@ -33,9 +48,19 @@ _ESCAPES = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "|": r"\textbar{}",
+    "≤": r"$\leq$",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
 }
+
+
+def floored(value: Number) -> Number:
+    """A corrected distance as people read it: one below 0, which chance makes of a nearly perfect one, is 0.
+
+    >>> floored(-0.004), floored(0.1), floored(None)
+    (0.0, 0.1, None)
+    """
+    return value if value is None else max(value, 0.0)
 
 
 def escape(text: str) -> str:
@@ -52,10 +77,23 @@ def render_tabular(
 ) -> str:
     """A `tabular` of cells that are LaTeX already, the first `left` columns left-aligned; `above`: more of its head."""
     spec = "l" * left + "r" * (len(columns) - left)
-    head = [HEAD, *([INVENTED] if is_invented else []), f"\\begin{{tabular}}{{{spec}}}", "\\toprule"]
-    body = [" & ".join(row) + r" \\" for row in rows]
-    middle = [*([above] if above else []), " & ".join(map(escape, columns)) + r" \\", "\\midrule"]
-    return "\n".join([*head, *middle, *body, "\\bottomrule", "\\end{tabular}"]) + "\n"
+    body = [_protected(" & ".join(row)) + r" \\" for row in rows]
+    heads = [*([above] if above else []), _protected(" & ".join(map(escape, columns))) + r" \\", "\\midrule"]
+    lines = [f"\\begin{{tabular}}{{{spec}}}", "\\toprule", *heads, *body, "\\bottomrule"]
+    if is_invented:
+        lines.append(f"\\multicolumn{{{len(columns)}}}{{l}}{{\\textit{{{INVENTED_ROW}}}}} \\\\")
+    text = "\n".join([FITTING, *lines, "\\end{tabular}}"])
+    is_latin = all(ord(letter) <= LATIN or letter in KNOWN for letter in text)
+    turn = [SIDEWAYS] if len(columns) > MANY else []
+    head = [HEAD, *turn, *([] if is_latin else [ENGINE]), *([INVENTED] if is_invented else [])]
+    return "\n".join([*head, text]) + "\n"
+
+
+def _protected(row: str) -> str:
+    """A row that what ends the one above does not take for its own: a bracket or a star there would be its argument."""
+    begin = "\\midrule\n" if row.startswith("\\midrule\n") else ""
+    rest = row.removeprefix(begin)
+    return f"{begin}{{}}{rest}" if rest.startswith(("[", "*")) else row
 
 
 def render_table_2(
@@ -102,8 +140,8 @@ def render_summary(summary: pl.DataFrame, *, is_invented: bool = False) -> str:
             escape(row["answered_by"]),
             str(row["n_items"]),
             _number(row["mean"], 3),
-            _number(row["mean_corrected"], 3),
-            _interval(row["mean_low"], row["mean_high"]),
+            _number(floored(row["mean_corrected"]), 3),
+            _interval(floored(row["mean_low"]), floored(row["mean_high"])),
             _number(row["noise_floor"], 3),
             _percent(row["attained_0_1"]),
             _percent(row["attained_0_2"]),
@@ -111,7 +149,7 @@ def render_summary(summary: pl.DataFrame, *, is_invented: bool = False) -> str:
         for row in summary.iter_rows(named=True)
     ]
     columns = ["Answered by", "Items", "Mean W1", "Corrected", "Interval", "Noise floor", "W1 ≤ 0.1", "W1 ≤ 0.2"]
-    return render_tabular(columns, rows, is_invented=is_invented).replace("≤", r"$\leq$")
+    return render_tabular(columns, rows, is_invented=is_invented)
 
 
 def render_leaderboard(leaderboard: pl.DataFrame, *, is_invented: bool = False) -> str:
@@ -120,8 +158,8 @@ def render_leaderboard(leaderboard: pl.DataFrame, *, is_invented: bool = False) 
         [
             escape(row["answers"]),
             _number(row["mean"], 3),
-            _number(row["corrected"], 3),
-            _interval(row["low"], row["high"]),
+            _number(floored(row["corrected"]), 3),
+            _interval(floored(row["low"]), floored(row["high"])),
             f"{row['rank']} ({row['rank_low']}--{row['rank_high']})",
         ]
         for row in leaderboard.sort("corrected", nulls_last=True).iter_rows(named=True)

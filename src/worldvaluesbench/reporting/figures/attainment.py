@@ -3,12 +3,37 @@
 import altair as alt
 import polars as pl
 
-from worldvaluesbench.reporting.figures.data import check_grouping, groups_of, in_order, largest, values_of
-from worldvaluesbench.reporting.theme import NAMES, PAGE, Chart, finish, humans_note, interval_note, look_of
+from worldvaluesbench.reporting.figures.data import (
+    check_grouping,
+    check_rows,
+    groups_of,
+    in_order,
+    span,
+    spanned,
+    upper_first,
+    values_of,
+)
+from worldvaluesbench.reporting.theme import (
+    BESIDE,
+    NAMES,
+    PADDING,
+    PAGE,
+    Chart,
+    finish,
+    header_of,
+    humans_note,
+    interval_note,
+    legend_of,
+    look_of,
+)
 from worldvaluesbench.scoring.baselines import MAJORITY, UNIFORM
 from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.groups import EVERYONE
 
 BASELINES = (UNIFORM, MAJORITY)
+
+MAX_BANDS = 4
+"""Of more sources than these no bands are drawn, for nothing would be seen of them."""
 
 
 def plot_attainment(comparison: Comparison, grouping: str | None = None, *, up_to: float = 0.4) -> Chart:
@@ -20,12 +45,14 @@ def plot_attainment(comparison: Comparison, grouping: str | None = None, *, up_t
     """
     check_grouping(comparison, grouping)
     table = _rows(comparison, grouping, up_to)
+    check_rows(table, comparison, "attainment")
     look = look_of(comparison.sorts)
     shown = [*comparison.names, *BASELINES]
     panels = in_order(table["panel"].to_list())
     n_columns = min(3, len(panels))
-    width = (PAGE - 75 - 16 * (n_columns - 1)) / n_columns
-    legend = alt.Legend(symbolType="stroke", symbolSize=500, labelExpr=_label_expression(shown))
+    width = (PAGE - 2 * PADDING - BESIDE - 14 - 16 * (n_columns - 1)) / n_columns
+    called = {name: NAMES.get(name, name) for name in shown}
+    legend = alt.Legend(symbolType="stroke", symbolSize=500, **legend_of(called))
     x = alt.X("threshold:Q", title="Wasserstein-1 threshold", axis=alt.Axis(tickCount=4, grid=False))
     colour = alt.Color("answered_by:N", scale=look.colour_scale(shown), title=None, legend=legend)
     dash = alt.StrokeDash("answered_by:N", scale=look.dash_scale(shown), title=None, legend=legend)
@@ -33,7 +60,7 @@ def plot_attainment(comparison: Comparison, grouping: str | None = None, *, up_t
     y = alt.Y("share:Q", title="share of items within it", axis=axis, scale=alt.Scale(domain=[0, 1]))
     line = alt.Chart().mark_line(strokeWidth=1.7).encode(x=x, y=y, color=colour, strokeDash=dash)
     layers = [line]
-    has_bands = len(comparison.names) <= 4 and table["low"].null_count() < table.height
+    has_bands = len(comparison.names) <= MAX_BANDS and table["low"].null_count() < table.height
     if has_bands:
         # each band is a layer of its own, for a legend of bands would hide that of lines
         ends = {"y": alt.Y("low:Q", title="share of items within it"), "y2": "high:Q"}
@@ -41,15 +68,37 @@ def plot_attainment(comparison: Comparison, grouping: str | None = None, *, up_t
             area = alt.Chart().mark_area(opacity=0.14, color=look.colours[name]).encode(x=x, **ends)
             layers.insert(0, area.transform_filter(alt.FieldEqualPredicate(field="answered_by", equal=name)))
     panel = alt.layer(*layers, data=values_of(table)).properties(width=width, height=150)
-    facet = alt.Facet("panel:N", sort=panels, title=None)
-    n_items = largest(table["n_items"])
-    bands = f" Bands: {interval_note(comparison)}" if has_bands else ""
-    notes = [humans_note(comparison), f"Up to {n_items:.0f} items in each panel.{bands}", _HOW]
+    facet = alt.Facet("panel:N", sort=panels, title=None, header=header_of(panels, width))
+    notes = [humans_note(comparison), _counts(comparison, table), _bands(comparison, has_bands), *_lines(comparison)]
     faceted = panel.facet(facet=facet, columns=n_columns, spacing=16)
     return finish(faceted, comparison, "How many items each is near enough to", notes)
 
 
-_HOW = "Solid: with demographics; dashed: without; grey: baselines."
+def _counts(comparison: Comparison, table: pl.DataFrame) -> str:
+    """How many items and people are behind the lines."""
+    pooled = comparison.tables["summary"].filter(pl.col("grouping") == EVERYONE)
+    n = span(pooled.filter(pl.col("answered_by") == pl.col("answers"))["n_effective"].round())
+    what = f"{spanned(table['n_items'], 'item')}{' a panel' if table['panel'].n_unique() > 1 else ''}"
+    return f"{what}; mean effective n of an item, everybody pooled: {n}."
+
+
+def _bands(comparison: Comparison, has_bands: bool) -> str:
+    if has_bands:
+        return f"Bands: {interval_note(comparison)}"
+    if len(comparison.names) > MAX_BANDS:
+        return f"No bands: with more than {MAX_BANDS} sources they would hide one another; intervals are in the tables."
+    return "No intervals were drawn."
+
+
+def _lines(comparison: Comparison) -> list[str]:
+    """What the strokes and colours of the lines say, of those that are there."""
+    kinds = {sort.kind for sort in comparison.sorts.values()}
+    strokes = {"with": "solid: with demographics", "without": "dashed: without"}
+    said = [words for kind, words in strokes.items() if kind in kinds]
+    people = [name for name, sort in comparison.sorts.items() if sort.kind == "baseline"]
+    if people:
+        said.append(f"dashed and dotted: baselines of people ({', '.join(people)})")
+    return [upper_first("; ".join([*said, "grey: uniform and majority."]))]
 
 
 def _rows(comparison: Comparison, grouping: str | None, up_to: float) -> pl.DataFrame:
@@ -59,8 +108,3 @@ def _rows(comparison: Comparison, grouping: str | None, up_to: float) -> pl.Data
     return table.filter(
         (is_own | is_baseline) & (pl.col("threshold") <= up_to + 1e-9) & pl.col("share").is_not_null()
     ).select("panel", "answered_by", "threshold", "share", "low", "high", "n_items")
-
-
-def _label_expression(names: list[str]) -> str:
-    """Names of sources as they are, of baselines in words."""
-    return "datum.label" if not set(names) & set(NAMES) else f"({dict(NAMES)})[datum.label] || datum.label"

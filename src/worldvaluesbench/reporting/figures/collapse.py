@@ -3,12 +3,16 @@
 import altair as alt
 import polars as pl
 
-from worldvaluesbench.reporting.figures.data import grouping_name, values_of
-from worldvaluesbench.reporting.theme import INK, LINES, PAGE, Chart, finish, humans_note, look_of
+from worldvaluesbench.reporting.figures.data import check_rows, grouping_name, middle, spanned, values_of
+from worldvaluesbench.reporting.figures.letters import label_expression, short_names, widest
+from worldvaluesbench.reporting.theme import INK, PADDING, PAGE, Chart, finish, header_of, humans_note, look_of
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
 
-ENTROPY, VARIANCE, MODE, GROUP = "entropy", "variance", "modal share", "variance explained\nby {}"
+ENTROPY, VARIANCE, MODE, GROUP = "entropy", "variance", "modal share", "variance explained by {}"
+
+LABELS = 120
+"""Points for the names of sources."""
 
 
 def plot_collapse(comparison: Comparison, grouping: str | None = None) -> Chart:
@@ -19,13 +23,16 @@ def plot_collapse(comparison: Comparison, grouping: str | None = None) -> Chart:
     """
     chosen = grouping or next(iter(comparison.groupings), None)
     table = _rows(comparison, chosen)
+    check_rows(table, comparison, "how varied the answers are")
     look = look_of(comparison.sorts)
     order = list(comparison.names)
     measures = table["measure"].unique(maintain_order=True).to_list()
-    width = (PAGE - 150 - 16 * (len(measures) - 1)) / len(measures)
-    y = alt.Y("answers:N", sort=order, title=None, axis=alt.Axis(labelLimit=150, ticks=False))
+    labels = short_names(order, LABELS)
+    width = (PAGE - 2 * PADDING - widest(labels.values()) - 34 - 16 * (len(measures) - 1)) / len(measures)
+    labelled = alt.Axis(labelLimit=LABELS + 10, ticks=False, labelExpr=label_expression(labels))
+    y = alt.Y("answers:N", sort=order, title=None, axis=labelled)
     axis = alt.Axis(tickCount=3)
-    x = alt.X("ratio:Q", title="answers / humans", axis=axis, scale=alt.Scale(zero=True, nice=True))
+    x = alt.X("ratio:Q", title="ratio", axis=axis, scale=alt.Scale(zero=True, nice=True))
     colour = alt.Color("answers:N", scale=look.colour_scale(comparison.names), legend=None)
     layers = [
         alt.Chart().mark_rule(color=INK, strokeDash=[4, 3]).encode(x=alt.datum(1)),
@@ -33,11 +40,15 @@ def plot_collapse(comparison: Comparison, grouping: str | None = None) -> Chart:
         alt.Chart().mark_point(filled=True, size=44, opacity=1).encode(x=x, y=y, color=colour),
     ]
     panel = alt.layer(*layers, data=values_of(table)).properties(width=width, height=17 * len(order))
-    facet = alt.Facet("measure:N", sort=measures, title=None, header=alt.Header(labelExpr=LINES))
+    facet = alt.Facet("measure:N", sort=measures, title=None, header=header_of(measures, width))
     faceted = panel.facet(facet=facet, columns=len(measures), spacing=16).resolve_scale(x="independent")
+    n_items = comparison.tables["collapse_summary"].filter(pl.col("grouping") == EVERYONE)["n_items"]
+    scores = comparison.tables["scores"].filter(pl.col("grouping") == EVERYONE, is_too_small=False)
     notes = [
         humans_note(comparison),
-        "Entropy and variance: medians over items, pooled. 1: as varied as people; below: collapsed.",
+        f"{spanned(n_items, 'item')}; median n of an item {middle(scores['n_responses']):,.0f}.",
+        "Ratios of answers to humans. Entropy and variance: medians over items, pooled. "
+        "1: as varied as people; below: collapsed.",
         "Modal share, and variance that groups explain: above 1 answers are too much alike, or follow from the group.",
     ]
     return finish(faceted, comparison, "How varied the answers are", notes)

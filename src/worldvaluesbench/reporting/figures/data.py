@@ -16,6 +16,59 @@ from worldvaluesbench.survey.codebook import Item, load_codebook
 OVERALL = "everybody"
 
 
+class NothingToDraw(AnswersError):
+    """A figure for which a comparison has no numbers."""
+
+
+def check_rows(table: pl.DataFrame, comparison: Comparison, what: str) -> None:
+    """Raise NothingToDraw for a table without rows; `what` would have been drawn."""
+    if table.is_empty():
+        least = comparison.receipt["settings"]["min_n"]
+        raise NothingToDraw(
+            f"There are too few people to draw {what}: no item has {least} of them with answers; see --min-n."
+        )
+
+
+def check_any(comparison: Comparison) -> None:
+    """Raise NothingToDraw where no source has a number for any item."""
+    check_rows(comparison.tables["scores"].drop_nulls("distance"), comparison, "any figure")
+
+
+def floor_at_0(table: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """A table whose corrected distances are as people read them: none is below 0."""
+    return table.with_columns(pl.col(*columns).clip(lower_bound=0.0))
+
+
+def span(column: pl.Series) -> str:
+    """The smallest and the largest of whole numbers, in words; one where they are alike.
+
+    >>> span(pl.Series([1, 12, 3])), span(pl.Series([1234]))
+    ('1 to 12', '1,234')
+    """
+    numbers = [int(number) for number in column.drop_nulls().to_list()] or [0]
+    low, high = min(numbers), max(numbers)
+    return f"{high:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def counted(n: int, noun: str, plural: str | None = None) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "item"), counted(12, "country", "countries")
+    ('1 item', '12 countries')
+    """
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def spanned(column: pl.Series, noun: str) -> str:
+    """The smallest and the largest of whole numbers, with their noun.
+
+    >>> spanned(pl.Series([1, 1]), "item"), spanned(pl.Series([1, 12]), "item")
+    ('1 item', '1 to 12 items')
+    """
+    found = span(column)
+    return f"{found} {noun if found == '1' else noun + 's'}"
+
+
 def values_of(table: pl.DataFrame) -> alt.InlineData:
     """The rows of a table, within the chart itself: a figure is one file and reads no other."""
     return alt.InlineData(values=table.to_dicts())
@@ -71,15 +124,6 @@ def grouping_name(grouping: str) -> str:
     return " and ".join(names)
 
 
-def shorten(text: str, width: int) -> str:
-    """Text of at most so many letters.
-
-    >>> shorten("Religious Values", 10)
-    'Religious…'
-    """
-    return text if len(text) <= width else text[: width - 1].rstrip() + "…"
-
-
 def wrap_lines(text: str, width: int, n_lines: int = 2) -> str:
     r"""Text in at most so many lines of at most so many letters.
 
@@ -87,6 +131,15 @@ def wrap_lines(text: str, width: int, n_lines: int = 2) -> str:
     'There should be larger\nincome differences'
     """
     return "\n".join(textwrap.wrap(text, width, max_lines=n_lines, placeholder="…"))
+
+
+def upper_first(text: str) -> str:
+    """Text as the beginning of a sentence, the rest as it is.
+
+    >>> upper_first("solid: GPT")
+    'Solid: GPT'
+    """
+    return text[:1].upper() + text[1:]
 
 
 def largest(column: pl.Series) -> float:

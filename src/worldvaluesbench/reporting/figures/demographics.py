@@ -4,8 +4,28 @@ import altair as alt
 import polars as pl
 
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.reporting.figures.data import check_grouping, groups_of, in_order, values_of
-from worldvaluesbench.reporting.theme import PAGE, Chart, finish, humans_note, interval_note, look_of
+from worldvaluesbench.reporting.figures.data import (
+    OVERALL,
+    check_grouping,
+    check_rows,
+    floor_at_0,
+    groups_of,
+    in_order,
+    spanned,
+    values_of,
+)
+from worldvaluesbench.reporting.theme import (
+    BESIDE,
+    PADDING,
+    PAGE,
+    Chart,
+    finish,
+    header_of,
+    humans_note,
+    interval_note,
+    legend_of,
+    look_of,
+)
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.kinds import pairs_of
 
@@ -21,13 +41,8 @@ def plot_demographics(comparison: Comparison, grouping: str | None = None) -> Ch
     families = pairs_of(comparison.sorts)
     if not families:
         raise AnswersError("No model was asked both with and without demographics; compare two runs of one model.")
-    board = groups_of(comparison.tables["leaderboard"], grouping)
-    parts = [
-        board.filter(answers=name).with_columns(model=pl.lit(family), side=pl.lit(side))
-        for family, without, shown in families
-        for side, name in zip(SIDES, (without, shown), strict=True)
-    ]
-    table = pl.concat(parts).select("panel", "model", "side", "answers", "corrected", "low", "high", "n_items")
+    table = _rows(groups_of(comparison.tables["leaderboard"], grouping), families)
+    check_rows(table, comparison, "demographics")
     look = look_of(comparison.sorts)
     colours = alt.Scale(domain=[one[0] for one in families], range=[look.colours[one[1]] for one in families])
     panels = in_order(table["panel"].to_list())
@@ -36,21 +51,44 @@ def plot_demographics(comparison: Comparison, grouping: str | None = None) -> Ch
         "side:N", sort=list(SIDES), title=None, axis=alt.Axis(labelAngle=0, labelLimit=60), scale=alt.Scale(padding=0.5)
     )
     y = alt.Y("corrected:Q", title="mean Wasserstein-1, corrected", scale=alt.Scale(domainMin=0))
-    colour = alt.Color("model:N", scale=colours, title=None)
+    colour = alt.Color(
+        "model:N", scale=colours, title=None, legend=alt.Legend(**legend_of({one[0]: one[0] for one in families}))
+    )
     base = alt.Chart().encode(x=x, color=colour)
     layers = [
         base.mark_line(strokeWidth=1.8).encode(y=y, detail="model:N"),
         base.mark_rule(strokeWidth=1.2).encode(y="low:Q", y2="high:Q"),
         base.mark_point(filled=True, size=36, opacity=1).encode(y=y),
     ]
-    width = min(150, (PAGE - 70 - 14 * (n_columns - 1)) / n_columns)
+    width = min(150, (PAGE - 2 * PADDING - BESIDE - 14 - 14 * (n_columns - 1)) / n_columns)
     panel = alt.layer(*layers, data=values_of(table)).properties(width=width, height=170)
-    faceted = panel.facet(facet=alt.Facet("panel:N", sort=panels, title=None), columns=n_columns, spacing=14)
-    n = comparison.n_common
-    same = "Different examples." if n is None else f"The same {n:,} examples for all."
+    facet = alt.Facet("panel:N", sort=panels, title=None, header=header_of(panels, width))
+    faceted = panel.facet(facet=facet, columns=n_columns, spacing=14)
     notes = [
         humans_note(comparison),
-        f"{same} Lines at points: {interval_note(comparison)}",
-        "Down: demographics help.",
+        _counts(comparison, table),
+        f"Lines at points: {interval_note(comparison)} Down: demographics help.",
     ]
     return finish(faceted, comparison, "With demographics and without", notes)
+
+
+def _rows(board: pl.DataFrame, families: list[tuple[str, str, str]]) -> pl.DataFrame:
+    """Both sides of every pair, panel by panel."""
+    parts = [
+        board.filter(answers=name).with_columns(model=pl.lit(family), side=pl.lit(side))
+        for family, without, shown in families
+        for side, name in zip(SIDES, (without, shown), strict=True)
+    ]
+    table = pl.concat(parts).select("panel", "model", "side", "answers", "corrected", "low", "high", "n_items")
+    return floor_at_0(table, "corrected", "low", "high")
+
+
+def _counts(comparison: Comparison, table: pl.DataFrame) -> str:
+    """How many examples and items are behind the points."""
+    n = comparison.n_common
+    same = "Different examples." if n is None else f"The same {n:,} examples for all."
+    if table["panel"].n_unique() == 1:
+        return f"{same} {spanned(table['n_items'], 'item')}."
+    of_groups = spanned(table.filter(pl.col("panel") != OVERALL)["n_items"], "item")
+    differ = "; groups of different items are not to be compared" if "to" in of_groups.split() else ""
+    return f"{same} {of_groups} a group{differ}."

@@ -3,11 +3,13 @@
 import altair as alt
 import polars as pl
 
-from worldvaluesbench.reporting.figures.data import largest, middle, values_of
+from worldvaluesbench.reporting.figures.data import check_rows, middle, span, spanned, values_of
+from worldvaluesbench.reporting.figures.letters import label_expression, short_names, widest
 from worldvaluesbench.reporting.theme import (
     INK,
     MUTED,
     NAMES,
+    PADDING,
     PAGE,
     SMALLEST,
     Chart,
@@ -21,6 +23,9 @@ from worldvaluesbench.scoring.baselines import MAJORITY, UNIFORM, WORLD
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
 
+LABELS = 170
+"""Points for the names of sources."""
+
 
 def plot_forest(comparison: Comparison) -> Chart:
     """Mean distance of every source and baseline: as it is (open), and corrected with its interval (filled).
@@ -28,10 +33,14 @@ def plot_forest(comparison: Comparison) -> Chart:
     A grey band reaches up to the mean noise floor; where the baseline `human` is among the sources a line marks it.
     """
     table = _rows(comparison)
+    check_rows(table, comparison, "how near each is")
     look = look_of(comparison.sorts)
     order = table.sort("middle", nulls_last=True)["name"].to_list()
     sources = [*comparison.names, UNIFORM, MAJORITY, WORLD]
-    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=200, ticks=False, domain=False))
+    labels = short_names(order, LABELS)
+    expression = label_expression(labels)
+    labelled = alt.Axis(labelLimit=LABELS + 10, ticks=False, domain=False, labelExpr=expression)
+    y = alt.Y("name:N", sort=order, title=None, axis=labelled)
     x = alt.X(
         "middle:Q", title="mean Wasserstein-1 over items (0: as people, 1: opposite)", scale=alt.Scale(domainMin=0)
     )
@@ -51,13 +60,16 @@ def plot_forest(comparison: Comparison) -> Chart:
         rule = alt.Chart(alt.InlineData(values=[{"at": human["middle"][0]}])).mark_rule(color=INK, strokeDash=[4, 3])
         layers.insert(1, rule.encode(x="at:Q"))
     ceiling = f" Dashed: another person of the same group ({human['middle'][0]:.3f})." if human.height else ""
-    n_items, n = largest(table["n_items"]), largest(table["n_effective"])
+    own = table.filter(pl.col("answered_by").is_in(comparison.names))
+    n = span(own["n_effective"].round())
     notes = [
-        f"{humans_note(comparison)} {n_items:.0f} items, pooled; mean effective n of an item {n:,.0f}.",
+        f"{humans_note(comparison)} {spanned(table['n_items'], 'item')}, pooled; mean effective n of an item {n}.",
         f"Filled: corrected, with {interval_note(comparison)}",
         f"Open: as it is.{ceiling} Grey: up to the noise floor ({floor:.3f}), of two samples of people.",
     ]
-    chart = alt.layer(*layers).properties(width=PAGE - 185, height=17 * table.height)
+    # beside the names: the numbers stand to the right of the farthest point
+    width = PAGE - 2 * PADDING - widest(labels.values()) - widest(table["text"].to_list()) - 16
+    chart = alt.layer(*layers).properties(width=width, height=17 * table.height)
     return finish(chart, comparison, "How near each is to people", notes)
 
 
@@ -66,7 +78,7 @@ def _rows(comparison: Comparison) -> pl.DataFrame:
     summary = comparison.tables["summary"].filter(pl.col("grouping") == EVERYONE)
     is_own = pl.col("answered_by") == pl.col("answers")
     is_baseline = pl.col("answered_by").is_in([UNIFORM, MAJORITY, WORLD]) & (pl.col("answers") == comparison.names[0])
-    middle = pl.coalesce("mean_corrected", "mean")
+    middle = pl.coalesce("mean_corrected", "mean").clip(lower_bound=0.0)
     text = (
         pl.when(pl.col("mean_low").is_null())
         .then(middle.round(3).cast(pl.String))

@@ -83,21 +83,39 @@
 
   const chosen = () => [...sourceBox.querySelectorAll("input")].filter((box) => box.checked).map((box) => Number(box.value));
 
-  // the address says what is shown: #explore?item=Q57&by=continent&group=Asia&answers=0,2
+  // the address says what is shown: #explore?item=Q57&by=continent&group=Asia&answers=one&answers=other
+  // what it asks for and is not here is said, and something else shown
   function readLink() {
     const [place, query] = window.location.hash.slice(1).split("?");
     if (place !== "explore" || !query) return;
     const wanted = new URLSearchParams(query);
-    const find = (list, value, of) => Math.max(0, list.findIndex((one) => of(one) === value));
-    itemBox.value = find(index.items, wanted.get("item"), (item) => item.id);
-    byBox.value = find(index.groupings, wanted.get("by"), (grouping) => grouping.id);
+    const missing = [];
+    const find = (list, name, of) => {
+      const value = wanted.get(name);
+      const found = list.findIndex((one) => of(one) === value);
+      if (found < 0 && value) missing.push(value);
+      return Math.max(0, found);
+    };
+    itemBox.value = find(index.items, "item", (item) => item.id);
+    byBox.value = find(index.groupings, "by", (grouping) => grouping.id);
     fillGroups();
-    groupBox.value = find(index.groupings[byBox.value].groups, wanted.get("group"), (group) => group);
-    if (wanted.has("answers")) {
-      const shown = new Set(wanted.get("answers").split(","));
-      sourceBox.querySelectorAll("input").forEach((box) => { box.checked = shown.has(box.value); });
-    }
+    groupBox.value = find(index.groupings[byBox.value].groups, "group", (group) => group);
+    const asked = wanted.getAll("answers");
+    const names = index.sources.map((source) => source.name);
+    missing.push(...asked.filter((name) => name && !names.includes(name)));
+    const shown = asked.filter((name) => name === "" || names.includes(name));
+    sourceBox.querySelectorAll("input").forEach((box) => {
+      box.checked = shown.length === 0 || shown.includes(names[box.value]);
+    });
+    say(missing.length ? `The link asks for ${missing.join(", ")}, which is not here.` : "");
+    if (missing.length) writeLink();
     document.getElementById("explore").scrollIntoView();
+  }
+
+  function say(words) {
+    const note = document.getElementById("x-note");
+    note.textContent = words;
+    note.hidden = words === "";
   }
 
   function writeLink() {
@@ -105,7 +123,9 @@
     const query = new URLSearchParams({
       item: index.items[itemBox.value].id, by: grouping.id, group: grouping.groups[groupBox.value] || "",
     });
-    if (chosen().length < index.sources.length) query.set("answers", chosen().join(","));
+    const shown = chosen().map((place) => index.sources[place].name);
+    if (shown.length === 0) query.append("answers", "");
+    if (shown.length < index.sources.length) shown.forEach((name) => query.append("answers", name));
     window.history.replaceState(null, "", `#explore?${query}`);
   }
 
@@ -166,9 +186,20 @@
     place.replaceChildren(...(parts.length ? parts : [element("p", "It is not known how these answers were asked for.")]));
   }
 
+  // what is folded is printed open, and folded again
+  function printOpen() {
+    let closed = [];
+    window.addEventListener("beforeprint", () => {
+      closed = [...document.querySelectorAll("details:not([open])")];
+      closed.forEach((one) => { one.open = true; });
+    });
+    window.addEventListener("afterprint", () => closed.forEach((one) => { one.open = false; }));
+  }
+
   async function start() {
     fillControls();
     fillGroups();
+    printOpen();
     const [cells, promptBytes] = await Promise.all([unpack(text("x-cells")), unpack(text("x-prompts"))]);
     const all = readCells(cells);
     const prompts = JSON.parse(new TextDecoder().decode(promptBytes));
@@ -184,7 +215,12 @@
       showPrompt(item, prompts, shown);
       root.dataset.explorer = "ready";
     };
-    const redraw = () => { draw(); writeLink(); };
+    const redraw = () => { draw(); writeLink(); say(""); };
+    if (index.items.length === 0) {
+      document.getElementById("x-panels").replaceChildren(element("p", "There is no item with enough people to be shown."));
+      root.dataset.explorer = "ready";
+      return;
+    }
     readLink();
     draw();
     byBox.addEventListener("change", () => { fillGroups(); redraw(); });
