@@ -8,6 +8,7 @@ import pytest
 
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.estimate import Resampling
+from worldvaluesbench.reporting.bundle import write_bundle
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.compare import compare_answers
 from worldvaluesbench.scoring.comparison import Comparison
@@ -53,3 +54,11 @@ def comparison(paper: Dataset, answer_files: list[Path]) -> Comparison:
         groupings=parse_groupings(GROUPINGS),
         how=How(min_n=MIN_N, resampling=Resampling(n=200)),
     )
+
+
+@pytest.fixture(scope="session")
+def bundle(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The comparison as a bundle."""
+    path = tmp_path_factory.mktemp("shared") / "models.zip"
+    write_bundle(comparison, path)
+    return path

@@ -3,16 +3,27 @@
 It is made from tables that hold aggregates alone, and checked before it is written as well as by whoever receives it.
 """
 
-import hashlib
 import json
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+
+import polars as pl
 
 from worldvaluesbench.errors import BundleError
 from worldvaluesbench.folder import manifest_of, new_file
-from worldvaluesbench.reporting.bundle_file import CARD, CHECKSUMS, KIND, MANIFEST, PAGE, TABLES, find_problems
+from worldvaluesbench.reporting.bundle_file import (
+    CARD,
+    CHECKSUMS,
+    KIND,
+    MANIFEST,
+    PAGE,
+    TABLES,
+    checksums_of,
+    find_problems,
+)
 from worldvaluesbench.reporting.card import render_card
 from worldvaluesbench.reporting.page import build_report
 from worldvaluesbench.reporting.suppress import suppress
@@ -30,10 +41,9 @@ def write_bundle(comparison: Comparison, path: Path | str, *, force: bool = Fals
     path = Path(path)
     if path.suffix != ".zip":
         raise BundleError(f"{path}: a bundle is a zip; expected a name that ends in .zip.")
-    shared = suppress(comparison)
+    shared = _without_small_items(suppress(comparison))
     files = dict(_files(shared))
-    sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
-    files[CHECKSUMS] = sums.encode()
+    files[CHECKSUMS] = checksums_of(files).encode()
     problems = list(find_problems(files))
     if problems:
         raise BundleError(f"{path}: would hold what may not be shared: {problems[0]}")
@@ -42,6 +52,14 @@ def write_bundle(comparison: Comparison, path: Path | str, *, force: bool = Fals
             facts = zipfile.ZipInfo(name, EARLIEST)
             facts.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(facts, content)
+
+
+def _without_small_items(comparison: Comparison) -> Comparison:
+    """The comparison without how many people responded to an item that too few did, in Table 2 as in the scores."""
+    least = int(comparison.receipt["settings"]["min_n"])
+    enough = pl.when(pl.col("n_responses") >= least).then("n_responses")
+    table = comparison.tables["table_2"].with_columns(enough.alias("n_responses"))
+    return replace(comparison, tables=dict(comparison.tables) | {"table_2": table})
 
 
 def _files(comparison: Comparison) -> Iterator[tuple[str, bytes]]:
