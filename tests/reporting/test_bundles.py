@@ -74,6 +74,19 @@ def test_the_same_comparison_gives_the_same_bytes(bundle: Path, comparison: Comp
         write_bundle(comparison, tmp_path / "again.zip")
 
 
+def test_force_replaces_a_bundle_and_no_other_zip(comparison: Comparison, bundle: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "survey.zip", "w") as archive:
+        archive.writestr("survey.csv", "D_INTERVIEW")
+    before = (tmp_path / "survey.zip").read_bytes()
+    with pytest.raises(FolderError, match=r"survey\.zip: is no bundle of `wvb`, so --force does not replace it"):
+        write_bundle(comparison, tmp_path / "survey.zip", force=True)
+    assert (tmp_path / "survey.zip").read_bytes() == before
+    copy = tmp_path / "copy.zip"
+    copy.write_bytes(bundle.read_bytes())
+    write_bundle(comparison, copy, force=True)
+    assert copy.read_bytes() == bundle.read_bytes()
+
+
 def test_a_bundle_has_report_card_and_checksums(bundle: Path) -> None:
     with zipfile.ZipFile(bundle) as archive:
         names = set(archive.namelist())

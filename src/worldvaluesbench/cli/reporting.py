@@ -90,7 +90,7 @@ def bundle(files: tuple[Path, ...], out: Path | None, force: bool, **given: Any)
 
     `wvb bundle check FILE.zip` says whether a bundle is whole and holds no data about single people.
     """
-    from worldvaluesbench.reporting.bundle import write_bundle
+    from worldvaluesbench.reporting.bundle import check_bundle_destination, write_bundle
     from worldvaluesbench.reporting.bundle_file import check_bundle
 
     if files[0] == Path("check"):
@@ -105,6 +105,7 @@ def bundle(files: tuple[Path, ...], out: Path | None, force: bool, **given: Any)
         return
     if out is None:
         raise click.UsageError("Missing option '--out'.")
+    check_bundle_destination(out, force=force)
     comparison = comparison_of(files, given)
     write_bundle(comparison, out, force=force)
     show.say_invented(comparison.is_invented)

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from worldvaluesbench.errors import BundleError
-from worldvaluesbench.folder import manifest_of, new_file
+from worldvaluesbench.folder import OwnFile, check_file_destination, manifest_of, new_file
 from worldvaluesbench.reporting.bundle_file import (
     CARD,
     CHECKSUMS,
@@ -23,6 +23,7 @@ from worldvaluesbench.reporting.bundle_file import (
     TABLES,
     checksums_of,
     find_problems,
+    is_bundle,
 )
 from worldvaluesbench.reporting.card import render_card
 from worldvaluesbench.reporting.page import build_report
@@ -32,6 +33,17 @@ from worldvaluesbench.scoring.comparison import Comparison
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 
 
+OWN = OwnFile("bundle of `wvb`", is_bundle)
+"""With force a bundle replaces a bundle, never another zip: a survey file is one too."""
+
+
+def check_bundle_destination(path: Path, *, force: bool) -> None:
+    """Raise BundleError unless a bundle may have this name, FolderError where it is occupied; ask before long work."""
+    if path.suffix != ".zip":
+        raise BundleError(f"{path}: a bundle is a zip; expected a name that ends in .zip.")
+    check_file_destination(path, force=force, own=OWN)
+
+
 def write_bundle(comparison: Comparison, path: Path | str, *, force: bool = False) -> None:
     """Write a bundle of a comparison; the same comparison gives the same bytes.
 
@@ -39,15 +51,14 @@ def write_bundle(comparison: Comparison, path: Path | str, *, force: bool = Fals
     occupied.
     """
     path = Path(path)
-    if path.suffix != ".zip":
-        raise BundleError(f"{path}: a bundle is a zip; expected a name that ends in .zip.")
+    check_bundle_destination(path, force=force)
     shared = _without_small_items(suppress(comparison))
     files = dict(_files(shared))
     files[CHECKSUMS] = checksums_of(files).encode()
     problems = list(find_problems(files))
     if problems:
         raise BundleError(f"{path}: would hold what may not be shared: {problems[0]}")
-    with new_file(path, force=force) as staging, zipfile.ZipFile(staging, "w") as archive:
+    with new_file(path, force=force, own=OWN) as staging, zipfile.ZipFile(staging, "w") as archive:
         for name, content in sorted(files.items()):
             facts = zipfile.ZipInfo(name, EARLIEST)
             facts.compress_type = zipfile.ZIP_DEFLATED
