@@ -256,6 +256,15 @@ def test_metadata_of_a_table_and_tables_that_are_absent_are_refused(files: Files
 # what texts can hide
 
 
+def _resampled(said: dict[str, Any], **changed: object) -> dict[str, Any]:
+    return said | {"settings": said["settings"] | {"resampling": said["settings"]["resampling"] | changed}}
+
+
+def _with_run(said: dict[str, Any], **about: object) -> dict[str, Any]:
+    run = {"model": None, "method": None, "about": about}
+    return said | {"answers": [said["answers"][0] | {"run": run}, *said["answers"][1:]]}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -267,10 +276,14 @@ def test_metadata_of_a_table_and_tables_that_are_absent_are_refused(files: Files
         (lambda said: said | {"answers": 3}, "lacks answers, or it is not as in a bundle"),
         (lambda said: said | {"settings": said["settings"] | {"min_n": 1}}, "cells of 1 people and more are shown"),
         (lambda said: said | {"settings": said["settings"] | {"groupings": ["me"]}}, "There is no attribute 'me'"),
+        (lambda said: said | {"settings": said["settings"] | {"resampling": {"n": 3}}}, "lacks settings.resampling"),
         (
-            lambda said: said | {"settings": said["settings"] | {"resampling": {"n": "3"}}},
-            "has settings that cannot be",
+            lambda said: _resampled(said, n="3"),
+            "has settings that cannot be (The number of resamples is a whole number",
         ),
+        (lambda said: _resampled(said, method="mine"), "has settings that cannot be (There is no interval 'mine'"),
+        (lambda said: _with_run(said, settings={"attributes": 3}), "lacks answers.run.about"),
+        (lambda said: _with_run(said, n_requests="many"), "lacks answers.run.about"),
         (lambda said: said | {"sorts": {}}, "names other answers in one place than in another"),
         (lambda said: said | {"worldvaluesbench": "76070001"}, "holds 76070001 in worldvaluesbench"),
         (lambda said: said | {"worldvaluesbench": "x" * 30_000}, "has 30,000 letters in worldvaluesbench"),
@@ -286,8 +299,7 @@ def test_a_receipt_that_is_none_is_refused(files: Files, tmp_path: Path, change:
 def test_a_template_that_could_run_long_is_refused(files: Files) -> None:
     receipt = json.loads(files["bundle.json"])
     endless = "{{ question }}" + "{% for a in options %}{% for b in options %}{{ a }}{% endfor %}{% endfor %}"
-    about = {"settings": {"template": {"name": "mine", "text": endless}}}
-    receipt["answers"][0]["run"] = {"model": None, "method": None, "about": about}
+    receipt = _with_run(receipt, settings={"template": {"name": "mine", "text": endless}})
     assert "has a prompt template of model that does more" in next(receipt_problems(json.dumps(receipt).encode()))
 
 
@@ -301,6 +313,8 @@ def test_our_own_templates_are_rendered_and_programs_are_not() -> None:
         "{{ question * 10**9 }}",
         "{{ question.__class__ }}",
         "{{ question | center(10000000000) }}",
+        "{{ options | map('center', 1000000000) | join }}",
+        "{{ options | map('first', x=1) | join }}",
         "{% set a = question ~ question %}",
         "{% macro f() %}{% endmacro %}",
         "{% if",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 from worldvaluesbench.benchmark.weights import WEIGHTS
@@ -67,11 +68,18 @@ def _is_about(about: Mapping[str, Any]) -> bool:
     """Whether what a run says of itself can be shown."""
     counts = (about.get(name) for name in ("n_requests", "prompt_tokens", "completion_tokens"))
     settings = about.get("settings")
-    return all(n is None or _is_count(n) for n in counts) and (settings is None or isinstance(settings, Mapping))
+    if settings is not None and not isinstance(settings, Mapping):
+        return False
+    if settings is not None and not isinstance(settings.get("attributes", []), list):
+        return False
+    lists = [value for value in (settings or {}).values() if isinstance(value, list)]
+    return all(n is None or _is_count(n) for n in counts) and all(isinstance(one, str) for of in lists for one in of)
 
 
 _TEXT, _MAYBE_TEXT, _FLAG = _is(str), _is(str, type(None)), _is(bool)
 _OBJECT, _LIST, _MAYBE_OBJECT = _is(dict), _is(list), _is(dict, type(None))
+
+_DRAWN: frozenset[str] = frozenset(field.name for field in fields(Resampling))
 
 RECEIPT: Mapping[str, Check] = {
     "kind": lambda value: value == KIND,
@@ -99,7 +107,7 @@ SETTINGS: Mapping[str, Check] = {
     "groupings": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
     "min_n": _is_count,
     "strata": _MAYBE_TEXT,
-    "resampling": _OBJECT,
+    "resampling": lambda value: isinstance(value, dict) and set(value) == _DRAWN,
 }
 ANSWERS: Mapping[str, Check] = {
     "name": lambda value: isinstance(value, str) and value not in BASELINES,
@@ -116,6 +124,7 @@ SORT: Mapping[str, Check] = {
     "method": _MAYBE_TEXT,
 }
 SOURCE: Mapping[str, Check] = {"name": _TEXT, "sha256": _TEXT}
+OUTCOME: Mapping[str, Check] = dict.fromkeys(("n_rows", *OUTCOMES), _is_count)
 RUN: Mapping[str, Check] = {
     "model": _MAYBE_TEXT,
     "method": _MAYBE_TEXT,
@@ -138,7 +147,7 @@ def _shape_problem(receipt: Mapping[str, Any]) -> str | None:
             parts += [("answers.", one, ANSWERS) for one in receipt["answers"]]
             parts += [("answers.run.", one["run"], RUN) for one in receipt["answers"] if _has(one, "run")]
             parts += [("sorts.", one, SORT) for one in receipt["sorts"].values()]
-            parts += [("outcomes.", one, dict.fromkeys(OUTCOMES, _is_count)) for one in receipt["outcomes"].values()]
+            parts += [("outcomes.", one, OUTCOME) for one in receipt["outcomes"].values()]
             if "source" in receipt["reference"]:
                 parts.append(("reference.source.", receipt["reference"]["source"], SOURCE))
     return None

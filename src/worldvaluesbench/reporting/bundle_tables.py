@@ -38,6 +38,9 @@ NUMBERS_IN_KEYS = {"threshold", "rating"}
 
 NEVER_EMPTY = ("scores", "counts")
 
+_UNREADABLE = (Exception, pl.exceptions.PanicException)
+"""A damaged file makes polars fail in any way."""
+
 Tables = Mapping[str, pl.DataFrame]
 
 
@@ -56,7 +59,7 @@ def read_tables(files: Mapping[str, bytes]) -> tuple[dict[str, pl.DataFrame], li
         if not found:
             try:
                 tables[name] = pl.read_parquet(io.BytesIO(content))
-            except Exception as error:  # a damaged file makes polars fail in any way
+            except _UNREADABLE as error:
                 problems.append(_unreadable(path, error))
     return tables, problems
 
@@ -67,7 +70,7 @@ def _wrong_columns(path: str, content: bytes, expected: Mapping[str, str]) -> It
         metadata = pl.read_parquet_metadata(io.BytesIO(content))
         schema = pl.read_parquet_schema(io.BytesIO(content))
         n_rows = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()
-    except Exception as error:  # as above
+    except _UNREADABLE as error:
         yield _unreadable(path, error)
         return
     if n_rows > MAX_ROWS:

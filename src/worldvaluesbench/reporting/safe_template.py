@@ -47,6 +47,12 @@ def is_safe(text: str) -> bool:
         return False
 
 
+def _maps_plainly(node: nodes.Filter) -> bool:
+    """Whether a map applies one of the filters, which it names, and nothing else."""
+    names = [one.value if isinstance(one, nodes.Const) else None for one in node.args]
+    return len(names) == 1 and names[0] in FILTERS - {"map"} and not node.kwargs
+
+
 def _is_plain(node: nodes.Node, *, is_in_loop: bool) -> bool:
     if isinstance(node, nodes.For):
         is_list = isinstance(node.iter, nodes.Name) and node.iter.name in LISTS
@@ -54,7 +60,7 @@ def _is_plain(node: nodes.Node, *, is_in_loop: bool) -> bool:
             return False
         is_in_loop = True
     elif isinstance(node, nodes.Filter):
-        if node.name not in FILTERS:
+        if node.name not in FILTERS or (node.name == "map" and not _maps_plainly(node)):
             return False
     elif not isinstance(node, _PLAIN):
         return False
