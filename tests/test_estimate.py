@@ -32,6 +32,11 @@ def test_an_estimate_is_shown_with_its_interval_where_it_has_one() -> None:
     ("wrong", "message"),
     [
         ({"n": 1}, "Intervals need 2 resamples or more, got 1; give 0 on the command line for none"),
+        ({"n": 2.5}, r"The number of resamples is a whole number, got 2\.5"),
+        ({"n": "3"}, "The number of resamples is a whole number, got '3'"),
+        ({"n": True}, "The number of resamples is a whole number, got True"),
+        ({"seed": 1.5}, r"A seed is a whole number, got 1\.5"),
+        ({"level": "0.9"}, "The level of an interval is a number between 0 and 1, got '0.9'"),
         ({"seed": -1}, "A seed is 0 or more, got -1"),
         ({"level": 1.0}, "between 0 and 1, got 1"),
         ({"level": 0.0}, "between 0 and 1, got 0"),

@@ -7,7 +7,16 @@ import pytest
 
 from worldvaluesbench import folder as folder_module
 from worldvaluesbench.errors import FolderError
-from worldvaluesbench.folder import MANIFEST, check_files, new_file, new_folder, read_manifest, write_manifest
+from worldvaluesbench.folder import (
+    MANIFEST,
+    OwnFile,
+    check_destination,
+    check_files,
+    new_file,
+    new_folder,
+    read_manifest,
+    write_manifest,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -203,6 +212,27 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert (tmp_path / "out.csv").read_text() == "two"
     with pytest.raises(FolderError, match="is a folder"), new_file(tmp_path):
         pass
+
+
+def test_force_replaces_no_file_of_another_kind(tmp_path: Path) -> None:
+    own = OwnFile("note", lambda path: path.read_text().startswith("note"))
+    (tmp_path / "survey.zip").write_text("people")
+    with (
+        pytest.raises(FolderError, match=r"survey\.zip: is no note, so --force does not replace it"),
+        new_file(tmp_path / "survey.zip", force=True, own=own),
+    ):
+        pass
+    assert (tmp_path / "survey.zip").read_text() == "people"
+    (tmp_path / "own.zip").write_text("note one")
+    with new_file(tmp_path / "own.zip", force=True, own=own) as path:
+        path.write_text("note two")
+    assert (tmp_path / "own.zip").read_text() == "note two"
+
+
+def test_force_names_the_kind_of_a_folder_that_it_does_not_replace(tmp_path: Path) -> None:
+    make(tmp_path / "out", "one")
+    with pytest.raises(FolderError, match="is a thing folder, and --force replaces only an earlier scores folder"):
+        check_destination(tmp_path / "out", "scores", force=True)
 
 
 def test_the_folder_one_is_in_is_not_pulled_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

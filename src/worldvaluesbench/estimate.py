@@ -6,6 +6,7 @@ says of the spread of a mean is right for few people too, and for the few of eve
 
 from dataclasses import dataclass
 from math import comb, erf, exp, pi, sqrt
+from numbers import Integral, Real
 from statistics import NormalDist
 from typing import Any, Literal, get_args
 
@@ -77,6 +78,9 @@ class Resampling:
     side: Side = "both"
 
     def __post_init__(self) -> None:
+        _check_number("The number of resamples", self.n, Integral, "a whole number")
+        _check_number("A seed", self.seed, Integral, "a whole number")
+        _check_number("The level of an interval", self.level, Real, "a number between 0 and 1")
         if self.n < 2:
             raise ScaleError(f"Intervals need 2 resamples or more, got {self.n}; give 0 on the command line for none.")
         if self.seed < 0:
@@ -92,6 +96,11 @@ class Resampling:
     def ends(self) -> tuple[float, float]:
         """The two quantiles between which the middle draws lie."""
         return (1 - self.level) / 2, (1 + self.level) / 2
+
+
+def _check_number(name: str, value: object, kind: type, what: str) -> None:
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ScaleError(f"{name} is {what}, got {value!r}.")
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -117,24 +118,45 @@ def new_folder(destination: Path, kind: str, *, force: bool = False) -> Iterator
 
 
 @contextmanager
-def new_file(destination: Path, *, force: bool = False) -> Iterator[Path]:
+def new_file(destination: Path, *, force: bool = False, own: "OwnFile | None" = None) -> Iterator[Path]:
     """A path to write to, which becomes `destination` when the block ends well, and vanishes when it does not.
 
-    The path has the name of `destination`, in a hidden folder beside it. Only `force` replaces an existing file, and
-    nothing is written into a result folder.
+    The path has the name of `destination`, in a hidden folder beside it. Only `force` replaces an existing file, where
+    `own` is given only one of that kind, and nothing is written into a result folder.
 
     Raises FolderError where the destination is occupied or cannot be written.
     """
+    destination = destination.resolve()
+    check_file_destination(destination, force=force, own=own)
+    with _staging(destination) as staging:
+        yield staging / destination.name
+        (staging / destination.name).replace(destination)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFile:
+    """What kind of file a command writes, in words, and how an earlier one is told from files of other people."""
+
+    kind: str
+    is_one: Callable[[Path], bool]
+
+
+def check_file_destination(destination: Path, *, force: bool, own: OwnFile | None = None) -> None:
+    """Raise FolderError unless a file may be written at `destination`; ask before long work."""
     destination = destination.resolve()
     if destination.is_dir():
         raise FolderError(f"{destination}: is a folder; expected the name of a file to write.")
     if (destination.parent / MANIFEST).exists():
         raise FolderError(f"{destination}: would stand in a result folder of `wvb`; choose another place.")
-    if destination.exists() and not force:
+    if not destination.exists():
+        return
+    if not force:
         raise FolderError(f"{destination}: exists already; choose another name or give --force to replace it.")
-    with _staging(destination) as staging:
-        yield staging / destination.name
-        (staging / destination.name).replace(destination)
+    if own is not None and not own.is_one(destination):
+        raise FolderError(
+            f"{destination}: is no {own.kind}, so --force does not replace it; choose another name or "
+            f"remove it yourself."
+        )
 
 
 def check_destination(destination: Path, kind: str, *, force: bool) -> None:
@@ -151,6 +173,12 @@ def check_destination(destination: Path, kind: str, *, force: bool) -> None:
         raise FolderError(f"{destination}: you are in this folder; go elsewhere to make it anew, or choose another.")
     if not force:
         raise FolderError(f"{destination}: is not empty; choose another folder or give --force to replace it.")
+    found = kind_of(destination)
+    if found not in (None, kind):
+        raise FolderError(
+            f"{destination}: is a {found} folder, and --force replaces only an earlier {kind} folder; choose another "
+            f"folder or remove it yourself."
+        )
     foreign = _first_foreign_file(destination, kind)
     if foreign is not None:
         raise FolderError(

@@ -174,7 +174,7 @@ def test_a_missing_weight_is_refused_with_their_count(tmp_path: Path, bad: float
 
 
 def test_weights_that_the_file_lacks_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="there is no such column"):
+    with pytest.raises(DatasetError, match="has no weight S018, for the survey file had none"):
         answers_of(weighted(tmp_path / "d", None), tmp_path / "run", "marginal", weight="S018")
 
 

@@ -29,6 +29,14 @@ def test_an_unknown_weight_is_refused(tmp_path: Path) -> None:
         read_weights(dataset, unknown)
 
 
+def test_a_dataset_without_weights_is_said_to_have_none(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", {"Q1": [1]}, weights={"W_WEIGHT": [1.0]})
+    with pytest.raises(DatasetError) as found:
+        read_weights(dataset, "product")
+    assert "d: has no weight S018, for the survey file had none; go without weights" in str(found.value)
+    assert len(str(found.value)) < 250 + len(str(tmp_path))
+
+
 @pytest.mark.parametrize("bad", [np.nan, 0.0, -1.0, np.inf])
 def test_a_weight_that_says_nothing_is_counted_and_refused(bad: float) -> None:
     check_weights(np.array([1.0, 2.0]), "S018", "here")

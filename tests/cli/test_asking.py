@@ -11,9 +11,9 @@ from worldvaluesbench.benchmark.dataset import Dataset
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (("--local", "--rpm", "60"), "--rpm is of an endpoint, and --local asks none."),
+        (("--local", "--rpm", "60"), "--rpm is of an endpoint, and --local asks none; see"),
         (("--local", "--base-url", "http://localhost:8000/v1"), "--base-url is of an endpoint"),
-        (("--device", "cpu"), "--device is of local weights; give --local to run them."),
+        (("--device", "cpu"), "--device is of local weights; give --local to run them; see"),
     ],
 )
 def test_an_option_of_the_other_kind_of_model_is_refused(
@@ -27,7 +27,7 @@ def test_an_option_of_the_other_kind_of_model_is_refused(
 @pytest.mark.parametrize(
     ("given", "code", "message"),
     [
-        (("--begin-only", "--budget", "5", "--price-in", "1"), 2, "--begin-only sends nothing, so it has no --budget."),
+        (("--begin-only", "--budget", "5", "--price-in", "1"), 2, "--begin-only sends nothing, so it has no --bud"),
         (("--base-url", ""), 1, "The base URL is no address"),
         (("--stop", ""), 1, "A stop is an empty text"),
         (("--seed", "-1"), 1, "The seed is -1; expected 0 to"),

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.cli.test_commands import Capture, refusal, run
 from tests.scoring.people import make_dataset, write_answers
@@ -151,3 +152,127 @@ def test_manifests_are_as_documented(workplace: Dataset) -> None:
         assert run(command, "mock-good.tsv", "--data", "wvs", "--resamples", "20", "--out", command) == 0
         met |= set(json.loads(Path(command, "manifest.json").read_text()))
     assert met == named
+
+
+MADE = [
+    ("--data", "wvs"),
+    ("--reference", "all"),
+    ("--weight", "S018"),
+    ("--by", "H_URBRURAL"),
+    ("--partial",),
+    ("--resamples", "7"),
+    ("--interval", "bca"),
+    ("--level", "0.5"),
+    ("--side", "reference"),
+    ("--strata", "H_URBRURAL"),
+    ("--seed", "0"),
+    ("--min-n", "50"),
+]
+
+
+@pytest.mark.parametrize("command", ["compare", "figures", "tables", "report", "bundle", "show"])
+def test_options_that_would_change_nothing_in_a_comparison_are_refused(
+    workplace: Dataset, tmp_path: Path, capsys: Capture, command: str
+) -> None:
+    by = ("--data", "wvs", "--by", "H_URBRURAL", "--resamples", "20", "--seed", "3")
+    assert run("compare", "mock-good.tsv", "mock-poor.tsv", *by, "--out", "comparison") == 0
+    before = sorted(tmp_path.iterdir())
+    out = () if command == "show" else ("--out", "out.zip" if command == "bundle" else "out")
+    files = ("Q57", "comparison") if command == "show" else ("comparison",)
+    for option in MADE:
+        if (command, option[0]) in (("tables", "--data"), ("show", "--by")):
+            continue
+        capsys.readouterr()
+        assert run(command, *files, *option, *out) == 2, option
+        said = capsys.readouterr().err
+        assert said.startswith(
+            f"wvb {command}: {option[0]} changes nothing in a comparison that is made already (--ref"
+        )
+        assert "--by H_URBRURAL --min-n 10 --resamples 20 --interval debiased --level 0.95 --side both --seed 3" in said
+        assert said.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+    if command == "show":
+        assert run("show", "Q57", "comparison", "--by", "H_URBRURAL") == 0
+    if command == "tables":
+        assert run("tables", "comparison", "--data", "wvs", "--out", "out") == 0
+
+
+def test_cells_of_few_people_are_warned_of(workplace: Dataset, capsys: Capture) -> None:
+    warning = "wvb: Cells of fewer than 10 people are shown: not to be shared.\n"
+    judged = ("mock-good.tsv", "--data", "wvs", "--resamples", "20", "--min-n", "9")
+    for command in ("score", "compare", "figures", "tables", "report"):
+        assert run(command, *judged, "--out", command) == 0
+        assert capsys.readouterr().err == warning
+    assert run("show", "Q57", *judged) == 0
+    assert run("show", "Q57", "--data", "wvs", "--min-n", "9") == 0
+    assert run("figures", "compare", "--out", "again") == 0
+    assert capsys.readouterr().err == warning * 3
+    assert run("score", *judged[:-1], "10", "--out", "ten") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_bundles_that_are_damaged_are_said_so_in_a_line(workplace: Dataset, tmp_path: Path, capsys: Capture) -> None:
+    Path("half.zip").write_bytes(b"PK\x03\x04 and no more")
+    for command in (("compare", "half.zip"), ("report", "half.zip"), ("bundle", "check", "half.zip")):
+        out = () if command[0] == "bundle" else ("--out", "out")
+        assert "half.zip: cannot be read as a zip" in refusal(capsys, *command, *out)
+
+
+def test_a_bundle_takes_the_place_of_no_survey(workplace: Dataset, capsys: Capture) -> None:
+    Path("survey.zip").write_text("people")
+    said = refusal(capsys, "bundle", "mock-good.tsv", "--data", "wvs", "--out", "survey.zip", "--force")
+    assert "survey.zip: is no bundle of `wvb`, so --force does not replace it" in said
+    assert Path("survey.zip").read_text() == "people"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--by", "nope"), "--by needs --data DIR, or a comparison that has the grouping"),
+        (("--by", "continent"), "--by needs --data DIR, or a comparison that has the grouping"),
+        (
+            ("--weight", "S018"),
+            "--weight changes nothing here: there are no answers and no people, but the world alone",
+        ),
+        (("--data", "wvs", "--seed", "1"), "--seed changes nothing here: there are no answers"),
+        (("--data", "wvs", "--reference", "all"), "--reference changes nothing here"),
+    ],
+)
+def test_what_would_be_passed_over_is_a_wrong_call(
+    workplace: Dataset, capsys: Capture, arguments: tuple[str, ...], message: str
+) -> None:
+    assert run("show", "Q57", *arguments) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith(f"wvb show: {message}")
+    assert shown.out == ""
+
+
+def test_groups_that_are_not_shown_are_counted(workplace: Dataset, tmp_path: Path, capsys: Capture) -> None:
+    write_answers(tmp_path / "some.tsv", [("Q57", person, 1) for person in PEOPLE[:45]])
+    judged = ("--data", "wvs", "--by", "continent,H_URBRURAL", "--resamples", "20", "--min-n", "15")
+    assert run("compare", "some.tsv", *judged, "--out", "comparison") == 0
+    capsys.readouterr()
+    assert run("show", "Q57", "comparison", "--by", "continent") == 0
+    assert "Not shown, with fewer than 15 people: 1 group." in capsys.readouterr().out
+    assert run("show", "Q57", "comparison", "--by", "H_URBRURAL") == 0
+    assert "Not shown" not in capsys.readouterr().out
+    said = refusal(capsys, "show", "Q57", "comparison", "--by", "B_COUNTRY")
+    assert "The comparison has no grouping 'B_COUNTRY'; it has continent, H_URBRURAL." in said
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_labels_and_bars_fit_the_terminal(
+    workplace: Dataset, capsys: Capture, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    assert run("compare", *sorted(map(str, Path().glob("*.tsv"))), "--data", "wvs", "--out", "comparison") == 0
+    capsys.readouterr()
+    monkeypatch.setattr("worldvaluesbench.cli.show.console", lambda: Console(width=columns, highlight=False))
+    assert run("show", "Q106", "comparison") == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert max(map(len, shown)) <= columns
+    labels = [line for line in shown if re.match(r"(1|10) +[A-Z]", line)]
+    assert labels
+    for label in labels:
+        assert re.match(r"1 +Incomes s|10 +There shou", label), label
+    assert all("%" in label for label in labels)
+    assert any("W1 0." in line for line in shown)

@@ -1,6 +1,7 @@
 """`wvb score` and `wvb compare`: every option reaches the numbers; what is wrong is said and leaves nothing behind."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,7 @@ def test_strata_make_intervals_narrower_where_people_differ_by_them(
 
 WRONG_CALLS = [
     (("--reference", "split"), "Expected --data DIR, or --reference world"),
-    (("--data", "people", "--reference", "world"), "Expected --data DIR, or --reference world"),
+    (("--data", "people", "--reference", "world"), "Both --data and --reference world are given; expected one"),
     (("--reference", "world", "--weight", "S018"), "unweighted counts; --weight needs --data"),
     (("--data", "people", "--weight", "heavy"), "'heavy' is not one of"),
     (("--data", "people", "--reference", "everybody"), "'everybody' is not one of"),
@@ -186,7 +187,6 @@ WRONG_CALLS = [
     (("--data", "people", "--strata", "H_URBRURAL,continent"), "--strata is one grouping; cross its attributes with *"),
 ]
 REFUSED = [
-    (("--data", "people", "--resamples", "1"), "Intervals need 2 resamples or more, got 1"),
     (("--data", "people", "--strata", "shoe_size"), "shoe_size"),
     (("--data", "people", "--by", "shoe_size"), "shoe_size"),
     (("--reference", "world", "--strata", "H_URBRURAL"), "Strata by H_URBRURAL need respondents"),
@@ -201,10 +201,24 @@ REFUSED = [
 SCORE_ALONE = [
     (("--data", "people", "--strata", "H_URBRURAL", "--resamples", "0"), "with --resamples 0 nobody is"),
     (("--data", "people", "--unparsed", "ignore"), "'ignore' is not one of"),
-    (("--data", "people", "--strata", "H_URBRURAL", "--unparsed", "as-published"), "as published nobody is"),
+    *(
+        (
+            ("--data", "people", option, value, "--unparsed", "as-published"),
+            f"{option} says how people are drawn, and as",
+        )
+        for option, value in (
+            ("--strata", "H_URBRURAL"),
+            ("--resamples", "1000"),
+            ("--interval", "bca"),
+            ("--level", "0.9"),
+            ("--seed", "0"),
+            ("--side", "both"),
+        )
+    ),
 ]
 COMPARE_ALONE = [
-    (("--data", "people", "--resamples", "0"), "Comparing needs resamples: give --resamples 2 or more"),
+    (("--data", "people", "--resamples", "0"), "0 is not in the range 2<=x<=100000"),
+    (("--data", "people", "--resamples", "1"), "1 is not in the range 2<=x<=100000"),
     (("--data", "people", "--unparsed", "refusal"), "No such option"),
 ]
 
@@ -230,7 +244,11 @@ def test_a_wrong_call_exits_with_2_and_leaves_nothing(
 ) -> None:
     before = names_in(place)
     assert run(command, "model.tsv", *arguments, "--out", "out") == 2
-    assert message in " ".join(capsys.readouterr().err.split())
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.startswith(f"wvb {command}: ")
+    assert said.endswith(f"; see wvb {command} --help.\n")
+    assert said.count("\n") == 1
     assert names_in(place) == before
 
 
@@ -332,3 +350,42 @@ def test_compare_says_so_where_too_little_is_in_common(
     assert "No item has 10 people whom all of them answer for; see --min-n" in shown
     assert run("compare", *arguments, "--min-n", 3, "--out", tmp_path / "d") == 0
     assert "Ranks" in capsys.readouterr().out
+
+
+def test_a_folder_of_another_kind_is_called_by_its_kind(capsys: Capture, place: Path) -> None:
+    given = ("model.tsv", "--data", "people", "--resamples", 20, "--out", "out")
+    assert run("score", *given) == 0
+    capsys.readouterr()
+    said = refusal(capsys, "compare", *given, "--force")
+    assert "out: is a scores folder, and --force replaces only an earlier comparison folder" in said
+
+
+def test_sources_of_different_people_share_no_columns(capsys: Capture, people: Dataset, tmp_path: Path) -> None:
+    halves = [range(20), range(20, 40)]
+    files = [write_answers(tmp_path / f"n{k}.tsv", [("Q1", 101 + n, 2) for n in half]) for k, half in enumerate(halves)]
+    same = write_answers(tmp_path / "same.tsv", [("Q1", 101 + n, 3) for n in halves[0]])
+    assert run("score", files[0], same, "--data", people.folder, "--out", tmp_path / "same") == 0
+    shown = capsys.readouterr().out
+    assert "beside" not in shown
+    assert re.search(r"item +humans +n0 +same +noise floor +uniform +majority", shown)
+    people_of_uneven = write_answers(tmp_path / "n1.tsv", [("Q1", 101 + n, 2) for n in range(20, 33)])
+    assert run("score", files[0], people_of_uneven, "--data", people.folder, "--out", tmp_path / "other") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"item +n0 +n1 *\n", shown)
+    assert "Sources are of different people: n, noise floors and baselines of each are in scores.parquet." in shown
+    assert "uniform (beside n0)" in shown
+    assert "uniform (beside n1)" in shown
+
+
+def test_a_corrected_value_below_0_is_shown_as_0_and_kept_in_the_files(
+    capsys: Capture, people: Dataset, tmp_path: Path
+) -> None:
+    # as often as people say it, but for other people: nearer than chance allows
+    file = write_answers(tmp_path / "near.tsv", [("Q1", 101 + n, code) for n, code in enumerate(reversed(RESPONSES))])
+    for command in ("score", "compare"):
+        assert run(command, file, "--data", people.folder, "--out", tmp_path / command) == 0
+        shown = capsys.readouterr().out
+        assert "0.000 [0.000, " in shown
+        assert "-0.0" not in shown
+    assert pl.read_parquet(tmp_path / "score" / "summary.parquet")["mean_corrected"][0] < 0
+    assert pl.read_parquet(tmp_path / "compare" / "leaderboard.parquet")["corrected"][0] < 0

@@ -10,6 +10,7 @@ import pytest
 
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.estimate import Resampling
+from worldvaluesbench.reporting.bundle import write_bundle
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.compare import compare_answers
 from worldvaluesbench.scoring.comparison import Comparison
@@ -93,3 +94,11 @@ def long_names(comparison: Comparison) -> Comparison:
     """The comparison, its sources under names of more than eighty letters that differ at their ends alone."""
     ends = {"model": "", "model+demographics": "+demographics", "other": "-2"}
     return renamed(comparison, {name: LONG + end for name, end in ends.items()})
+
+
+@pytest.fixture(scope="session")
+def bundle(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The comparison as a bundle."""
+    path = tmp_path_factory.mktemp("shared") / "models.zip"
+    write_bundle(comparison, path)
+    return path

@@ -15,6 +15,7 @@ from worldvaluesbench.errors import AnswersError, BundleError, FolderError
 from worldvaluesbench.estimate import Resampling
 from worldvaluesbench.reporting.bundle import write_bundle
 from worldvaluesbench.reporting.bundle_file import check_bundle, is_bundle, load_shared_columns, read_bundle
+from worldvaluesbench.reporting.bundle_zip import load_schemas
 from worldvaluesbench.reporting.suppress import protect
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.compare import compare_answers
@@ -23,13 +24,6 @@ from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.merge import is_paired, merge_comparisons
 from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
 from worldvaluesbench.survey.attributes import parse_groupings
-
-
-@pytest.fixture(scope="module")
-def bundle(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("shared") / "models.zip"
-    write_bundle(comparison, path)
-    return path
 
 
 def compare(paths: list[Path], reference: Reference, n: int = 200) -> Comparison:
@@ -82,6 +76,19 @@ def test_the_same_comparison_gives_the_same_bytes(bundle: Path, comparison: Comp
         write_bundle(comparison, tmp_path / "again.zip")
 
 
+def test_force_replaces_a_bundle_and_no_other_zip(comparison: Comparison, bundle: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "survey.zip", "w") as archive:
+        archive.writestr("survey.csv", "D_INTERVIEW")
+    before = (tmp_path / "survey.zip").read_bytes()
+    with pytest.raises(FolderError, match=r"survey\.zip: is no bundle of `wvb`, so --force does not replace it"):
+        write_bundle(comparison, tmp_path / "survey.zip", force=True)
+    assert (tmp_path / "survey.zip").read_bytes() == before
+    copy = tmp_path / "copy.zip"
+    copy.write_bytes(bundle.read_bytes())
+    write_bundle(comparison, copy, force=True)
+    assert copy.read_bytes() == bundle.read_bytes()
+
+
 def test_a_bundle_has_report_card_and_checksums(bundle: Path) -> None:
     with zipfile.ZipFile(bundle) as archive:
         names = set(archive.namelist())
@@ -97,6 +104,7 @@ def test_every_column_that_is_made_may_be_shared(comparison: Comparison) -> None
     shared = load_shared_columns()
     for name, table in comparison.tables.items():
         assert set(table.columns) == shared[name], name
+        assert {column: str(dtype) for column, dtype in table.schema.items()} == load_schemas()[name]
     assert set(shared) == set(comparison.tables)
 
 
@@ -112,11 +120,6 @@ def test_every_column_that_is_made_may_be_shared(comparison: Comparison) -> None
         ("tables/pairs.parquet", parquet(pl.DataFrame({"salary": [1]})), "the column salary, which no bundle has"),
         ("tables/pairs.parquet", b"PAR1", "cannot be read as parquet"),
         ("answers.tsv", b"QUESTION_ID\n", "is no file of a bundle"),
-        (
-            "tables/scores.parquet",
-            parquet(pl.DataFrame({"n_responses": [9], "distance": [0.1]})),
-            "has numbers of 1 cells with fewer than 10 people",
-        ),
     ],
 )
 def test_whatever_is_about_single_people_is_refused(
@@ -175,6 +178,29 @@ def test_bundles_of_the_same_examples_compare_as_their_runs_would(
             column for column in comparison.tables[name].columns if not comparison.tables[name][column].dtype.is_float()
         ]
         assert_frame_equal(together.tables[name].sort(keys), comparison.tables[name].sort(keys), abs_tol=1e-6)
+
+
+def test_bundles_against_the_world_and_of_bundles_are_sound(answer_files: list[Path], tmp_path: Path) -> None:
+    parts = []
+    for place, paths in enumerate((answer_files[:1], answer_files[1:])):
+        write_bundle(compare(paths, world_reference(), n=20), tmp_path / f"{place}.zip")
+        assert check_bundle(tmp_path / f"{place}.zip") == []
+        parts.append(read_bundle(tmp_path / f"{place}.zip"))
+    write_bundle(merge_comparisons(parts), tmp_path / "both.zip")
+    assert check_bundle(tmp_path / "both.zip") == []
+
+
+def test_an_item_of_few_people_has_no_count_in_a_bundle(
+    paper: Dataset, answer_files: list[Path], tmp_path: Path
+) -> None:
+    answers = pl.read_csv(answer_files[0], separator="\t")
+    rare = pl.concat([answers.filter(QUESTION_ID="Q1").head(7), answers.filter(pl.col("QUESTION_ID") != "Q1")])
+    rare.write_csv(tmp_path / "rare.tsv", separator="\t")
+    write_bundle(compare([tmp_path / "rare.tsv"], respondents_reference(paper), n=20), tmp_path / "rare.zip")
+    assert check_bundle(tmp_path / "rare.zip") == []
+    found = read_bundle(tmp_path / "rare.zip").tables["table_2"]
+    assert found.filter(item_id="Q1")["n_responses"].to_list() == [None] * 3
+    assert found.filter(pl.col("item_id") != "Q1")["n_responses"].null_count() == 0
 
 
 def test_bundles_of_different_examples_are_not_paired(paper: Dataset, answer_files: list[Path], tmp_path: Path) -> None:

@@ -49,6 +49,22 @@ def test_columns_are_found_by_name_wherever_they_stand(tmp_path: Path, text: str
     assert rows_of(write(tmp_path / "a.txt", text)) == [("Q1", 156070594, "4")]
 
 
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("QUESTION_ID,PARTICIPANT_ID,SCORE,score", "has the columns 'SCORE' and 'score', any of which could be SCORE"),
+        (
+            "QUESTION_ID,item_id,PARTICIPANT_ID,SCORE",
+            "the columns 'QUESTION_ID' and 'item_id', any of which could",
+        ),
+        ("QUESTION_ID,PARTICIPANT_ID,SCORE,respondent_id", "the columns 'PARTICIPANT_ID' and 'respondent_id', any of"),
+    ],
+)
+def test_columns_that_could_each_be_the_one_are_refused(tmp_path: Path, header: str, message: str) -> None:
+    with pytest.raises(AnswersError, match=message):
+        rows_of(write(tmp_path / "a.csv", f"{header}\nQ1,1,1,1\n"))
+
+
 def test_parquet_is_read_as_well_with_scores_as_numbers_or_text(tmp_path: Path) -> None:
     frame = pl.DataFrame(
         {"SCORE": [4, None], "item_id": ["Q1", "Q2"], "respondent_id": [156070594.0, 1.5], "x": [1, 2]}

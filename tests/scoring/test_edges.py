@@ -143,6 +143,22 @@ def test_an_estimate_is_a_row_of_the_tables_with_its_interval_and_n(tmp_path: Pa
             scores.estimate(*wrong)
 
 
+def test_a_label_of_two_groupings_needs_the_name_of_one(tmp_path: Path) -> None:
+    attributes = {"Q264": [1] * 10 + [2] * 10, "Q265": [2] * 10 + [1] * 10}
+    dataset = make_dataset(tmp_path / "d", {"Q1": [1, 2, 3, 4] * 5}, attributes)
+    answers = read_answers(write_answers(tmp_path / "m.tsv", [("Q1", 101 + k, 1 + k % 3) for k in range(20)]))
+    groupings = parse_groupings("Q264,Q265")
+    scores = score_answers([answers], respondents_reference(dataset), groupings=groupings)
+    of_each = [set(scores.table.filter(grouping=name)["group"]) for name in attributes]
+    label = sorted(of_each[0] & of_each[1])[0]
+    for item_id in (None, "Q1"):
+        with pytest.raises(AnswersError, match=f"several groups are called '{label}', of Q264, Q265"):
+            scores.estimate("m", item_id, label)
+        for name in attributes:
+            row = scores.table.filter(grouping=name, group=label).row(0, named=True)
+            assert scores.estimate("m", item_id, label, grouping=name).value == row["distance"]
+
+
 def test_how_and_against_whom_refuse_to_be_wrong(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d", {"Q1": [1, 2]})
     answers = read_answers(write_answers(tmp_path / "m.tsv", [("Q1", 101, 1)]))

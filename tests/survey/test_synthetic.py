@@ -256,6 +256,10 @@ def test_an_unknown_extension_and_an_occupied_name_are_refused(tmp_path: Path) -
     path.write_text("mine")
     with pytest.raises(FolderError, match="exists already"):
         write_synthetic(path, 100, seed=1)
+    with pytest.raises(FolderError, match="is no invented survey file, so --force does not replace it"):
+        write_synthetic(path, 100, seed=1, force=True)
     assert path.read_text() == "mine"
-    write_synthetic(path, 100, seed=1, force=True)
+    path.unlink()
+    for seed in (1, 2):
+        write_synthetic(path, 100, seed=seed, force=True)
     assert path.read_text().startswith("version,doi,A_WAVE")

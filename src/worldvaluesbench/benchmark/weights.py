@@ -3,8 +3,9 @@
 from typing import Literal, get_args
 
 import numpy as np
+import polars as pl
 
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark.dataset import RESPONDENTS, Dataset
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.errors import DatasetError
 
@@ -25,6 +26,13 @@ def read_weights(dataset: Dataset, name: WeightName) -> Array | None:
         raise DatasetError(f"There is no weight {name!r}; there are {', '.join(WEIGHTS)}.")
     if name == "none":
         return None
+    known = pl.read_parquet_schema(dataset.folder / RESPONDENTS)
+    absent = [column for column in _COLUMNS[name] if column not in known]
+    if absent:
+        raise DatasetError(
+            f"{dataset.folder}: has no weight {' and no '.join(absent)}, for the survey file had none; "
+            f"go without weights, or build it from a file that has them."
+        )
     frame = dataset.respondents(list(_COLUMNS[name]))
     columns = [frame[column].to_numpy().astype(np.float64) for column in _COLUMNS[name]]
     weights: Array = np.prod(columns, axis=0)

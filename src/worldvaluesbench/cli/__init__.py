@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo("wvb: interrupted.", err=True)
         sys.exit(INTERRUPTED)
     except click.ClickException as error:
-        error.show()
+        _show_wrong_call(error)
         sys.exit(error.exit_code)
     except WorldValuesBenchError as error:
         click.echo(f"wvb: {error}", err=True)
@@ -92,3 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         click.echo("wvb: standard output cannot be written (no space left).", err=True)
         sys.exit(1)
+
+
+def _show_wrong_call(error: click.ClickException) -> None:
+    """Say in one line what is wrong with a call, and where help is; a call without anything gets the help itself."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = "wvb" if context is None else context.command_path
+    said = " ".join(error.format_message().split()).removesuffix(".")
+    click.echo(f"{command}: {said}; see {command} --help.", err=True)

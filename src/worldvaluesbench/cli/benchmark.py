@@ -13,7 +13,7 @@ from worldvaluesbench.benchmark.probe import ProbeSet, build_probe
 from worldvaluesbench.benchmark.split import SPLITS
 from worldvaluesbench.benchmark.verify import verify_samples
 from worldvaluesbench.cli import options, show
-from worldvaluesbench.folder import new_file
+from worldvaluesbench.folder import OwnFile, new_file
 from worldvaluesbench.survey.attributes import level_label
 
 MAX_CELLS_SHOWN = 100
@@ -94,11 +94,18 @@ def examples(data: Path, out: Path, split: str, attributes: str, force: bool) ->
         raise click.UsageError(f"--out is {out}; expected the name of a .parquet file.")
     dataset = load_dataset(data)
     wanted = [name.strip() for name in attributes.split(",") if name.strip()]
-    with new_file(out, force=force) as path:
+    with new_file(out, force=force, own=OwnFile("table of examples", _is_examples)) as path:
         dataset.examples(split, attribute_ids=wanted).sink_parquet(path)
     n = pl.scan_parquet(out, glob=False).select(pl.len()).collect().item()
     show.say_invented(dataset.is_invented)
     show.say(f"{n:,} examples of {split} written to {out}")
+
+
+def _is_examples(path: Path) -> bool:
+    try:
+        return {"respondent_id", "item_id", "rating"} <= set(pl.read_parquet_schema(path))
+    except (OSError, pl.exceptions.PolarsError):
+        return False
 
 
 @click.command()

@@ -1,7 +1,7 @@
 """The command that compares: `wvb compare`."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,8 +9,18 @@ import click
 import polars as pl
 
 from worldvaluesbench.cli import options, show
-from worldvaluesbench.cli.judging import Given, against_whom, how_of, how_sure, make_partial_answers, reference_of
-from worldvaluesbench.cli.scoring import describe_reference, with_interval
+from worldvaluesbench.cli.judging import (
+    DRAWN,
+    Given,
+    against_whom,
+    given_options,
+    how_of,
+    how_sure_of_comparisons,
+    make_partial_answers,
+    reference_of,
+    warn_of_small_cells,
+)
+from worldvaluesbench.cli.scoring import at_least_0, describe_reference, with_interval
 from worldvaluesbench.folder import check_destination, kind_of
 from worldvaluesbench.reporting.bundle_file import is_bundle, read_bundle
 from worldvaluesbench.scoring.answers import read_answers
@@ -41,29 +51,65 @@ def comparison_options(command: Command) -> Command:
             against_whom,
             click.option("--by", default=None, help=by),
             click.option("--partial", is_flag=True, help="Take unfinished runs as far as their answers go."),
-            how_sure,
+            how_sure_of_comparisons,
         ]
     ):
         command = option(command)
     return command
 
 
-def comparison_of(files: Sequence[Path], given: Given) -> Comparison:
+def comparison_of(
+    files: Sequence[Path], given: Given, *, used: Collection[str] = (), is_shared: bool = False
+) -> Comparison:
     """The comparison of these files: made from runs and files of answers, opened from folders and bundles, together.
 
-    Raises UsageError where runs are to be compared and it is not said against whom.
+    `used`: options that the command uses of comparisons that are made already; the others would change nothing there.
+    `is_shared`: whether it is to be shared, which small cells forbid.
+
+    Raises UsageError where runs are to be compared and it is not said against whom, or an option would change nothing.
     """
     made = [_open(path) for path in files]
     answers = [path for path, found in zip(files, made, strict=True) if found is None]
     opened = [found for found in made if found is not None]
-    return merge_comparisons([*([_compare(answers, given)] if answers else []), *opened])
+    comparison = merge_comparisons([*([_compare(answers, given)] if answers else []), *opened])
+    if not answers:
+        _refuse_what_changes_nothing(comparison, [name for name in _MAKING if name not in used])
+    if not is_shared:
+        warn_of_small_cells(comparison.receipt["settings"]["min_n"])
+    return comparison
+
+
+_MAKING = ("data", "reference", "weight", "by", "partial", *DRAWN, "min_n")
+"""Options that say how a comparison is made."""
+
+
+def _refuse_what_changes_nothing(comparison: Comparison, names: Sequence[str]) -> None:
+    """Raise UsageError for options that say how to make a comparison, where it is made already."""
+    said = given_options(names)
+    if said:
+        many = "change" if len(said) > 1 else "changes"
+        raise click.UsageError(
+            f"{' and '.join(said)} {many} nothing in a comparison that is made already ({_how_made(comparison)}); "
+            f"compare the runs anew."
+        )
+
+
+def _how_made(comparison: Comparison) -> str:
+    """How a comparison was made, by the options that make it so."""
+    reference, settings = comparison.receipt["reference"], comparison.receipt["settings"]
+    drawn = settings["resampling"]
+    made = {"reference": reference["name"], "weight": reference["weight"], "by": ",".join(settings["groupings"])}
+    made |= {"min-n": settings["min_n"], "resamples": drawn["n"], "interval": drawn["method"], "level": drawn["level"]}
+    made |= {"side": drawn["side"], "strata": settings["strata"], "seed": drawn["seed"]}
+    return " ".join(f"--{name} {value}" for name, value in made.items() if value not in (None, ""))
 
 
 def _open(path: Path) -> Comparison | None:
     """The comparison in a folder or bundle; None for a run or a file of answers."""
     if path.is_dir() and kind_of(path) == KIND:
         return read_comparison(path)
-    return read_bundle(path) if is_bundle(path) else None
+    # what is called a zip can be nothing else, however damaged
+    return read_bundle(path) if path.suffix == ".zip" or is_bundle(path) else None
 
 
 def _compare(paths: Sequence[Path], given: Given) -> Comparison:
@@ -71,8 +117,6 @@ def _compare(paths: Sequence[Path], given: Given) -> Comparison:
     if given["partial"]:
         make_partial_answers(paths)
     by = given["by"] if given["by"] is not None else ("" if reference.dataset is None else DEFAULT_GROUPINGS)
-    if not given["resamples"]:
-        raise click.UsageError("Comparing needs resamples: give --resamples 2 or more.")
     return compare_answers(
         [read_answers(path, partial=given["partial"]) for path in paths],
         reference,
@@ -141,7 +185,7 @@ def show_leaderboard(comparison: Comparison) -> None:
             f"{row['rank']} ({row['rank_low']}-{row['rank_high']})",
             row["n_items"],
             row["mean"],
-            with_interval(row["corrected"], row["low"], row["high"]),
+            with_interval(at_least_0(row["corrected"]), row["low"], row["high"]),
             floors.get(row["answers"]),
             f"{row['share_first']:.0%}",
         )

@@ -1,10 +1,11 @@
 """The options of every command that scores: against whom, with what weight, and how sure one can be."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from worldvaluesbench.benchmark.dataset import load_dataset
 from worldvaluesbench.benchmark.weights import WEIGHTS
@@ -20,6 +21,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 Given = Mapping[str, Any]
 
 RESAMPLES = 1000
+
+DRAWN = ("resamples", "interval", "level", "side", "strata", "seed")
+"""Options that say how people are drawn."""
 
 
 def against_whom(command: Command) -> Command:
@@ -43,15 +47,24 @@ def against_whom(command: Command) -> Command:
 
 def how_sure(command: Command) -> Command:
     """The options of intervals and small cells."""
+    return _how_sure(command, 0, "Draws of people for intervals; 0: no intervals.")
+
+
+def how_sure_of_comparisons(command: Command) -> Command:
+    """The same where there must be intervals."""
+    return _how_sure(command, 2, "Draws of people for intervals.")
+
+
+def _how_sure(command: Command, least: int, help_of_resamples: str) -> Command:
     default = Resampling()
     for option in reversed(
         [
             click.option(
                 "--resamples",
-                type=click.IntRange(min=0, max=100_000),
+                type=click.IntRange(min=least, max=100_000),
                 default=RESAMPLES,
                 show_default=True,
-                help="Draws of people for intervals; 0: no intervals.",
+                help=help_of_resamples,
             ),
             click.option(
                 "--interval", type=click.Choice(METHODS), default=default.method, show_default=True, help="Their kind."
@@ -93,7 +106,9 @@ def reference_of(given: Given) -> Reference:
     Raises UsageError where neither or both are given.
     """
     data, whom = given["data"], given["reference"]
-    if (data is None) != (whom == "world"):
+    if data is not None and whom == "world":
+        raise click.UsageError("Both --data and --reference world are given; expected one of the two.")
+    if data is None and whom != "world":
         raise click.UsageError("Expected --data DIR, or --reference world.")
     if data is None:
         if given["weight"] != "none":
@@ -125,6 +140,19 @@ def _check_undrawn(given: Given) -> None:
     for name, default in said.items():
         if given[name] not in (default, ""):
             raise click.UsageError(f"--{name} says how people are drawn, and with --resamples 0 nobody is.")
+
+
+def warn_of_small_cells(min_n: int) -> None:
+    """Say on standard error that cells are shown which may not be shared."""
+    if min_n < MIN_N:
+        click.echo(f"wvb: Cells of fewer than {MIN_N} people are shown: not to be shared.", err=True)
+
+
+def given_options(names: Iterable[str]) -> list[str]:
+    """Those of these parameters of the running command that were given on the command line, as options."""
+    context = click.get_current_context()
+    given = [name for name in names if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    return [f"--{name.replace('_', '-')}" for name in given]
 
 
 def make_partial_answers(paths: Sequence[Path]) -> None:

@@ -55,7 +55,7 @@ def tables(files: tuple[Path, ...], out: Path, with_published: bool, force: bool
     from worldvaluesbench.reporting.tables import KIND, write_table_set
 
     check_destination(out, KIND, force=force)
-    comparison = comparison_of(files, given)
+    comparison = comparison_of(files, given, used=["data"])
     names = write_table_set(comparison, out, given["data"], with_published=with_published, force=force)
     show.say_invented(comparison.is_invented)
     show.say(f"{', '.join(names)}\nTables: {out}")
@@ -90,7 +90,7 @@ def bundle(files: tuple[Path, ...], out: Path | None, force: bool, **given: Any)
 
     `wvb bundle check FILE.zip` says whether a bundle is whole and holds no data about single people.
     """
-    from worldvaluesbench.reporting.bundle import write_bundle
+    from worldvaluesbench.reporting.bundle import check_bundle_destination, write_bundle
     from worldvaluesbench.reporting.bundle_file import check_bundle
 
     if files[0] == Path("check"):
@@ -105,7 +105,8 @@ def bundle(files: tuple[Path, ...], out: Path | None, force: bool, **given: Any)
         return
     if out is None:
         raise click.UsageError("Missing option '--out'.")
-    comparison = comparison_of(files, given)
+    check_bundle_destination(out, force=force)
+    comparison = comparison_of(files, given, is_shared=True)
     write_bundle(comparison, out, force=force)
     show.say_invented(comparison.is_invented)
     show.say(f"Bundle: {out} ({out.stat().st_size / 1e6:.1f} MB)")

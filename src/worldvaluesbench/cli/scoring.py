@@ -9,7 +9,16 @@ import click
 import polars as pl
 
 from worldvaluesbench.cli import options, show
-from worldvaluesbench.cli.judging import against_whom, how_of, how_sure, make_partial_answers, reference_of
+from worldvaluesbench.cli.judging import (
+    DRAWN,
+    against_whom,
+    given_options,
+    how_of,
+    how_sure,
+    make_partial_answers,
+    reference_of,
+    warn_of_small_cells,
+)
 from worldvaluesbench.folder import check_destination
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.reference import WHOM
@@ -46,8 +55,10 @@ def score(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **give
     paths = (*given["answers"], *files)
     if not paths:
         raise click.UsageError("Expected at least one file of answers or run: --answers FILE...")
-    if given["strata"] and given["unparsed"] == "as-published":
-        raise click.UsageError("--strata says how people are drawn, and as published nobody is.")
+    as_published = given["unparsed"] == "as-published"
+    drawn = given_options(DRAWN)
+    if as_published and drawn:
+        raise click.UsageError(f"{drawn[0]} says how people are drawn, and as published nobody is.")
     reference = reference_of(given)
     check_destination(out, KIND, force=force)
     if given["partial"]:
@@ -56,10 +67,11 @@ def score(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **give
         [read_answers(path, partial=given["partial"]) for path in paths],
         reference,
         groupings=parse_groupings(given["by"], reference.codebook) if given["by"] else (),
-        as_published=given["unparsed"] == "as-published",
+        as_published=as_published,
         how=how_of(given, reference.codebook, has_refusals=given["unparsed"] == "refusal"),
     )
     write_scores(scores, out, force=force)
+    warn_of_small_cells(given["min_n"])
     if as_json:
         click.echo(json.dumps(scores_document(scores), ensure_ascii=False))
         return
@@ -113,16 +125,16 @@ def _show_summary(scores: Scores) -> None:
     rows = [
         (
             *((row["grouping"], row["group"]) if several else ()),
-            row["answered_by"],
+            _answered_by(row),
             row["n_items"],
             row["mean"],
-            with_interval(row["mean_corrected"], row["mean_low"], row["mean_high"]),
+            with_interval(at_least_0(row["mean_corrected"]), row["mean_low"], row["mean_high"]),
             row["noise_floor"],
             row["sd"],
             _percent(row["attained_0_1"], row["attained_0_1_low"], row["attained_0_1_high"]),
             _percent(row["attained_0_2"], row["attained_0_2_low"], row["attained_0_2_high"]),
         )
-        for row in once_a_baseline(scores.summary).iter_rows(named=True)
+        for row in _with_places(once_a_baseline(scores.summary)).iter_rows(named=True)
     ]
     groups = ("grouping", "group") if several else ()
     columns = (*groups, "answered by", "items", "mean W1", "corrected", "noise floor", "sd", "W1 <= 0.1", "W1 <= 0.2")
@@ -135,19 +147,38 @@ def _show_summary(scores: Scores) -> None:
         )
 
 
+def _with_places(summary: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a summary, and whether there are several of one answerer in a group, each beside another source."""
+    keys = ["grouping", "group", "group_codes", "answered_by"]
+    return summary.with_columns(is_one_of_several=pl.struct(keys).is_duplicated())
+
+
+def _answered_by(row: Mapping[str, Any]) -> str:
+    """Who answered; a baseline that differs from source to source says beside which it stands."""
+    return f"{row['answered_by']} (beside {row['answers']})" if row["is_one_of_several"] else str(row["answered_by"])
+
+
+SHARED = ("n_responses", "noise_floor", "uniform", "majority")
+"""Columns that are the same for every source of answers for the same people."""
+
+
 def _show_items(scores: Scores) -> None:
     pooled = scores.table.filter(pl.col("grouping") == "all")
     names = pooled["answers"].unique(maintain_order=True).to_list()
+    is_shared = pooled.select("item_id", *SHARED).unique().height == pooled["item_id"].n_unique()
     by_item: dict[str, dict[str, dict[str, Any]]] = {}
     for row in pooled.iter_rows(named=True):
         by_item.setdefault(row["item_id"], {})[row["answers"]] = row
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for item_id, found in by_item.items():
         first = next(iter(found.values()))
+        n, *others = (first[name] for name in SHARED)
         cells = [_cell(found.get(name), scores.how.min_n) for name in names]
-        rows.append((item_id, first["n_responses"], *cells, first["noise_floor"], first["uniform"], first["majority"]))
-    columns = ("item", "humans", *names, "noise floor", "uniform", "majority")
+        rows.append((item_id, n, *cells, *others) if is_shared else (item_id, *cells))
+    columns = ("item", "humans", *names, "noise floor", "uniform", "majority") if is_shared else ("item", *names)
     show.table(columns, rows, title="\nDistance by item")
+    if not is_shared:
+        show.say("Sources are of different people: n, noise floors and baselines of each are in scores.parquet.")
 
 
 def _cell(row: Mapping[str, Any] | None, min_n: int) -> str | None:
@@ -167,6 +198,11 @@ def with_interval(value: float | None, low: float | None, high: float | None) ->
     if value is None:
         return None
     return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def at_least_0(corrected: float | None) -> float | None:
+    """A corrected distance as tables show it: below 0 there is no distance, and the interval ends there as well."""
+    return None if corrected is None else max(corrected, 0.0)
 
 
 def _percent(share: float | None, low: float | None = None, high: float | None = None) -> str | None:

@@ -37,7 +37,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     left ones before them: no number is ever broken.
     """
     texts = [[cell_text(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
+    # a heading may have two lines
+    lines = [[line for text in column for line in text.split("\n")] for column in zip(columns, *texts, strict=True)]
+    widths = [max(map(len, column)) for column in lines]
     if title:
         console().print(title, style="bold", markup=False)
     for shown in _fitting(widths, left, console().width):

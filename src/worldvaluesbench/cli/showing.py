@@ -13,7 +13,13 @@ from worldvaluesbench.benchmark.weights import check_weights, read_weights
 from worldvaluesbench.cli import options
 from worldvaluesbench.cli import show as terminal
 from worldvaluesbench.cli.comparing import comparison_of
-from worldvaluesbench.cli.judging import against_whom, how_sure
+from worldvaluesbench.cli.judging import (
+    DRAWN,
+    against_whom,
+    given_options,
+    how_sure_of_comparisons,
+    warn_of_small_cells,
+)
 from worldvaluesbench.distribution import Array, shares_of
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.scoring.comparison import Comparison
@@ -24,6 +30,12 @@ from worldvaluesbench.survey.codebook import Item, load_codebook
 from worldvaluesbench.survey.marginals import load_marginals
 
 WIDTH, LABEL_WIDTH = 16, 30
+NARROW, NARROW_WIDTH, LEAST_LABEL = 60, 8, 12
+"""In a terminal of fewer columns than the first, bars have fewer cells; labels and names are cut, never below these."""
+
+DISTANCE = " W1 "
+BEFORE = len("rating") + 2 * terminal.GAP
+"""What stands before bars beside a label."""
 
 
 @click.command()
@@ -34,7 +46,7 @@ WIDTH, LABEL_WIDTH = 16, 30
     "--by", default=None, help="A grouping: draw each of its groups. Needs --data, or a comparison that has it."
 )
 @click.option("--partial", is_flag=True, help="Take unfinished runs as far as their answers go.")
-@how_sure
+@how_sure_of_comparisons
 def show(item_id: str, files: tuple[Path, ...], **given: Any) -> None:
     """Draw the distribution of an item in the terminal: of the world, of a dataset, or of answers beside people.
 
@@ -42,15 +54,35 @@ def show(item_id: str, files: tuple[Path, ...], **given: Any) -> None:
     comparison folders or bundles.
     """
     item = load_codebook().item(item_id.upper() if item_id[:1] in "qQ" else item_id)
-    terminal.say(f"{item.item_id}  {item.name}  ({item.topic})\n{item.question}")
+    if not files:
+        _check_without_files(given)
+    heading = f"{item.item_id}  {item.name}  ({item.topic})\n{item.question}"
     if files:
-        _show_answers(item, comparison_of(files, given), given["by"])
+        comparison = comparison_of(files, given, used=["by"])
+        terminal.say(heading)
+        _show_answers(item, comparison, given["by"])
     elif given["data"] is None:
+        terminal.say(heading)
         counts = load_marginals().counts(item.item_id)[: item.scale.n_points]
         _show_columns(item, ["world"], [shares_of(counts)])
         terminal.say(f"n = {int(counts.sum()):,}, file version 5, unweighted.")
     else:
+        warn_of_small_cells(given["min_n"])
+        terminal.say(heading)
         _show_people(item, given)
+
+
+def _check_without_files(given: dict[str, Any]) -> None:
+    """Raise UsageError for options that say nothing where there are no answers, or no respondents."""
+    if given["by"] and given["data"] is None:
+        raise click.UsageError("--by needs --data DIR, or a comparison that has the grouping: the world has no groups.")
+    has_people = given["data"] is not None
+    idle = ["partial", *DRAWN, *(() if has_people else ("weight", "min_n"))]
+    idle += ["reference"] if has_people or given["reference"] != "world" else []
+    said = given_options(idle)
+    if said:
+        what = "answers" if has_people else "answers and no people, but the world alone"
+        raise click.UsageError(f"{said[0]} changes nothing here: there are no {what}.")
 
 
 def _show_people(item: Item, given: dict[str, Any]) -> None:
@@ -80,17 +112,20 @@ def _show_people(item: Item, given: dict[str, Any]) -> None:
     _show_columns(item, titles, shares)
     weighed = "unweighted" if given["weight"] == "none" else f"weighted by {given['weight']}"
     terminal.say(f"{weighed}, edition {dataset.edition}.")
-    if small:
-        terminal.say(f"Not shown, with fewer than {given['min_n']} people: {terminal.counted(small, 'group')}.")
+    _say_not_shown(small, given["min_n"])
 
 
 def _show_answers(item: Item, comparison: Comparison, by: str | None) -> None:
     """The answers of every source beside the humans, pooled or by group."""
+    grouping = by or EVERYONE
+    if grouping not in (EVERYONE, *comparison.groupings):
+        groupings = ", ".join(comparison.groupings) or "none"
+        raise AnswersError(f"The comparison has no grouping {grouping!r}; it has {groupings}.")
     terminal.say_invented(comparison.is_invented)
-    found = comparison.tables["distributions"].filter(item_id=item.item_id, grouping=by or EVERYONE)
+    found = comparison.tables["distributions"].filter(item_id=item.item_id, grouping=grouping)
     if found.is_empty():
-        raise AnswersError(f"{item.item_id}: there is no distribution by {by or EVERYONE} that is not too small.")
-    scores = comparison.tables["scores"].filter(item_id=item.item_id, grouping=by or EVERYONE)
+        raise AnswersError(f"{item.item_id}: there is no distribution by {grouping} that is not too small.")
+    scores = comparison.tables["scores"].filter(item_id=item.item_id, grouping=grouping)
     for (group,), rows in found.group_by("group", maintain_order=True):
         n = scores.filter(group=group)["n_responses"].to_list()[0]
         terminal.say(f"\n{'everybody' if group == EVERYONE else group} (n = {n:,})")
@@ -101,30 +136,50 @@ def _show_answers(item: Item, comparison: Comparison, by: str | None) -> None:
                 titles.append(_title(name, scores.filter(group=group, answers=name)))
                 shares.append(own["given"].to_numpy())
         _show_columns(item, titles, shares)
+    _say_not_shown(scores["group"].n_unique() - found["group"].n_unique(), comparison.receipt["settings"]["min_n"])
+
+
+def _say_not_shown(n: int, min_n: int) -> None:
+    if n:
+        terminal.say(f"Not shown, with fewer than {min_n} people: {terminal.counted(n, 'group')}.")
 
 
 def _title(name: str, score: pl.DataFrame) -> str:
     row = score.row(0, named=True)
-    return f"{name} W1 {row['distance']:.3f}"
+    return f"{name}{DISTANCE}{row['distance']:.3f}"
 
 
 def _show_columns(item: Item, titles: Sequence[str], shares: Sequence[Array]) -> None:
     """A bar for every scale point in each column, all on one scale; in a narrow terminal one column under another."""
     top = max((float(one.max()) for one in shares), default=1.0) or 1.0
+    room = terminal.console().width
+    bar_width = WIDTH if room >= NARROW else NARROW_WIDTH
+    column = max(bar_width + 5, min(max(map(len, titles), default=0), room - BEFORE - LEAST_LABEL))
+    label_width = min(LABEL_WIDTH, max(LEAST_LABEL, room - BEFORE - column))
     rows = [
         (
             rating,
-            _short_label(item, rating),
-            *(f"{terminal.bar(float(one[point]) / top, WIDTH):<{WIDTH}}{one[point]:>5.0%}" for one in shares),
+            _short_label(item, rating, label_width),
+            *(f"{terminal.bar(float(one[point]) / top, bar_width):<{bar_width}}{one[point]:>5.0%}" for one in shares),
         )
         for point, rating in enumerate(item.scale.ratings)
     ]
-    terminal.table(("rating", "label", *titles), rows, left=2)
+    terminal.table(("rating", "label", *(_heading(title, column) for title in titles)), rows, left=2)
 
 
-def _short_label(item: Item, rating: int) -> str:
+def _heading(title: str, width: int) -> str:
+    """A title of a column within a width; what it says of the distance stays whole, in a line of its own if need be."""
+    if len(title) <= width:
+        return title
+    name, mark, distance = title.rpartition(DISTANCE)
+    return _shortened(title, width) if not mark else f"{_shortened(name, width)}\n{(mark + distance).strip()}"
+
+
+def _short_label(item: Item, rating: int, width: int) -> str:
     """The label of a rating, short enough to leave room for bars; nothing where it says no more than the rating."""
     label = item.label_of(rating) if len(item.labels) == item.scale.n_points else ""
-    if label == str(rating):
-        return ""
-    return label if len(label) <= LABEL_WIDTH else label[: LABEL_WIDTH - 1].rstrip() + "…"
+    return "" if label == str(rating) else _shortened(label, width)
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"

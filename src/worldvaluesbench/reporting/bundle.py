@@ -3,22 +3,45 @@
 It is made from tables that hold aggregates alone, and checked before it is written as well as by whoever receives it.
 """
 
-import hashlib
 import json
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
+
 from worldvaluesbench.errors import BundleError
-from worldvaluesbench.folder import manifest_of, new_file
-from worldvaluesbench.reporting.bundle_file import CARD, CHECKSUMS, KIND, MANIFEST, PAGE, TABLES, find_problems
+from worldvaluesbench.folder import OwnFile, check_file_destination, manifest_of, new_file
+from worldvaluesbench.reporting.bundle_file import (
+    CARD,
+    CHECKSUMS,
+    KIND,
+    MANIFEST,
+    PAGE,
+    TABLES,
+    checksums_of,
+    find_problems,
+    is_bundle,
+)
 from worldvaluesbench.reporting.card import render_card
 from worldvaluesbench.reporting.page import build_report
 from worldvaluesbench.reporting.suppress import suppress
 from worldvaluesbench.scoring.comparison import Comparison
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)
+
+
+OWN = OwnFile("bundle of `wvb`", is_bundle)
+"""With force a bundle replaces a bundle, never another zip: a survey file is one too."""
+
+
+def check_bundle_destination(path: Path, *, force: bool) -> None:
+    """Raise BundleError unless a bundle may have this name, FolderError where it is occupied; ask before long work."""
+    if path.suffix != ".zip":
+        raise BundleError(f"{path}: a bundle is a zip; expected a name that ends in .zip.")
+    check_file_destination(path, force=force, own=OWN)
 
 
 def write_bundle(comparison: Comparison, path: Path | str, *, force: bool = False) -> None:
@@ -28,20 +51,26 @@ def write_bundle(comparison: Comparison, path: Path | str, *, force: bool = Fals
     occupied.
     """
     path = Path(path)
-    if path.suffix != ".zip":
-        raise BundleError(f"{path}: a bundle is a zip; expected a name that ends in .zip.")
-    shared = suppress(comparison)
+    check_bundle_destination(path, force=force)
+    shared = _without_small_items(suppress(comparison))
     files = dict(_files(shared))
-    sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(files.items()))
-    files[CHECKSUMS] = sums.encode()
+    files[CHECKSUMS] = checksums_of(files).encode()
     problems = list(find_problems(files))
     if problems:
         raise BundleError(f"{path}: would hold what may not be shared: {problems[0]}")
-    with new_file(path, force=force) as staging, zipfile.ZipFile(staging, "w") as archive:
+    with new_file(path, force=force, own=OWN) as staging, zipfile.ZipFile(staging, "w") as archive:
         for name, content in sorted(files.items()):
             facts = zipfile.ZipInfo(name, EARLIEST)
             facts.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(facts, content)
+
+
+def _without_small_items(comparison: Comparison) -> Comparison:
+    """The comparison without how many people responded to an item that too few did, in Table 2 as in the scores."""
+    least = int(comparison.receipt["settings"]["min_n"])
+    enough = pl.when(pl.col("n_responses") >= least).then("n_responses")
+    table = comparison.tables["table_2"].with_columns(enough.alias("n_responses"))
+    return replace(comparison, tables=dict(comparison.tables) | {"table_2": table})
 
 
 def _files(comparison: Comparison) -> Iterator[tuple[str, bytes]]:

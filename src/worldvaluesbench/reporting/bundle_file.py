@@ -1,138 +1,132 @@
 """A bundle as a file: whether one is there, what is wrong with it, and the comparison in it.
 
-It is read without anything that draws, so that comparing stays quick.
+It is read without anything that draws, so that comparing stays quick; `check_bundle` draws its page again.
 """
 
-import csv
 import hashlib
-import io
-import json
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files as packaged
 from pathlib import Path
-
-import polars as pl
+from typing import Any
 
 from worldvaluesbench.errors import BundleError
+from worldvaluesbench.reporting.bundle_receipt import read_receipt, receipt_problems
+from worldvaluesbench.reporting.bundle_tables import SAFE_MIN_N, Tables, plain, read_tables, table_problems
+from worldvaluesbench.reporting.bundle_texts import made_again_problems, text_problems
+from worldvaluesbench.reporting.bundle_zip import (
+    CARD,
+    CHECKSUMS,
+    KIND,
+    MANIFEST,
+    PAGE,
+    TABLES,
+    TEXTS,
+    file_names,
+    is_bundle,
+    load_schemas,
+    open_zip,
+    required_names,
+)
 from worldvaluesbench.scoring.comparison import Comparison
 
-KIND = "bundle"
-MANIFEST, CARD, CHECKSUMS, PAGE = "bundle.json", "README.md", "SHA256SUMS", "report.html"
-TABLES = "tables/"
+_SUM = re.compile(r"[0-9a-f]{64}  \S.*")
 
-SAFE_MIN_N = 10
-"""Cells with fewer people than these are never shared."""
-
-MAX_BYTES = 2**31
-"""A bundle that unpacks to more than this is none of ours."""
-
-RESPONDENT_COLUMNS = re.compile(r"respondent|participant|d_interview|person_id|^id$|^raw$|^request_id$", re.IGNORECASE)
-"""Names of columns that are about single people."""
-
-
-def is_bundle(path: Path) -> bool:
-    """Whether a file is a zip that says it is a bundle."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return MANIFEST in archive.namelist()
+__all__ = [
+    "CARD",
+    "CHECKSUMS",
+    "KIND",
+    "MANIFEST",
+    "PAGE",
+    "SAFE_MIN_N",
+    "TABLES",
+    "check_bundle",
+    "checksums_of",
+    "find_problems",
+    "is_bundle",
+    "load_shared_columns",
+    "read_bundle",
+]
 
 
 def read_bundle(path: Path | str) -> Comparison:
-    """The comparison in a bundle, after checking it.
+    """The comparison in a bundle, after checking it; card and page are for readers, and not drawn again.
 
     Raises BundleError where it is none, was changed, or holds data about single people.
     """
-    files = _open(Path(path))
+    files = open_zip(Path(path))
     problems = list(find_problems(files))
     if problems:
         raise BundleError(f"{path}: {problems[0]}")
-    receipt = json.loads(files[MANIFEST])
-    tables = {
-        name.removeprefix(TABLES).removesuffix(".parquet"): pl.read_parquet(io.BytesIO(content))
-        for name, content in files.items()
-        if name.startswith(TABLES)
-    }
-    left_out = ("kind", "worldvaluesbench")
-    return Comparison({key: value for key, value in receipt.items() if key not in left_out}, tables)
+    return _comparison_of(files)
 
 
 def check_bundle(path: Path | str) -> list[str]:
-    """What is wrong with a bundle, a line each; none for a sound one.
+    """What is wrong with a bundle, a line each; none for a sound one, whose card and page are those of its tables.
 
     Raises BundleError where it is no bundle at all.
     """
-    return list(find_problems(_open(Path(path))))
+    files = open_zip(Path(path))
+    return list(find_problems(files)) or list(made_again_problems(files, _comparison_of(files)))
 
 
 def find_problems(files: Mapping[str, bytes]) -> Iterator[str]:
     """What is wrong with the files of a bundle: changed, foreign, or about single people."""
-    yield from _changed(files)
-    for name, content in files.items():
-        if name in (MANIFEST, CARD, CHECKSUMS, PAGE):
-            continue
-        if not (name.startswith(TABLES) and name.endswith(".parquet")):
-            yield f"{name} is no file of a bundle; take it out."
-            continue
-        yield from _about_people(name, content)
-
-
-def _changed(files: Mapping[str, bytes]) -> Iterator[str]:
-    sums = {}
-    for line in files.get(CHECKSUMS, b"").decode("utf-8", errors="replace").splitlines():
-        digest, _, name = line.partition("  ")
-        sums[name] = digest
-    for name in sorted(set(files) - {CHECKSUMS}):
-        if sums.get(name) != hashlib.sha256(files[name]).hexdigest():
-            yield f"{name} is not as {CHECKSUMS} says it was; get the bundle again."
-    for name in sorted(set(sums) - set(files)):
-        yield f"{name} is missing; get the bundle again."
-
-
-def _about_people(name: str, content: bytes) -> Iterator[str]:
-    """What in a table is about single people, or about too few."""
-    try:
-        table = pl.read_parquet(io.BytesIO(content))
-    except pl.exceptions.PolarsError as error:
-        yield f"{name} cannot be read as parquet ({str(error).splitlines()[0]})."
+    changed = list(_changed(files))
+    yield from changed
+    if changed:
         return
-    known = load_shared_columns().get(name.removeprefix(TABLES).removesuffix(".parquet"))
-    if known is None:
-        yield f"{name} is no table of a bundle; take it out."
-        return
-    for column in table.columns:
-        if RESPONDENT_COLUMNS.search(column):
-            yield f"{name} has the column {column}, which is about single people."
-        elif column not in known:
-            yield f"{name} has the column {column}, which no bundle has; take it out."
-    if {"n_responses", "distance"} <= set(table.columns):
-        few = table.filter((pl.col("n_responses") < SAFE_MIN_N) & pl.col("distance").is_not_null()).height
-        if few:
-            yield f"{name} has numbers of {few:,} cells with fewer than {SAFE_MIN_N} people."
+    foreign = [name for name in files if name not in file_names() and not _may_be_table(name)]
+    yield from (f"{plain(name)} is no file of a bundle; take it out." for name in foreign)
+    for name in TEXTS:
+        yield from text_problems(name, files[name])
+    of_receipt = list(receipt_problems(files[MANIFEST]))
+    yield from of_receipt
+    tables, of_tables = read_tables(files)
+    yield from of_tables
+    receipt = read_receipt(files[MANIFEST])
+    if receipt is not None and not of_receipt and not of_tables:
+        yield from table_problems(tables, receipt)
+
+
+def checksums_of(files: Mapping[str, bytes]) -> str:
+    """The text that says which the files of a bundle are."""
+    return "".join(
+        f"{hashlib.sha256(content).hexdigest()}  {name}\n"
+        for name, content in sorted(files.items())
+        if name != CHECKSUMS
+    )
 
 
 @cache
 def load_shared_columns() -> Mapping[str, frozenset[str]]:
     """The tables that may be shared, and the columns of each: those of `data/shared_columns.csv`."""
-    text = (packaged("worldvaluesbench") / "data" / "shared_columns.csv").read_text(encoding="utf-8")
-    found: dict[str, set[str]] = {}
-    for row in csv.DictReader(text.splitlines()):
-        found.setdefault(row["table"], set()).add(row["column"])
-    return {table: frozenset(columns) for table, columns in found.items()}
+    return {table: frozenset(columns) for table, columns in load_schemas().items()}
 
 
-def _open(path: Path) -> dict[str, bytes]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if MANIFEST not in archive.namelist():
-                raise BundleError(f"{path}: no {MANIFEST} in it; expected a bundle made by `wvb bundle`.")
-            if sum(one.file_size for one in archive.infolist()) > MAX_BYTES:
-                raise BundleError(f"{path}: unpacks to more than any bundle does; it is not read.")
-            return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
-    except FileNotFoundError:
-        raise BundleError(f"{path}: there is no such file; expected a bundle made by `wvb bundle`.") from None
-    except (OSError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{path}: cannot be read as a zip ({error}); get the bundle again.") from None
+def _may_be_table(name: str) -> bool:
+    return name.startswith(TABLES) and name.endswith(".parquet") and "/" not in name.removeprefix(TABLES)
+
+
+def _changed(files: Mapping[str, bytes]) -> Iterator[str]:
+    """Files that are absent, and those that are not as the checksums say."""
+    text = files.get(CHECKSUMS, b"").decode("utf-8", errors="replace")
+    lines = text.splitlines()
+    if not all(_SUM.fullmatch(line) for line in lines) or len(set(lines)) != len(lines):
+        yield f"{CHECKSUMS} holds more than checksums; get the bundle again."
+        return
+    sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    for name in sorted(files):
+        if name != CHECKSUMS and sums.get(name) != hashlib.sha256(files[name]).hexdigest():
+            yield f"{plain(name)} is not as {CHECKSUMS} says it was; get the bundle again."
+    for name in sorted({*sums, *required_names()} - set(files)):
+        yield f"{plain(name)} is missing; get the bundle again."
+
+
+def _comparison_of(files: Mapping[str, bytes]) -> Comparison:
+    """The comparison in the files of a bundle that are sound."""
+    tables: Tables
+    tables, _ = read_tables(files)
+    receipt: dict[str, Any] = read_receipt(files[MANIFEST]) or {}
+    left_out = ("kind", "worldvaluesbench")
+    return Comparison({key: value for key, value in receipt.items() if key not in left_out}, tables)

@@ -19,7 +19,8 @@ COLUMN_NAMES = {
     "respondent_id": ("participant_id", "respondent_id"),
     "answer": ("score", "rating", "answer"),
 }
-"""What each column may be called, in any case; of several in one file the first named here is read."""
+"""What each column may be called, in any case. Of several names of an answer the first here is read, for beside a
+rating there may be the text it was read from; of ids there is one."""
 
 SEPARATORS = ("\t", ",", ";", "|")
 EXACT_BELOW = 2**53
@@ -137,6 +138,7 @@ def _read_parquet(path: Path, content: bytes) -> pl.DataFrame:
 
 def _find_columns(path: Path, names: Sequence[str]) -> dict[str, int]:
     """The place of each column that we need among these names."""
+    _check_ambiguous(path, names)
     plain = [_plain(name) for name in names]
     places = {
         column: plain.index(found)
@@ -151,6 +153,18 @@ def _find_columns(path: Path, names: Sequence[str]) -> dict[str, int]:
             f"expected QUESTION_ID, PARTICIPANT_ID and SCORE, found {shown}."
         )
     return places
+
+
+def _check_ambiguous(path: Path, names: Sequence[str]) -> None:
+    """Raise AnswersError where several columns could be the one that we need."""
+    for column, accepted in COLUMN_NAMES.items():
+        twice = [name for name in names if _plain(name) in accepted]
+        is_told = column == "answer" and len({_plain(name) for name in twice}) == len(twice)
+        if len(twice) > 1 and not is_told:
+            shown = " and ".join(repr(name[:40]) for name in twice[:3])
+            raise AnswersError(
+                f"{path}: has the columns {shown}, any of which could be {COLUMN_NAMES[column][0].upper()}; keep one."
+            )
 
 
 def _plain(name: str) -> str:

@@ -62,15 +62,27 @@ class Scores:
         """A row for each file or run, and item."""
         return self.tables["counts"]
 
-    def estimate(self, answers: str, item_id: str | None = None, group: str = EVERYONE) -> Estimate:
+    def estimate(
+        self, answers: str, item_id: str | None = None, group: str = EVERYONE, *, grouping: str | None = None
+    ) -> Estimate:
         """The distance of one source: of one item, or (None) the mean over items; pooled, or in a group by its label.
 
-        Raises AnswersError where there is no such score, or it is of a cell that is too small.
+        `grouping` is needed where groups of several groupings have this label.
+
+        Raises AnswersError where there is no such score, it is of a cell that is too small, or of several groupings.
         """
         if item_id is None:
             found, mean = self.summary.filter(answers=answers, answered_by=answers, group=group), "mean"
         else:
             found, mean = self.table.filter(answers=answers, item_id=item_id, group=group), ""
+        if grouping is not None:
+            found = found.filter(grouping=grouping)
+        if found.height > 1:
+            several = ", ".join(found["grouping"].unique(maintain_order=True))
+            codes = ", ".join(found["group_codes"].drop_nulls())
+            raise AnswersError(
+                f"{answers}: several groups are called {group!r}, of {several} (codes {codes}); say of which grouping."
+            )
         names = [mean or "distance", *(f"{mean}_{name}".strip("_") for name in ("low", "high", "corrected"))]
         if found.is_empty() or found[names[0]][0] is None:
             what = item_id or "mean"

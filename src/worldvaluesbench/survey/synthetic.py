@@ -11,13 +11,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from worldvaluesbench.errors import SurveyFileError
-from worldvaluesbench.folder import new_file
+from worldvaluesbench.errors import SurveyFileError, WorldValuesBenchError
+from worldvaluesbench.folder import OwnFile, new_file
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
 from worldvaluesbench.survey.invented_files import writer_of
 from worldvaluesbench.survey.invented_homes import draw_home_codes
 from worldvaluesbench.survey.invented_people import People, Whole, draw_people, read_synthetic_table
 from worldvaluesbench.survey.invented_responses import Codes, draw_responses
+from worldvaluesbench.survey.microdata import read_microdata
 
 MIN_RESPONDENTS, MAX_RESPONDENTS = 100, 2_000_000
 URUGUAY, URUGUAY_ID = 858, 858_069_901
@@ -53,16 +54,25 @@ def write_synthetic(path: Path, n_respondents: int, *, seed: int, force: bool = 
 
     The same seed and number of respondents give the same file.
 
+    With force an invented file replaces an invented one, never that of real people.
+
     Raises SurveyFileError for another extension or a number out of bounds, FolderError where `path` cannot be written.
     """
     if seed < 0:
         raise SurveyFileError(f"A seed is 0 or more, got {seed}.")
     write = writer_of(path)
     codebook = load_codebook()
-    with new_file(path, force=force) as staging:
+    with new_file(path, force=force, own=OwnFile("invented survey file", _is_invented)) as staging:
         frame = build_synthetic(n_respondents, rng=np.random.default_rng(seed), codebook=codebook)
         version = pl.lit(f"invented 5-0-0 (worldvaluesbench, seed {seed})").alias("version")
         write(frame.with_columns(version), staging, codebook)
+
+
+def _is_invented(path: Path) -> bool:
+    try:
+        return read_microdata(path).is_invented
+    except WorldValuesBenchError:
+        return False
 
 
 def _column(row: Mapping[str, str], columns: Mapping[str, pl.Series], n: int, rng: np.random.Generator) -> pl.Series:

@@ -133,7 +133,7 @@
     const made = element("section", null, { class: "panel" });
     made.append(element("h4", source.name));
     if (cell === null) {
-      made.append(element("p", `No number: fewer than ${index.minimum} people or answers.`, { class: "note" }));
+      made.append(element("p", `No number: fewer than ${index.minimum} people or answers, or such a cell could be computed from this one.`, { class: "note" }));
       return made;
     }
     made.append(element("p",

@@ -1,0 +1,220 @@
+"""What the receipt of a bundle may say: how a comparison was made, in the shape that everything reads it in."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from worldvaluesbench.benchmark.weights import WEIGHTS
+from worldvaluesbench.errors import WorldValuesBenchError
+from worldvaluesbench.estimate import Resampling
+from worldvaluesbench.reporting.bundle_tables import SAFE_MIN_N, plain
+from worldvaluesbench.reporting.bundle_texts import id_in
+from worldvaluesbench.reporting.bundle_zip import KIND, MANIFEST
+from worldvaluesbench.scoring.baselines import BASELINES
+from worldvaluesbench.scoring.kinds import KINDS
+from worldvaluesbench.scoring.reasons import OUTCOMES
+from worldvaluesbench.scoring.reference import WHOM
+from worldvaluesbench.survey.attributes import parse_groupings
+
+MAX_TEXT, MAX_LIST, MAX_DEPTH = 20_000, 1000, 12
+"""No text of a receipt has more letters than the first, no list more entries than the second."""
+
+COUNTED = frozenset(("size", "prompt_tokens", "completion_tokens", "n_requests", "n_completions", "n_examples", "seed"))
+"""Whole numbers under these names may look like ids by chance."""
+
+Check = Callable[[Any], bool]
+
+
+def read_receipt(content: bytes) -> dict[str, Any] | None:
+    """The JSON object in these bytes; None where there is none."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def receipt_problems(content: bytes) -> Iterator[str]:
+    """What is wrong with a receipt, its first fault; nothing for a sound one."""
+    receipt = read_receipt(content)
+    if receipt is None:
+        yield f"{MANIFEST} is no JSON object; get the bundle again."
+        return
+    problem = _shape_problem(receipt) or _sense_problem(receipt) or _content_problem(receipt)
+    if problem:
+        yield f"{MANIFEST} {problem}; get the bundle again."
+        return
+    for answers in receipt["answers"]:
+        yield from _template_problems(answers)
+
+
+def _is(*types: type) -> Check:
+    return lambda value: isinstance(value, types) and (bool in types or not isinstance(value, bool))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _lacks(found: object, shape: Mapping[str, Check]) -> str | None:
+    """The first key of a shape that an object lacks, or that is of another type."""
+    if not isinstance(found, Mapping):
+        return next(iter(shape))
+    return next((key for key, check in shape.items() if key not in found or not check(found[key])), None)
+
+
+def _is_about(about: Mapping[str, Any]) -> bool:
+    """Whether what a run says of itself can be shown."""
+    counts = (about.get(name) for name in ("n_requests", "prompt_tokens", "completion_tokens"))
+    settings = about.get("settings")
+    if settings is not None and not isinstance(settings, Mapping):
+        return False
+    if settings is not None and not isinstance(settings.get("attributes", []), list):
+        return False
+    lists = [value for value in (settings or {}).values() if isinstance(value, list)]
+    return all(n is None or _is_count(n) for n in counts) and all(isinstance(one, str) for of in lists for one in of)
+
+
+_TEXT, _MAYBE_TEXT, _FLAG = _is(str), _is(str, type(None)), _is(bool)
+_OBJECT, _LIST, _MAYBE_OBJECT = _is(dict), _is(list), _is(dict, type(None))
+
+_DRAWN: frozenset[str] = frozenset(field.name for field in fields(Resampling))
+
+RECEIPT: Mapping[str, Check] = {
+    "kind": lambda value: value == KIND,
+    "worldvaluesbench": _TEXT,
+    "is_invented": _FLAG,
+    "reference": _OBJECT,
+    "settings": _OBJECT,
+    "answers": _LIST,
+    "outcomes": _OBJECT,
+    "sorts": _OBJECT,
+    "n_common": _is(int, type(None)),
+    "examples_sha256": _is(str, list),
+}
+REFERENCE: Mapping[str, Check] = {
+    "name": lambda value: isinstance(value, str) and value in WHOM,
+    "weight": lambda value: isinstance(value, str) and value in WEIGHTS,
+    "edition": _MAYBE_TEXT,
+    "file_version": _MAYBE_TEXT,
+    "is_invented": _FLAG,
+    "n_respondents": _is_count,
+}
+SETTINGS: Mapping[str, Check] = {
+    "as_published": _FLAG,
+    "has_refusals": _FLAG,
+    "groupings": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
+    "min_n": _is_count,
+    "strata": _MAYBE_TEXT,
+    "resampling": lambda value: isinstance(value, dict) and set(value) == _DRAWN,
+}
+ANSWERS: Mapping[str, Check] = {
+    "name": lambda value: isinstance(value, str) and value not in BASELINES,
+    "kind": lambda value: value in ("file", "run"),
+    "file": _TEXT,
+    "size": _is_count,
+    "sha256": _TEXT,
+    "run": _MAYBE_OBJECT,
+}
+SORT: Mapping[str, Check] = {
+    "kind": lambda value: isinstance(value, str) and value in KINDS,
+    "family": _TEXT,
+    "model": _MAYBE_TEXT,
+    "method": _MAYBE_TEXT,
+}
+SOURCE: Mapping[str, Check] = {"name": _TEXT, "sha256": _TEXT}
+OUTCOME: Mapping[str, Check] = dict.fromkeys(("n_rows", *OUTCOMES), _is_count)
+RUN: Mapping[str, Check] = {
+    "model": _MAYBE_TEXT,
+    "method": _MAYBE_TEXT,
+    "about": lambda value: value is None or (isinstance(value, Mapping) and _is_about(value)),
+}
+
+
+def _shape_problem(receipt: Mapping[str, Any]) -> str | None:
+    """The first key that is absent, unknown or of another type."""
+    unknown = next((key for key in receipt if key not in RECEIPT), None)
+    if unknown is not None:
+        return f"says {plain(unknown)!r}, which no bundle says"
+    parts: list[tuple[str, object, Mapping[str, Check]]] = [("", receipt, RECEIPT)]
+    for where, found, shape in parts:
+        lacking = _lacks(found, shape)
+        if lacking is not None:
+            return f"lacks {where}{lacking}, or it is not as in a bundle"
+        if found is receipt:
+            parts += [("reference.", receipt["reference"], REFERENCE), ("settings.", receipt["settings"], SETTINGS)]
+            parts += [("answers.", one, ANSWERS) for one in receipt["answers"]]
+            parts += [("answers.run.", one["run"], RUN) for one in receipt["answers"] if _has(one, "run")]
+            parts += [("sorts.", one, SORT) for one in receipt["sorts"].values()]
+            parts += [("outcomes.", one, OUTCOME) for one in receipt["outcomes"].values()]
+            if "source" in receipt["reference"]:
+                parts.append(("reference.source.", receipt["reference"]["source"], SOURCE))
+    return None
+
+
+def _has(found: object, key: str) -> bool:
+    return isinstance(found, Mapping) and isinstance(found.get(key), Mapping)
+
+
+def _sense_problem(receipt: Mapping[str, Any]) -> str | None:
+    """What a receipt of the right shape says that cannot be."""
+    settings = receipt["settings"]
+    if settings["min_n"] < SAFE_MIN_N:
+        return (
+            f"says that cells of {settings['min_n']} people and more are shown, and fewer than {SAFE_MIN_N} never are"
+        )
+    if settings["as_published"] or settings["has_refusals"]:
+        return "says that answers were scored in a way in which none are compared"
+    try:
+        Resampling(**settings["resampling"])
+        for name in [*settings["groupings"], *([settings["strata"]] if settings["strata"] else [])]:
+            if len(parse_groupings(name)) != 1 or parse_groupings(name)[0].name != name:
+                return f"says {plain(name)!r}, which is no grouping"
+    except (TypeError, WorldValuesBenchError) as error:
+        return f"has settings that cannot be ({plain(str(error))})"
+    names = [one["name"] for one in receipt["answers"]]
+    if (
+        not names
+        or len(set(names)) != len(names)
+        or any(set(receipt[key]) != set(names) for key in ("sorts", "outcomes"))
+    ):
+        return "names other answers in one place than in another"
+    return None
+
+
+def _content_problem(found: object, key: str = "", depth: int = 0) -> str | None:
+    """What anywhere in a receipt is too long, or looks like somebody's id."""
+    if depth > MAX_DEPTH:
+        return "is nested more deeply than any"
+    if isinstance(found, Mapping | list):
+        if len(found) > MAX_LIST:
+            return f"has {len(found):,} entries in {plain(key)}, more than any"
+        pairs = found.items() if isinstance(found, Mapping) else ((key, one) for one in found)
+        inside = (
+            _content_problem(one, name, depth + 1) or _content_problem(name, name, MAX_DEPTH) for name, one in pairs
+        )
+        return next((problem for problem in inside if problem), None)
+    text = str(found)
+    if len(text) > MAX_TEXT:
+        return f"has {len(text):,} letters in {plain(key)}, more than any"
+    if isinstance(found, str | int | float) and key not in COUNTED and (identity := id_in(text)):
+        return f"holds {identity} in {plain(key)}, which looks like the id of a respondent"
+    return None
+
+
+def _template_problems(answers: Mapping[str, Any]) -> Iterator[str]:
+    """Settings with a template that could run long or far: it is rendered for the report."""
+    about = (answers["run"] or {}).get("about") or {}
+    template = (about.get("settings") or {}).get("template")
+    if not template:
+        return
+    text = template.get("text") if isinstance(template, Mapping) else None
+    # only here, for comparing files of answers must not wait for templates
+    from worldvaluesbench.reporting.safe_template import is_safe
+
+    if not isinstance(text, str) or not is_safe(text):
+        yield (
+            f"{MANIFEST} has a prompt template of {plain(answers['name'])} that does more than fill in names and list "
+            f"options; it is not rendered, so this bundle is not read."
+        )
