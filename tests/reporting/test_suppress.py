@@ -49,6 +49,15 @@ def test_the_other_part_of_a_whole_is_left_out_with_the_small_one(comparison: Co
     assert tables["distances"].filter(grouping="H_URBRURAL")["total_variation"].null_count() == 4
 
 
+def test_nothing_is_said_of_a_group_without_any_cell(comparison: Comparison) -> None:
+    """There is one item: the mean of a group is its distance."""
+    before, after = comparison.tables, protect(comparison).tables
+    for name in ("summary", "attainment", "collapse_summary", "leaderboard", "pairs", "draws"):
+        assert not before[name].filter(grouping="H_URBRURAL").is_empty(), name
+        assert after[name].filter(grouping="H_URBRURAL").is_empty(), name
+        assert after[name].filter(grouping="Q260").equals(before[name].filter(grouping="Q260")), name
+
+
 def test_what_need_not_be_hidden_stays_as_it_is(comparison: Comparison) -> None:
     tables = protect(comparison).tables
     for name in ("scores", "distances"):

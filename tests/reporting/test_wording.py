@@ -87,7 +87,7 @@ def test_a_difference_that_is_clear_but_for_the_others_looked_at_says_why() -> N
     tables = {**found.tables, "demographics": pl.DataFrame([row])}
     assert summary_sentences(Comparison(found.receipt, tables))[-1] == (
         "Telling good who is answered for makes no clear difference once corrected for the number of comparisons, "
-        "Holm p = 0.080 (+0.019 [+0.002, +0.038])."
+        "Holm p 0.080 (+0.019 [+0.002, +0.038])."
     )
     unclear = {**found.tables, "demographics": pl.DataFrame([row | {"low": -0.002}])}
     assert "makes no clear difference (" in summary_sentences(Comparison(found.receipt, unclear))[-1]

@@ -33,6 +33,7 @@ from worldvaluesbench.scoring.comparison import (
     write_comparison,
 )
 from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.scoring.latex import p_text
 from worldvaluesbench.scoring.merge import merge_comparisons
 from worldvaluesbench.survey.attributes import parse_groupings
 
@@ -176,8 +177,6 @@ def compared_over(comparison: Comparison) -> str:
 def show_leaderboard(comparison: Comparison) -> None:
     """Print who is nearest, with the ranks that chance allows."""
     table = comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE).sort("corrected", nulls_last=True)
-    pooled = comparison.tables["summary"].filter(pl.col("grouping") == EVERYONE)
-    floors = dict(pooled.select("answered_by", "noise_floor").rows())
     rows = [
         (
             row["answers"],
@@ -186,12 +185,13 @@ def show_leaderboard(comparison: Comparison) -> None:
             row["n_items"],
             row["mean"],
             with_interval(at_least_0(row["corrected"]), row["low"], row["high"]),
-            floors.get(row["answers"]),
+            row["bias_left"],
+            row["noise_floor"],
             f"{row['share_first']:.0%}",
         )
         for row in table.iter_rows(named=True)
     ]
-    columns = ("answers", "kind", "rank", "items", "mean W1", "corrected", "noise floor", "first in")
+    columns = ("answers", "kind", "rank", "items", "mean W1", "corrected", "bias left", "noise floor", "first in")
     show.table(columns, rows, title="\nRanks, with the places that pairs do not rule out", left=2)
 
 
@@ -207,8 +207,8 @@ def _show_differences(comparison: Comparison, name: str, keys: tuple[str, ...], 
         (
             *(row[key] for key in keys),
             with_interval(row["difference"], row["low"], row["high"]),
-            row["p"],
-            row["p_holm"],
+            p_text(row["p"]),
+            p_text(row["p_holm"]),
         )
         for row in pooled.head(MAX_PAIRS_SHOWN).iter_rows(named=True)
     ]
@@ -227,8 +227,8 @@ def _show_disparity(comparison: Comparison) -> None:
             row["best"],
             with_interval(row["gap"], row["gap_low"], row["gap_high"]),
             row["gap_by_chance"],
-            row["p"],
-            row["spread"],
+            p_text(row["p"]),
+            with_interval(row["spread"], row["spread_low"], row["spread_high"]),
         )
         for row in comparison.tables["disparity"].iter_rows(named=True)
     ]

@@ -12,7 +12,7 @@ from worldvaluesbench.reporting.theme import NAMES
 from worldvaluesbench.scoring.baselines import BASELINES
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
-from worldvaluesbench.scoring.latex import floored
+from worldvaluesbench.scoring.latex import floored, p_text
 from worldvaluesbench.scoring.scores import once_a_baseline
 
 MAX_PAIRS = 60
@@ -36,6 +36,8 @@ class ReportTables:
                 "mean": number(row["mean"]),
                 "corrected": distance(row["corrected"], row["low"], row["high"]),
                 **_attained(own[row["answers"]]),
+                "bias": number(row["bias_left"]),
+                "floor": number(row["noise_floor"]),
                 "n_items": row["n_items"],
             }
             for row in pooled.sort("corrected", nulls_last=True).iter_rows(named=True)
@@ -56,6 +58,7 @@ class ReportTables:
             Column("Rank (range)", "rank"),
             Column("Mean W1", "mean"),
             Column("Corrected [interval]", "corrected"),
+            Column("Bias left, at most", "bias"),
             Column("Noise floor", "floor"),
             Column("W1 ≤ 0.1", "attained_0_1"),
             Column("W1 ≤ 0.2", "attained_0_2"),
@@ -92,8 +95,8 @@ class ReportTables:
                 "best": row["best"],
                 "gap": with_ends(row["gap"], row["gap_low"], row["gap_high"]),
                 "chance": number(row["gap_by_chance"]),
-                "p": number(row["p"]),
-                "spread": number(row["spread"]),
+                "p": p_text(row["p"]),
+                "spread": with_ends(row["spread"], row["spread_low"], row["spread_high"]),
                 "n": f"{row['n_groups']} / {row['n_items']}",
             }
             for row in self.comparison.tables["disparity"].iter_rows(named=True)
@@ -106,7 +109,7 @@ class ReportTables:
             Column("Gap [interval]", "gap"),
             Column("Gap by chance", "chance"),
             Column("p", "p"),
-            Column("Spread", "spread"),
+            Column("Spread [interval]", "spread"),
             Column("Groups / items", "n"),
         ]
         return _table("Whom each gets wrong: gaps between groups over the same items", columns, rows)
@@ -256,7 +259,7 @@ def distance(value: float | None, low: float | None, high: float | None) -> str 
 
 def _difference(row: Mapping[str, Any]) -> dict[str, Any]:
     ends = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-    return {"difference": ends, "p": number(row["p"]), "p_holm": number(row["p_holm"]), "n_items": row["n_items"]}
+    return {"difference": ends, "p": p_text(row["p"]), "p_holm": p_text(row["p_holm"]), "n_items": row["n_items"]}
 
 
 def _group(row: Mapping[str, Any]) -> str:

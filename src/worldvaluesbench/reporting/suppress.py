@@ -10,6 +10,11 @@ from worldvaluesbench.scoring.groups import EVERYONE
 
 CELL = ("item_id", "grouping", "group")
 COUNTS = ("n_responses", "n_effective", "n_answers", "n_examples", "n_missing", "coverage", "left_out")
+COUNTRY = "B_COUNTRY"
+BY_GROUP = ("summary", "attainment", "individuals_summary", "collapse_summary")
+COMPARED_BY_GROUP = ("leaderboard", "pairs", "demographics", "draws")
+"""Tables with a row for each group, of one source and of all together."""
+
 BY_CELL = ("distributions", "individuals", "collapse")
 """Tables with a row for each cell that has a number."""
 
@@ -44,6 +49,7 @@ def protect(comparison: Comparison) -> Comparison:
     for name in ("individuals", "individuals_summary"):
         if not tables[name].is_empty():
             tables[name] = tables[name].filter(pl.col("n") >= least)
+    _drop_groups(tables)
     tables["distributions"] = _same_humans(tables["distributions"], comparison.tables["scores"], least)
     return Comparison(comparison.receipt, tables)
 
@@ -100,6 +106,21 @@ def _emptied(table: pl.DataFrame, small: pl.DataFrame) -> pl.DataFrame:
     return marked.with_columns(pl.when(~pl.col("is_small")).then(pl.col(name)).alias(name) for name in numbers).select(
         table.columns
     )
+
+
+def _drop_groups(tables: dict[str, pl.DataFrame]) -> None:
+    """Take out what is said of a group none of whose cells is shown: for a single item it would be said of that."""
+    shown = tables["scores"].filter(~pl.col("is_too_small")).select("answers", "grouping", "group").unique()
+    for name in BY_GROUP:
+        tables[name] = tables[name].join(shown, on=shown.columns, how="semi", maintain_order="left")
+    by_country = shown.filter(grouping=COUNTRY).select("answers", name="group")
+    tables["countries"] = tables["countries"].join(
+        by_country, on=["answers", "name"], how="semi", maintain_order="left"
+    )
+    sources = tables["scores"]["answers"].n_unique()
+    by_all = shown.group_by("grouping", "group").len().filter(len=sources).select("grouping", "group")
+    for name in COMPARED_BY_GROUP:
+        tables[name] = tables[name].join(by_all, on=by_all.columns, how="semi", maintain_order="left")
 
 
 def _same_humans(distributions: pl.DataFrame, scores: pl.DataFrame, least: int) -> pl.DataFrame:

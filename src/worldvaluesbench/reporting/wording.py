@@ -6,7 +6,7 @@ from worldvaluesbench.reporting.figures.data import counted
 from worldvaluesbench.scoring.baselines import UNIFORM
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
-from worldvaluesbench.scoring.latex import floored
+from worldvaluesbench.scoring.latex import floored, p_text
 
 HUMAN = "human"
 """The baseline that answers with other people's responses; its distance is the ceiling for ratings."""
@@ -99,7 +99,7 @@ def _demographics(comparison: Comparison) -> list[str]:
         has_zero = row["low"] <= 0 <= row["high"]
         if row["p_holm"] > _alpha(comparison):
             # an interval of one model knows nothing of the others that were looked at
-            holm = "" if has_zero else f" once corrected for the number of comparisons, Holm p = {row['p_holm']:.3f}"
+            holm = "" if has_zero else f" once corrected for the number of comparisons, Holm p {p_text(row['p_holm'])}"
             lines.append(f"Telling {row['model']} who is answered for makes no clear difference{holm} ({ends}).")
         else:
             way = "nearer to" if row["difference"] < 0 else "farther from"

@@ -54,6 +54,17 @@ _ESCAPES = {
 }
 
 
+def p_text(p: float | None) -> str:
+    """A p-value as people read it.
+
+    >>> p_text(0.0421), p_text(0.00004)
+    ('0.042', '<0.001')
+    """
+    if p is None:
+        return "–"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def floored(value: Number) -> Number:
     """A corrected distance as people read it: one below 0, which chance makes of a nearly perfect one, is 0.
 
