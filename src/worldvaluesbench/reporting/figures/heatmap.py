@@ -108,7 +108,12 @@ def _cells(table: pl.DataFrame, columns: list[str]) -> Chart:
     labels, heads = short_names(in_order(table["row"].to_list()), LABELS), short_names(columns, HEADS)
     cell = _width_of(columns, heads, PAGE - 2 * PADDING - widest(labels.values()) - 8)
     of_columns = alt.Axis(
-        orient="top", labelAngle=-ANGLE, labelLimit=HEADS + 10, ticks=False, labelExpr=label_expression(heads)
+        orient="top",
+        labelAngle=-ANGLE,
+        labelLimit=HEADS + 10,
+        ticks=False,
+        domain=False,
+        labelExpr=label_expression(heads),
     )
     of_rows = alt.Axis(labelLimit=LABELS + 10, ticks=False, domain=False, labelExpr=label_expression(labels))
     x = alt.X("column:N", sort=columns, title=None, axis=of_columns)
