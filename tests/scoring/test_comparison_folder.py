@@ -174,3 +174,11 @@ def test_a_folder_opens_as_what_was_written(comparison: Comparison, folder: Path
     assert opened.tables.keys() == comparison.tables.keys()
     for name, table in comparison.tables.items():
         assert_frame_equal(opened.tables[name], table)
+
+
+def test_a_folder_of_another_version_is_to_be_made_again(comparison: Comparison, tmp_path: Path) -> None:
+    tables = dict(comparison.tables)
+    tables["leaderboard"] = tables["leaderboard"].drop("bias_left")
+    write_comparison(Comparison(comparison.receipt, tables), tmp_path / "old")
+    with pytest.raises(FolderError, match="leaderboard has other columns than this version makes"):
+        read_comparison(tmp_path / "old")

@@ -12,6 +12,8 @@ import polars as pl
 
 from worldvaluesbench.errors import FolderError
 from worldvaluesbench.folder import check_files, manifest_of, new_folder, write_json, write_manifest
+from worldvaluesbench.scoring.contrasts import SCHEMAS
+from worldvaluesbench.scoring.draws import DRAWS_SCHEMA
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import Sort, read_sort
 from worldvaluesbench.scoring.latex import render_leaderboard, render_table_2
@@ -123,4 +125,11 @@ def read_comparison(folder: Path | str) -> Comparison:
         }
     except (OSError, pl.exceptions.PolarsError) as error:
         raise FolderError(f"{folder}: cannot be read ({str(error).splitlines()[0]}); make it again.") from None
+    for name, columns in {**SCHEMAS, DRAWS: DRAWS_SCHEMA}.items():
+        if name not in tables or set(tables[name].columns) != set(columns):
+            made_by = manifest["worldvaluesbench"]
+            raise FolderError(
+                f"{folder}: {name} has other columns than this version makes (it was made by worldvaluesbench "
+                f"{made_by}); compare again."
+            )
     return Comparison(receipt, tables)

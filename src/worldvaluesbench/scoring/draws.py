@@ -20,7 +20,7 @@ from worldvaluesbench.scoring.paired import Means, resample_means
 from worldvaluesbench.scoring.panel import Panel
 from worldvaluesbench.scoring.tally import Tally, floors_of, tally_panel
 
-SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+DRAWS_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "answers": pl.String,
     "grouping": pl.String,
     "group": pl.String,
@@ -98,7 +98,7 @@ def draw_groups(
         for name, (means, alike), floor in zip(names, found, floors, strict=True)
         for group in np.flatnonzero(is_shown.any(axis=1)).tolist()
     ]
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    return pl.DataFrame(rows, schema=DRAWS_SCHEMA, orient="row")
 
 
 def _mean_floor(tally: Tally, is_shown: Mask) -> list[float | None]:
