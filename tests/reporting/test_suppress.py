@@ -1,15 +1,20 @@
 """What is shared of a comparison: nothing of small groups, nothing that they can be computed from."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from tests.scoring.people import make_dataset, write_answers
 from worldvaluesbench.estimate import Resampling
+from worldvaluesbench.reporting.bundle import write_bundle
+from worldvaluesbench.reporting.bundle_file import read_bundle
 from worldvaluesbench.reporting.suppress import protect
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.compare import compare_answers
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.how import How
+from worldvaluesbench.scoring.merge import merge_comparisons
 from worldvaluesbench.scoring.reference import respondents_reference
 from worldvaluesbench.survey.attributes import parse_groupings
 
@@ -80,3 +85,39 @@ def test_what_is_protected_once_stays_so(comparison: Comparison) -> None:
     once = protect(comparison)
     twice = protect(once)
     assert all(table.equals(twice.tables[name]) for name, table in once.tables.items())
+
+
+def test_groups_that_other_bundles_hide_are_hidden(tmp_path: Path) -> None:
+    """Two models answer for 40, 35, 12 and 5 people of four ages; each lacks three of another large group.
+
+    Bundled apart, each hides the five and the twelve or another group; together nobody may see what either hides.
+    """
+    ages = [1] * 40 + [2] * 35 + [3] * 14 + [4] * 13 + [5] * 5
+    dataset = make_dataset(tmp_path / "d", {"Q1": [1 + k % 4 for k in range(len(ages))]}, {"G_TOWNSIZE": ages})
+    reference = respondents_reference(dataset)
+    opened = []
+    for name, lost in (("first", range(75, 78)), ("second", range(89, 92))):
+        rows = [("Q1", 101 + k, 1 + k % 3) for k in range(len(ages)) if k not in lost]
+        file = read_answers(write_answers(tmp_path / f"{name}.tsv", rows))
+        found = compare_answers(
+            [file], reference, groupings=parse_groupings("G_TOWNSIZE"), how=How(resampling=Resampling(n=20))
+        )
+        write_bundle(found, tmp_path / f"{name}.zip")
+        opened.append(read_bundle(tmp_path / f"{name}.zip"))
+    hidden = [one.tables["scores"].filter("is_too_small")["group"].to_list() for one in opened]
+    assert hidden[0] != hidden[1]
+    scores = protect(merge_comparisons(opened)).tables["scores"]
+    of_both = [scores.filter("is_too_small", answers=name)["group"].to_list() for name in ("first", "second")]
+    assert of_both[0] == of_both[1]
+    assert set(of_both[0]) == {*hidden[0], *hidden[1]}
+
+
+def test_few_people_between_any_two_sources_are_not_to_be_read(tmp_path: Path) -> None:
+    """The second source lacks fifteen people, the third two more: it shows those of the second, not its own."""
+    dataset = make_dataset(tmp_path / "d", {"Q1": [1 + k % 4 for k in range(N)]})
+    full = [("Q1", 101 + k, 1 + k % 3) for k in range(N)]
+    named = {"a": full, "b": full[15:], "c": full[17:]}
+    files = [read_answers(write_answers(tmp_path / f"{name}.tsv", rows)) for name, rows in named.items()]
+    found = protect(compare_answers(files, respondents_reference(dataset), how=How(resampling=Resampling(n=20))))
+    humans = {name: found.tables["distributions"].filter(answers=name)["humans"].to_list() for name in named}
+    assert humans["b"] == humans["c"] != humans["a"]

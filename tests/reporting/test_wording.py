@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from worldvaluesbench.reporting.board import ATTAINED
 from worldvaluesbench.reporting.wording import headline, summary_sentences
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.kinds import Kind, Sort
@@ -13,11 +14,15 @@ def comparison_of(corrected: dict[str, float], kinds: dict[str, Kind], p: dict[t
     """A comparison with these corrected means, kinds, and p of pairs; intervals are 0.01 to either side."""
     rows = {"corrected": list(corrected.values()), "answers": list(corrected)}
     board = pl.DataFrame(rows).with_columns(
-        low=pl.col("corrected") - 0.01, high=pl.col("corrected") + 0.01, n_items=36, grouping=pl.lit("all")
-    )
+        low=pl.col("corrected") - 0.01, high=pl.col("corrected") + 0.01, n_items=36, grouping=pl.lit("all"),
+        mean=pl.col("corrected"), n_examples=360, noise_floor=0.03,
+    )  # fmt: skip
     summary = pl.DataFrame(
         [
-            KEYS | {"answers": name, "answered_by": by, "mean": corrected.get(by, 0.17), "noise_floor": 0.03}
+            KEYS
+            | {"answers": name, "answered_by": by, "mean": corrected.get(by, 0.17), "n_items": 36, "n_effective": 10.0}
+            | dict.fromkeys(("mean_corrected", "mean_low", "mean_high"), corrected.get(by, 0.17))
+            | dict.fromkeys(ATTAINED, 0.5)
             for name in corrected
             for by in (name, "uniform")
         ]
@@ -28,10 +33,11 @@ def comparison_of(corrected: dict[str, float], kinds: dict[str, Kind], p: dict[t
         schema={"grouping": pl.String, "model": pl.String, "difference": pl.Float64, "p_holm": pl.Float64}
     )
     sorts = {name: Sort(kind, name).describe() for name, kind in kinds.items()}
-    receipt = {"sorts": sorts, "settings": {"resampling": {"level": 0.95}}}
+    receipt = {"sorts": sorts, "settings": {"resampling": {"level": 0.95}}, "reference": {"name": "probe"}}
+    scores = pl.DataFrame([KEYS | {"answers": name, "is_too_small": False, "n_examples": 360} for name in corrected])
     tables = {
         "leaderboard": board, "summary": summary, "pairs": pl.DataFrame(pairs, schema=schema),
-        "demographics": demographics,
+        "demographics": demographics, "scores": scores,
     }  # fmt: skip
     return Comparison(receipt, tables)
 
@@ -91,3 +97,11 @@ def test_a_difference_that_is_clear_but_for_the_others_looked_at_says_why() -> N
     )
     unclear = {**found.tables, "demographics": pl.DataFrame([row | {"low": -0.002}])}
     assert "makes no clear difference (" in summary_sentences(Comparison(found.receipt, unclear))[-1]
+
+
+def test_even_shares_of_other_people_are_not_held_beside() -> None:
+    """The only source answered more examples than all answer: uniform beside it is of other people."""
+    found = comparison_of({"good": 0.05}, {"good": "without"}, {})
+    more = found.tables["scores"].with_columns(n_examples=pl.lit(400))
+    lines = summary_sentences(Comparison(found.receipt, {**found.tables, "scores": more}))
+    assert not any("equally often" in line for line in lines)

@@ -39,11 +39,17 @@ def test_disparity_worked_by_hand() -> None:
     variance = np.var([0.1, 0.2, 0.13], ddof=1)
     assert found.spread_as_is == pytest.approx(variance**0.5)
     assert found.spread == pytest.approx((variance - 0.0002) ** 0.5, abs=1e-6)
-    # the groups as drawn: 0.08, 0.22, 0.13; 0.12, 0.18, 0.13; 0.1, 0.2, 0.15; 0.1, 0.2, 0.11
-    drawn = np.var([[0.08, 0.12, 0.1, 0.1], [0.22, 0.18, 0.2, 0.2], [0.13, 0.13, 0.15, 0.11]], axis=0, ddof=1)
-    below, above = np.quantile(drawn - drawn.mean(), [0.025, 0.975])
-    ends = max(variance - 0.0002 - above, 0) ** 0.5, (variance - 0.0002 - below) ** 0.5
-    assert (found.spread_low, found.spread_high) == pytest.approx(ends, abs=1e-5)
+    assert found.spread_low <= found.spread <= found.spread_high
+
+
+def test_the_interval_of_a_spread_is_that_of_the_gap_for_two_groups() -> None:
+    """Two groups 0.1 apart, a normal error of 0.02 between them: the spread is the gap by the root of 2."""
+    rng = np.random.default_rng(82)
+    noise = rng.normal(0, 0.02 / 2**0.5, (2, 4000))
+    found = find_disparity(means_of([0.2, 0.3], noise), np.ones(2, dtype=bool), Resampling(n=4000))
+    assert found is not None
+    ends = (0.1 - 1.96 * 0.02) / 2**0.5, (0.1 + 1.96 * 0.02) / 2**0.5
+    assert (found.spread_low, found.spread_high) == pytest.approx(ends, abs=0.003)
 
 
 def test_a_gap_that_chance_makes_in_half_of_the_draws_has_a_p_of_half() -> None:

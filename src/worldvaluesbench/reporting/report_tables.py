@@ -6,14 +6,13 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
+from worldvaluesbench.reporting.board import board_of
 from worldvaluesbench.reporting.figures.data import grouping_name
 from worldvaluesbench.reporting.html_tables import Column, render_table
 from worldvaluesbench.reporting.theme import NAMES
-from worldvaluesbench.scoring.baselines import BASELINES
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.latex import floored, p_text
-from worldvaluesbench.scoring.scores import once_a_baseline
 
 MAX_PAIRS = 60
 
@@ -26,32 +25,18 @@ class ReportTables:
 
     def leaderboard(self) -> Markup:
         """Every source by rank, then the baselines."""
-        pooled = self.comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE)
-        summary = self.comparison.tables["summary"].filter(pl.col("grouping") == EVERYONE)
-        own = {row["answered_by"]: row for row in once_a_baseline(summary).iter_rows(named=True)}
         rows = [
             {
-                "answers": row["answers"],
-                "rank": f"{row['rank']} ({row['rank_low']}–{row['rank_high']})",
+                "answers": NAMES.get(row["answers"], row["answers"]),
+                "rank": None if row["rank"] is None else f"{row['rank']} ({row['rank_low']}–{row['rank_high']})",
                 "mean": number(row["mean"]),
                 "corrected": distance(row["corrected"], row["low"], row["high"]),
-                **_attained(own[row["answers"]]),
                 "bias": number(row["bias_left"]),
                 "floor": number(row["noise_floor"]),
+                **_attained(row),
                 "n_items": row["n_items"],
             }
-            for row in pooled.sort("corrected", nulls_last=True).iter_rows(named=True)
-        ]
-        rows += [
-            {
-                "answers": NAMES[name],
-                "mean": number(own[name]["mean"]),
-                "corrected": distance(own[name]["mean_corrected"], own[name]["mean_low"], own[name]["mean_high"]),
-                **_attained(own[name]),
-                "n_items": own[name]["n_items"],
-            }
-            for name in BASELINES
-            if name in own
+            for row in board_of(self.comparison).iter_rows(named=True)
         ]
         columns = [
             Column("Answered by", "answers", is_text=True),
@@ -267,7 +252,7 @@ def _group(row: Mapping[str, Any]) -> str:
 
 
 def _attained(row: Mapping[str, Any]) -> dict[str, str | None]:
-    found: dict[str, str | None] = {"floor": number(row["noise_floor"])}
+    found: dict[str, str | None] = {}
     for key in ("attained_0_1", "attained_0_2"):
         low, high = row[f"{key}_low"], row[f"{key}_high"]
         ends = "" if low is None or high is None else f" [{low:.0%}, {high:.0%}]"

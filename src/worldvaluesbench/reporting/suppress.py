@@ -1,5 +1,6 @@
 """Suppression: what is taken out of a comparison before it is shared, so that no small group can be read from it."""
 
+import numpy as np
 import polars as pl
 
 from worldvaluesbench.errors import BundleError
@@ -14,6 +15,9 @@ COUNTRY = "B_COUNTRY"
 BY_GROUP = ("summary", "attainment", "individuals_summary", "collapse_summary")
 COMPARED_BY_GROUP = ("leaderboard", "pairs", "demographics", "draws")
 """Tables with a row for each group, of one source and of all together."""
+
+BY_GROUPING = ("disparity", "determination", "determination_summary")
+"""Tables with a row for all groups of a grouping together."""
 
 BY_CELL = ("distributions", "individuals", "collapse")
 """Tables with a row for each cell that has a number."""
@@ -35,12 +39,13 @@ def suppress(comparison: Comparison) -> Comparison:
 def protect(comparison: Comparison) -> Comparison:
     """The comparison without what is known of small cells, and without others that they could be computed from.
 
-    Such cells then are too small as well. Where two sources answer for the same people but a few, the people of the
-    source with more stand for those of both, so that nobody sees the few by taking one from the other.
+    Such cells then are too small as well, and nothing is said of their groups over all items, for a mean less what is
+    shown is what is not. Where two sources answer for the same people but a few, the people of the source with more
+    stand for those of both, so that nobody sees the few by taking one from the other.
     """
     least = int(comparison.receipt["settings"]["min_n"])
     tables = dict(comparison.tables)
-    complements = _complements(tables["scores"], least)
+    complements = pl.concat([_complements(tables["scores"], least), _hidden_elsewhere(tables["scores"])]).unique()
     tables["scores"] = _without(tables["scores"], complements)
     small = tables["scores"].filter("is_too_small").select("answers", *CELL)
     for name in BY_CELL:
@@ -49,7 +54,7 @@ def protect(comparison: Comparison) -> Comparison:
     for name in ("individuals", "individuals_summary"):
         if not tables[name].is_empty():
             tables[name] = tables[name].filter(pl.col("n") >= least)
-    _drop_groups(tables)
+    _drop_groups(tables, complements)
     tables["distributions"] = _same_humans(tables["distributions"], comparison.tables["scores"], least)
     return Comparison(comparison.receipt, tables)
 
@@ -108,9 +113,18 @@ def _emptied(table: pl.DataFrame, small: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _drop_groups(tables: dict[str, pl.DataFrame]) -> None:
-    """Take out what is said of a group none of whose cells is shown: for a single item it would be said of that."""
+def _hidden_elsewhere(scores: pl.DataFrame) -> pl.DataFrame:
+    """The cells of which a bundle does not say how many people they have, and another source does."""
+    is_hidden = pl.col("is_too_small") & pl.col("n_responses").is_null()
+    hidden = scores.filter(is_hidden).select(CELL).unique()
+    shown = scores.filter(~pl.col("is_too_small")).select(CELL).unique()
+    return hidden.join(shown, on=CELL, how="semi")
+
+
+def _drop_groups(tables: dict[str, pl.DataFrame], complements: pl.DataFrame) -> None:
+    """Take out what is said over all items of groups that are hidden for an item for another's sake, or for all."""
     shown = tables["scores"].filter(~pl.col("is_too_small")).select("answers", "grouping", "group").unique()
+    shown = shown.join(complements, on=["grouping", "group"], how="anti")
     for name in BY_GROUP:
         tables[name] = tables[name].join(shown, on=shown.columns, how="semi", maintain_order="left")
     by_country = shown.filter(grouping=COUNTRY).select("answers", name="group")
@@ -121,19 +135,40 @@ def _drop_groups(tables: dict[str, pl.DataFrame]) -> None:
     by_all = shown.group_by("grouping", "group").len().filter(len=sources).select("grouping", "group")
     for name in COMPARED_BY_GROUP:
         tables[name] = tables[name].join(by_all, on=by_all.columns, how="semi", maintain_order="left")
+    # these are of all groups of a grouping together
+    concerned = complements.select("grouping").unique()
+    for name in BY_GROUPING:
+        if name in tables:
+            tables[name] = tables[name].join(concerned, on="grouping", how="anti", maintain_order="left")
 
 
 def _same_humans(distributions: pl.DataFrame, scores: pl.DataFrame, least: int) -> pl.DataFrame:
-    """Distributions in which the people of a cell are those of the source with most of them, where few differ."""
+    """Distributions in which the people of a cell are those of a source with more of them, where few differ."""
     n = scores.select("answers", *CELL, n="n_responses")
-    rows = distributions.join(n, on=["answers", *CELL], how="left", maintain_order="left")
-    most = rows.sort("n", descending=True, maintain_order=True).unique(CELL, keep="first").select(*CELL, of="answers")
+    rows = distributions.join(n, on=["answers", *CELL], how="left", maintain_order="left").with_row_index("row")
+    differ = rows.group_by(*CELL, "rating").agg(pl.col("humans").n_unique()).filter(pl.col("humans") > 1)
+    concerned = rows.join(differ.select(CELL).unique(), on=CELL, how="semi", maintain_order="left")
+    taken: list[tuple[int, int]] = []
+    for _, cell in concerned.group_by(CELL, maintain_order=True):
+        sources = [
+            one
+            for _, one in cell.sort("n", descending=True, maintain_order=True).group_by("answers", maintain_order=True)
+        ]
+        counts = [(one["humans"] * one["n"]).to_numpy() for one in sources]
+        stand: list[int] = []
+        for place, own in enumerate(counts):
+            near = next((other for other in stand if np.abs(own - counts[other]).sum() < least), None)
+            if near is None:
+                stand.append(place)
+            else:
+                taken += zip(sources[place]["row"], sources[near]["row"], strict=True)
+    if not taken:
+        return distributions
     humans = ["humans", "humans_low", "humans_high"]
-    theirs = rows.join(most, left_on=["answers", *CELL], right_on=["of", *CELL], how="semi").select(
-        *CELL, "rating", **{f"their_{name}": name for name in [*humans, "n"]}
+    theirs = pl.DataFrame(taken, schema={"row": rows.schema["row"], "of": rows.schema["row"]}, orient="row").join(
+        rows.select("row", **{f"their_{name}": name for name in humans}), left_on="of", right_on="row", how="left"
     )
-    joined = rows.join(theirs, on=[*CELL, "rating"], how="left", maintain_order="left")
-    apart = (pl.col("humans") * pl.col("n") - pl.col("their_humans") * pl.col("their_n")).abs()
-    is_same = apart.sum().over("answers", *CELL) < least
-    taken = [pl.when(is_same).then(pl.col(f"their_{name}")).otherwise(pl.col(name)).alias(name) for name in humans]
-    return joined.with_columns(taken).select(distributions.columns)
+    joined = rows.join(theirs, on="row", how="left", maintain_order="left")
+    is_taken = pl.col("of").is_not_null()
+    kept = [pl.when(is_taken).then(pl.col(f"their_{name}")).otherwise(pl.col(name)).alias(name) for name in humans]
+    return joined.with_columns(kept).select(distributions.columns)

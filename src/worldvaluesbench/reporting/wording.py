@@ -1,7 +1,11 @@
 """The answer in words: what stands at the top of a report, from the numbers of a comparison alone."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import polars as pl
 
+from worldvaluesbench.reporting.board import board_of
 from worldvaluesbench.reporting.figures.data import counted
 from worldvaluesbench.scoring.baselines import UNIFORM
 from worldvaluesbench.scoring.comparison import Comparison
@@ -81,14 +85,23 @@ def _beside_people(comparison: Comparison, best: str, people: pl.DataFrame) -> l
 
 
 def _beside_nobody(comparison: Comparison, best: str) -> list[str]:
-    summary = comparison.tables["summary"].filter((pl.col("grouping") == EVERYONE) & (pl.col("answers") == best))
-    own = summary.filter(answered_by=best).row(0, named=True)
-    uniform = summary.filter(answered_by=UNIFORM)["mean"].to_list()
-    lines = [f"Two samples of people as large as these would be {own['noise_floor']:.3f} apart by chance."]
-    if uniform and uniform[0] is not None:
-        way = "nearer" if own["mean"] < uniform[0] else "farther"
-        lines.append(f"Giving every answer equally often would be at {uniform[0]:.3f}: {best} is {way} than that.")
+    """How far two samples of people are apart, and where even shares stand, over the same people and items."""
+    rows = {row["answers"]: row for row in board_of(comparison).iter_rows(named=True)}
+    lines = []
+    if rows[best]["noise_floor"] is not None:
+        lines.append(
+            f"Two samples of people as large as these would be {rows[best]['noise_floor']:.3f} apart by chance."
+        )
+    if UNIFORM in rows:
+        uniform = _corrected(rows[UNIFORM])
+        way = "nearer" if _corrected(rows[best]) < uniform else "farther"
+        lines.append(f"Giving every answer equally often would be at {uniform:.3f}: {best} is {way} than that.")
     return lines
+
+
+def _corrected(row: Mapping[str, Any]) -> float:
+    """The corrected mean, or the mean where there is none to correct it by."""
+    return float(row["mean"] if row["corrected"] is None else row["corrected"])
 
 
 def _demographics(comparison: Comparison) -> list[str]:

@@ -16,6 +16,9 @@ from worldvaluesbench.scoring.paired import Means
 N_PAIRS = 100
 """Of so many pairs of groups, the farthest apart, the draws are looked at."""
 
+N_TRUTHS = 400
+"""At so many places it is tried whether the true spread can be there."""
+
 LEAST_SHARE = 0.9
 """Groups are compared that have numbers for this share of the items that any of them has."""
 
@@ -101,9 +104,22 @@ def _farthest_apart(value: Array, noise: Floats, too_large: Array, too_small: Ar
 
 
 def _spread(value: Array, noise: Floats, resampling: Resampling) -> tuple[float, float, float]:
-    """The standard deviation over groups without what chance adds to its square, and the ends of its interval."""
-    variance = float(value.var(ddof=1)) - float(noise.var(axis=1).mean())
-    drawn = (value[:, None] + noise).var(axis=0, ddof=1)
-    low, high = quantiles_of(drawn - drawn.mean(), resampling.ends)
-    ends = max(variance - float(high), 0.0) ** 0.5, max(variance - float(low), 0.0) ** 0.5
-    return max(variance, 0.0) ** 0.5, *ends
+    """The standard deviation over groups without what chance adds to its square, and the ends of its interval.
+
+    Groups that were spread as these are, but so much wider or narrower, would be seen as spread as these or more (or
+    less) in some share of draws. The ends are where that share is no more than the level leaves.
+    """
+    as_is = float(value.std(ddof=1))
+    own = max(as_is**2 - float(noise.var(axis=1).mean()), 0.0) ** 0.5
+    chance = noise.var(axis=0, ddof=1)
+    shape = (value - value.mean()) / as_is if as_is > 0 else np.zeros_like(value)
+    along = shape @ (noise - noise.mean(axis=0)) / (value.size - 1)
+    truths = np.linspace(0, as_is + 4 * float(chance.max()) ** 0.5, N_TRUTHS)[:, None]
+    # the square of the spread that would be seen, (truths, resamples)
+    seen = truths**2 + 2 * truths * along + chance
+    tail = resampling.ends[0]
+    can_be_lower = (seen >= as_is**2).mean(axis=1) > tail
+    can_be_higher = (seen <= as_is**2).mean(axis=1) > tail
+    low = float(truths[np.argmax(can_be_lower), 0]) if can_be_lower.any() else own
+    high = float(truths[can_be_higher.size - 1 - np.argmax(can_be_higher[::-1]), 0]) if can_be_higher.any() else own
+    return own, min(low, own), max(high, own)

@@ -314,4 +314,7 @@ def _attained(value: Floats, draws: Floats, is_in: Mask, ends: tuple[float, floa
     least = [np.float32(threshold + 1e-6) for threshold in THRESHOLDS]
     shares = [((moved <= threshold).sum(axis=1) / n).astype(np.float32) for threshold in least]
     low, high = quantiles_of(np.stack(shares, axis=1), ends)
-    return np.stack([low, high], axis=2)
+    # the share itself is within its band, though single draws be moved over a threshold
+    as_it_is = np.where(is_in, value, np.nan)
+    share = np.stack([(as_it_is <= threshold).sum(axis=1) / n[:, 0] for threshold in least], axis=1)
+    return np.stack([np.minimum(low, share), np.maximum(high, share)], axis=2)

@@ -3,6 +3,7 @@
 import altair as alt
 import polars as pl
 
+from worldvaluesbench.reporting.board import board_of
 from worldvaluesbench.reporting.figures.data import check_rows, middle, span, spanned, values_of
 from worldvaluesbench.reporting.figures.letters import label_expression, short_names, widest
 from worldvaluesbench.reporting.theme import (
@@ -21,7 +22,6 @@ from worldvaluesbench.reporting.theme import (
 from worldvaluesbench.reporting.wording import HUMAN
 from worldvaluesbench.scoring.baselines import MAJORITY, UNIFORM, WORLD
 from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.groups import EVERYONE
 
 LABELS = 170
 """Points for the names of sources."""
@@ -61,9 +61,10 @@ def plot_forest(comparison: Comparison) -> Chart:
         layers.insert(1, rule.encode(x="at:Q"))
     ceiling = f" Dashed: another person of the same group ({human['middle'][0]:.3f})." if human.height else ""
     own = table.filter(pl.col("answered_by").is_in(comparison.names))
-    n = span(own["n_effective"].round())
+    n, n_answers = span(own["n_effective"].round()), span((own["n_examples"] / own["n_items"]).round())
+    answered = "" if n == n_answers else f", {n_answers} answered for"
     notes = [
-        f"{humans_note(comparison)} {spanned(table['n_items'], 'item')}, pooled; mean effective n of an item {n}.",
+        f"{humans_note(comparison)} {spanned(table['n_items'], 'item')}, pooled; mean n of an item {n}{answered}.",
         f"Filled: corrected, with {interval_note(comparison)}",
         f"Open: as it is.{ceiling} Grey: up to the noise floor ({floor:.3f}), of two samples of people.",
     ]
@@ -74,31 +75,30 @@ def plot_forest(comparison: Comparison) -> Chart:
 
 
 def _rows(comparison: Comparison) -> pl.DataFrame:
-    """A row for each source, and once for each baseline."""
-    summary = comparison.tables["summary"].filter(pl.col("grouping") == EVERYONE)
-    is_own = pl.col("answered_by") == pl.col("answers")
-    is_baseline = pl.col("answered_by").is_in([UNIFORM, MAJORITY, WORLD]) & (pl.col("answers") == comparison.names[0])
-    middle = pl.coalesce("mean_corrected", "mean").clip(lower_bound=0.0)
+    """A row for each source, and once for each baseline, over the same people and items."""
+    middle = pl.coalesce("corrected", "mean").clip(lower_bound=0.0)
     text = (
-        pl.when(pl.col("mean_low").is_null())
+        pl.when(pl.col("low").is_null())
         .then(middle.round(3).cast(pl.String))
         .otherwise(
             pl.format(
                 "{} [{}, {}]",
                 *(
                     number.map_elements(lambda x: f"{x:.3f}", return_dtype=pl.String)
-                    for number in (middle, pl.col("mean_low"), pl.col("mean_high"))
+                    for number in (middle, pl.col("low"), pl.col("high"))
                 ),
             )
         )
     )
     return (
-        summary.filter((is_own | is_baseline) & pl.col("mean").is_not_null())
+        board_of(comparison)
+        .filter(pl.col("mean").is_not_null())
         .with_columns(
-            name=pl.col("answered_by").replace(dict(NAMES)),
+            name=pl.col("answers").replace(dict(NAMES)),
+            answered_by="answers",
             middle=middle,
-            low=pl.coalesce("mean_low", middle),
-            high=pl.coalesce("mean_high", middle),
+            low=pl.coalesce("low", middle),
+            high=pl.coalesce("high", middle),
             text=text,
         )
         .with_columns(end=pl.max_horizontal("mean", "high", "middle"))
@@ -113,6 +113,7 @@ def _rows(comparison: Comparison) -> pl.DataFrame:
             "text",
             "noise_floor",
             "n_items",
+            "n_examples",
             "n_effective",
         )
     )

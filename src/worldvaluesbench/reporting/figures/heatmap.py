@@ -124,7 +124,7 @@ def _cells(table: pl.DataFrame, columns: list[str]) -> Chart:
     rectangles = alt.Chart().mark_rect().encode(x=x, y=y, color=alt.Color("distance:Q", scale=scale, legend=legend))
     layers = [rectangles]
     if cell >= NUMBER:
-        dark = alt.condition(f"datum.distance > {LARGEST * 0.55}", alt.value(ON_DARK), alt.value(ON_PALE))
+        dark = alt.condition(f"datum.distance > {LARGEST * 0.735}", alt.value(ON_DARK), alt.value(ON_PALE))
         number = alt.Text("distance:Q", format=".2f")
         layers.append(alt.Chart().mark_text(fontSize=SMALLEST).encode(x=x, y=y, text=number, color=dark))
     return alt.layer(*layers, data=values_of(table)).properties(width=alt.Step(cell), height=alt.Step(13))
