@@ -92,10 +92,10 @@ def test_intervals_are_named_where_they_are_drawn(drawings: dict[str, str], name
 def test_a_figure_draws_the_numbers_of_the_tables(comparison: Comparison) -> None:
     spec = plot_forest(comparison).to_dict()
     drawn = {row["name"]: row for data in spec["datasets"].values() for row in data if "name" in row}
-    summary = {row["answered_by"]: row for row in comparison.tables["summary"].filter(grouping="all").to_dicts()}
+    board = {row["answers"]: row for row in comparison.tables["leaderboard"].filter(grouping="all").to_dicts()}
     for name in NAMES:
-        for key, column in (("mean", "mean"), ("low", "mean_low"), ("high", "mean_high"), ("middle", "mean_corrected")):
-            value = summary[name][column]
+        for key, column in (("mean", "mean"), ("low", "low"), ("high", "high"), ("middle", "corrected")):
+            value = board[name][column]
             assert drawn[name][key] == (max(value, 0) if key == "middle" else value), "below 0 is shown as 0"
 
 

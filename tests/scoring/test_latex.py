@@ -107,7 +107,8 @@ def test_table_2_has_its_columns_by_kind_and_its_marks() -> None:
     head, names, first, second, mean, deviation = lines_of(render_table_2(TABLE_2))
     titles = [title for kind, title in KIND_TITLES.items() if kind != PUBLISHED]
     assert head == ["", *(rf"\multicolumn{{1}}{{c}}{{{title}}}" for title in titles)]
-    assert names == ["Item", "uniform", escape(AWKWARD), "a", "a+demographics"]
+    heads = ("uniform", escape(AWKWARD), "a", "a+demographics")
+    assert names == ["Item", *(rf"\rotatebox{{90}}{{{head}}}" for head in heads)]
     assert first == [
         "Q1",
         r"\underline{0.20}",
@@ -133,7 +134,8 @@ def test_columns_of_the_paper_stand_at_the_end_without_marks() -> None:
     latex = render_table_2(TABLE_2, published={"gpt_3.5": {"Q1": 0.14, "Q2": 0.2}, "Alpaca": {"Q1": 0.38}})
     head, names, first, second, mean, deviation = lines_of(latex)
     assert head[-1] == r"\multicolumn{2}{c}{As published}"
-    assert [names[-2:], first[-2:], second[-2:]] == [[r"gpt\_3.5", "Alpaca"], ["0.14", "0.38"], ["0.20", "--"]]
+    assert names[-2:] == [r"\rotatebox{90}{gpt\_3.5}", r"\rotatebox{90}{Alpaca}"]
+    assert [first[-2:], second[-2:]] == [["0.14", "0.38"], ["0.20", "--"]]
     assert (mean[-2:], deviation[-2:]) == (["0.17", "0.38"], ["0.03", "0.00"])
 
 

@@ -84,13 +84,27 @@ def escape(text: str) -> str:
 
 
 def render_tabular(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1, above: str = "", is_invented: bool = False
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    left: int = 1,
+    above: str = "",
+    is_invented: bool = False,
+    is_turned: bool = False,
 ) -> str:
-    """A `tabular` of cells that are LaTeX already, the first `left` columns left-aligned; `above`: more of its head."""
+    """A `tabular` of cells that are LaTeX already, the first `left` columns left-aligned; `above`: more of its head.
+
+    With `is_turned` the heads of the others stand upright: so many columns of short numbers fit beside one another.
+    """
+    names = [
+        rf"\rotatebox{{90}}{{{escape(name)}}}" if is_turned and place >= left else escape(name)
+        for place, name in enumerate(columns)
+    ]
     spec = "l" * left + "r" * (len(columns) - left)
     body = [_protected(" & ".join(row)) + r" \\" for row in rows]
-    heads = [*([above] if above else []), _protected(" & ".join(map(escape, columns))) + r" \\", "\\midrule"]
-    lines = [f"\\begin{{tabular}}{{{spec}}}", "\\toprule", *heads, *body, "\\bottomrule"]
+    heads = [*([above] if above else []), _protected(" & ".join(names)) + r" \\", "\\midrule"]
+    narrow = ["\\setlength{\\tabcolsep}{3pt}"] if is_turned else []
+    lines = [*narrow, f"\\begin{{tabular}}{{{spec}}}", "\\toprule", *heads, *body, "\\bottomrule"]
     if is_invented:
         lines.append(f"\\multicolumn{{{len(columns)}}}{{l}}{{\\textit{{{INVENTED_ROW}}}}} \\\\")
     text = "\n".join([FITTING, *lines, "\\end{tabular}}"])
@@ -141,7 +155,7 @@ def render_table_2(
         rows.append([rule + title, *(_number(value, decimals) for value in found.values())])
     columns = ["Item", *(name for name, _ in names), *paper]
     kinds = [kind for _, kind in names] + [PUBLISHED] * len(paper)
-    return render_tabular(columns, rows, above=_kinds_line(kinds), is_invented=is_invented)
+    return render_tabular(columns, rows, above=_kinds_line(kinds), is_invented=is_invented, is_turned=True)
 
 
 def render_summary(summary: pl.DataFrame, *, is_invented: bool = False) -> str:

@@ -16,6 +16,7 @@ from worldvaluesbench.reporting.figures.data import (
     in_order,
     item_name,
     middle,
+    span,
     values_of,
 )
 from worldvaluesbench.reporting.figures.letters import label_expression, short_names, text_width, widest
@@ -75,11 +76,18 @@ def plot_groups(comparison: Comparison, answers: str, grouping: str) -> Chart:
     check_source(comparison, answers)
     check_grouping(comparison, grouping)
     scores = comparison.tables["scores"].filter(answers=answers, grouping=grouping)
-    columns = in_order(scores["group"].to_list())
-    small = scores.filter("is_too_small").height
+    columns = in_order(scores.drop_nulls("distance")["group"].to_list())
+    n_empty = scores["group"].n_unique() - len(columns)
+    shown = scores.filter(pl.col("group").is_in(columns))
+    small = shown.filter("is_too_small").height
     least = comparison.receipt["settings"]["min_n"]
-    what = f"By {grouping_name(grouping)}. Empty: fewer than {least} people ({small:,} of {scores.height:,} cells)."
-    long = scores.select("item_id", "topic", "distance", column="group")
+    n = span(shown.drop_nulls("distance")["n_responses"])
+    left_out = f" {counted(n_empty, 'group')} without any number left out." if n_empty else ""
+    what = (
+        f"By {grouping_name(grouping)}, {n} humans a cell. Empty: fewer than {least} people ({small:,} of "
+        f"{shown.height:,} cells).{left_out}"
+    )
+    long = shown.select("item_id", "topic", "distance", column="group")
     return _heatmap(comparison, long, columns, f"Whom {answers} gets wrong", [what])
 
 
@@ -100,7 +108,7 @@ def _heatmap(comparison: Comparison, long: pl.DataFrame, columns: list[str], tit
         header = alt.Header(labelOrient="top", labelAnchor="start", labelPadding=1, labelLimit=PAGE)
         heading = alt.Facet("topic:N", sort=topics, title=None, header=header)
         cells = cells.facet(facet=heading, columns=1, spacing=2).resolve_scale(y="independent")
-    return finish(cells, comparison, title, [humans_note(comparison), *notes])
+    return finish(cells, comparison, title, [humans_note(comparison), *notes, "Distances as they are, not corrected."])
 
 
 def _cells(table: pl.DataFrame, columns: list[str]) -> Chart:
