@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from worldvaluesbench.errors import BundleError
-from worldvaluesbench.reporting.bundle_file import SAFE_MIN_N
+from worldvaluesbench.reporting.bundle_tables import SAFE_MIN_N
 from worldvaluesbench.reporting.complement import Group, find_complements
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
