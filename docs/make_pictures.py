@@ -80,7 +80,7 @@ def picture_page(page: Path) -> None:
         sys.exit("No Chromium: the pictures of the report stay as they are; `make browser` installs one.")
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        tab = chromium.new_page(viewport={"width": 900, "height": 1250})
+        tab = chromium.new_page(viewport={"width": 1060, "height": 1250})
         tab.goto(f"{page.as_uri()}#explore?item=Q57&by=continent&group=Asia")
         tab.wait_for_function("document.documentElement.dataset.explorer === 'ready'")
         tab.locator("#explore").screenshot(path=IMAGES / "explorer.png")
