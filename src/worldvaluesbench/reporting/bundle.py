@@ -7,10 +7,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-
-import polars as pl
 
 from worldvaluesbench.errors import BundleError
 from worldvaluesbench.folder import OwnFile, check_file_destination, manifest_of, new_file
@@ -52,7 +49,7 @@ def write_bundle(comparison: Comparison, path: Path | str, *, force: bool = Fals
     """
     path = Path(path)
     check_bundle_destination(path, force=force)
-    shared = _without_small_items(suppress(comparison))
+    shared = suppress(comparison)
     files = dict(_files(shared))
     files[CHECKSUMS] = checksums_of(files).encode()
     problems = list(find_problems(files))
@@ -63,14 +60,6 @@ def write_bundle(comparison: Comparison, path: Path | str, *, force: bool = Fals
             facts = zipfile.ZipInfo(name, EARLIEST)
             facts.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(facts, content)
-
-
-def _without_small_items(comparison: Comparison) -> Comparison:
-    """The comparison without how many people responded to an item that too few did, in Table 2 as in the scores."""
-    least = int(comparison.receipt["settings"]["min_n"])
-    enough = pl.when(pl.col("n_responses") >= least).then("n_responses")
-    table = comparison.tables["table_2"].with_columns(enough.alias("n_responses"))
-    return replace(comparison, tables=dict(comparison.tables) | {"table_2": table})
 
 
 def _files(comparison: Comparison) -> Iterator[tuple[str, bytes]]:

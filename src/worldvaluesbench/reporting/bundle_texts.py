@@ -139,6 +139,6 @@ class _Page(HTMLParser):
             elif _URL.search(address):
                 self.problems.append(f"draws with {plain(address)!r}")
 
-    def handle_comment(self, data: str) -> None:  # noqa: ARG002
+    def handle_comment(self, data: str) -> None:  # noqa: ARG002 - so the parser calls it
         """A report has no comments."""
         self.problems.append("has a comment")

@@ -54,6 +54,8 @@ def protect(comparison: Comparison) -> Comparison:
     for name in ("individuals", "individuals_summary"):
         if not tables[name].is_empty():
             tables[name] = tables[name].filter(pl.col("n") >= least)
+    enough = pl.when(pl.col("n_responses") >= least).then("n_responses")
+    tables["table_2"] = tables["table_2"].with_columns(enough.alias("n_responses"))
     _drop_groups(tables, complements)
     tables["distributions"] = _same_humans(tables["distributions"], comparison.tables["scores"], least)
     return Comparison(comparison.receipt, tables)
