@@ -16,14 +16,9 @@ from numpy.typing import NDArray
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.errors import ScaleError
 
-Method = Literal["debiased", "percentile", "bca"]
+Method = Literal["debiased", "percentile"]
 METHODS: tuple[Method, ...] = get_args(Method)
-"""`debiased`: quantiles of resampled distances freed of their bias. `percentile`: quantiles of them as they are. `bca`:
-quantiles moved for bias and acceleration (Efron, 1987)."""
-
-Side = Literal["both", "reference"]
-SIDES: tuple[Side, ...] = get_args(Side)
-"""Who moves in a resample: people with the answers given for them, or the humans of the reference alone."""
+"""`debiased`: bootstrap distances freed of their bias. `percentile`: bootstrap distances as they are."""
 
 Draws = NDArray[np.float32]
 """Resampled values; the last axis runs over resamples."""
@@ -54,19 +49,20 @@ class Estimate:
     corrected: float | None = None
 
     def __str__(self) -> str:
-        """The value with its interval, as tables show it.
+        """The bias-corrected value with its confidence interval, as tables show it; the value alone without one.
 
-        >>> print(Estimate(0.2, 0.18, 0.22, 230))
+        >>> print(Estimate(0.215, 0.18, 0.22, 230, 0.2))
         0.200 [0.180, 0.220]
         """
         if self.low is None or self.high is None:
             return f"{self.value:.3f}"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        shown = self.value if self.corrected is None else max(self.corrected, 0.0)
+        return f"{shown:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How intervals are made: how many resamples, from which seed, at which level, by which method, on which side.
+    """How confidence intervals are made: the number of bootstrap resamples of respondents, seed, level, method.
 
     Raises ScaleError for a value that is none of those possible.
     """
@@ -75,22 +71,19 @@ class Resampling:
     seed: int = 0
     level: float = 0.95
     method: Method = "debiased"
-    side: Side = "both"
 
     def __post_init__(self) -> None:
         _check_number("The number of resamples", self.n, Integral, "a whole number")
         _check_number("A seed", self.seed, Integral, "a whole number")
-        _check_number("The level of an interval", self.level, Real, "a number between 0 and 1")
+        _check_number("The confidence level", self.level, Real, "a number between 0 and 1")
         if self.n < 2:
-            raise ScaleError(f"Intervals need 2 resamples or more, got {self.n}; give 0 on the command line for none.")
+            raise ScaleError(f"Confidence intervals need 2 resamples or more, got {self.n}.")
         if self.seed < 0:
             raise ScaleError(f"A seed is 0 or more, got {self.seed}.")
         if not 0 < self.level < 1:
-            raise ScaleError(f"The level of an interval lies between 0 and 1, got {self.level:g}.")
+            raise ScaleError(f"The confidence level lies between 0 and 1, got {self.level:g}.")
         if self.method not in METHODS:
             raise ScaleError(f"There is no interval {self.method!r}; there are {', '.join(METHODS)}.")
-        if self.side not in SIDES:
-            raise ScaleError(f"There is no side {self.side!r}; there are {', '.join(SIDES)}.")
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -226,45 +219,3 @@ def quantiles_of(draws: Floats, ends: tuple[float, float] | tuple[Array, Array])
         upper = np.take_along_axis(ordered, np.minimum(below + 1, np.maximum(n - 1, 0))[..., None], axis=-1)[..., 0]
         found.append(lower + (upper - lower) * (place - below))
     return found[0], found[1]
-
-
-def bca_ends(value: Floats, draws: Floats, acceleration: Array, ends: tuple[float, float]) -> tuple[Array, Array]:
-    r"""The quantiles of draws (..., resamples) at which a BCa interval of values (...) ends.
-
-    .. math:: \alpha' = \Phi\left(z + \frac{z + c_\alpha}{1 - a (z + c_\alpha)}\right)
-
-    with z the normal quantile of the share of draws below the value (of those equal to it half; draws that are NaN are
-    none), a the acceleration.
-    Source: Efron (1987); Efron and Tibshirani (1993), section 14.3.
-    """
-    n = np.maximum(np.count_nonzero(~np.isnan(draws), axis=-1), 1)
-    at = np.asarray(value, dtype=np.float32)[..., None]
-    tolerance = np.float32(1e-6)
-    is_equal = np.abs(draws - at) <= tolerance
-    share = ((draws < at - tolerance).sum(axis=-1) + is_equal.sum(axis=-1) / 2) / n
-    z = _normal_quantiles(np.clip(share, 0.5 / n, 1 - 0.5 / n))
-    found = []
-    for end in ends:
-        moved = z + NORMAL.inv_cdf(end)
-        found.append(_normal_shares(z + moved / np.maximum(1 - acceleration * moved, 1e-3)))
-    return found[0], found[1]
-
-
-def acceleration_of(cubes: Array, squares: Array) -> Array:
-    """The acceleration of a BCa interval: a sixth of the skewness of influences, from the sums of their powers.
-
-    Shapes agree; 0 where nobody has influence. Source: Efron (1987), equation 6.6.
-    """
-    power = squares**1.5
-    found: Array = np.divide(cubes, 6 * power, out=np.zeros_like(power), where=power > 0)
-    return found
-
-
-def _normal_quantiles(shares: Array) -> Array:
-    known, place = np.unique(shares, return_inverse=True)
-    return np.array([NORMAL.inv_cdf(float(share)) for share in known])[place].reshape(shares.shape)
-
-
-def _normal_shares(places: Array) -> Array:
-    flat = np.nan_to_num(places).ravel().tolist()
-    return np.array([NORMAL.cdf(place) for place in flat]).reshape(places.shape)

@@ -54,6 +54,11 @@ class Dataset:
         kept = ("edition", "source", "file_version", "is_invented", "n_respondents", "worldvaluesbench")
         return {key: self.manifest[key] for key in kept}
 
+    def secret(self) -> bytes:
+        import hashlib
+
+        return hashlib.blake2b((self.folder / RESPONSES).read_bytes(), digest_size=32, key=b"resampling").digest()
+
     def respondents(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The respondents table, or these columns of it, in file order."""
         return self._read(RESPONDENTS, columns)

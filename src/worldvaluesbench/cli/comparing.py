@@ -35,6 +35,7 @@ from worldvaluesbench.scoring.comparison import (
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.latex import p_text
 from worldvaluesbench.scoring.merge import merge_comparisons
+from worldvaluesbench.scoring.words import poll_text, rank_text
 from worldvaluesbench.survey.attributes import parse_groupings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -101,7 +102,8 @@ def _how_made(comparison: Comparison) -> str:
     drawn = settings["resampling"]
     made = {"reference": reference["name"], "weight": reference["weight"], "by": ",".join(settings["groupings"])}
     made |= {"min-n": settings["min_n"], "resamples": drawn["n"], "interval": drawn["method"], "level": drawn["level"]}
-    made |= {"side": drawn["side"], "strata": settings["strata"], "seed": drawn["seed"]}
+    made |= {"item-sampling": settings["item_sampling"], "strata": settings["strata"], "cluster": settings["cluster"]}
+    made |= {"seed": drawn["seed"]}
     return " ".join(f"--{name} {value}" for name, value in made.items() if value not in (None, ""))
 
 
@@ -159,9 +161,7 @@ def show_comparison(comparison: Comparison) -> None:
         )
         return
     show_leaderboard(comparison)
-    _show_differences(
-        comparison, "pairs", ("first", "second"), "Paired differences of mean W1, the first less the second"
-    )
+    _show_differences(comparison, "pairs", ("first", "second"), "Paired differences of mean W1, first − second")
     show_demographics(comparison)
     _show_disparity(comparison)
     _show_collapse(comparison)
@@ -181,23 +181,22 @@ def show_leaderboard(comparison: Comparison) -> None:
         (
             row["answers"],
             row["kind"],
-            f"{row['rank']} ({row['rank_low']}-{row['rank_high']})",
+            rank_text(row),
             row["n_items"],
-            row["mean"],
             with_interval(at_least_0(row["corrected"]), row["low"], row["high"]),
-            row["bias_left"],
             row["noise_floor"],
-            f"{row['share_first']:.0%}",
+            None if row["skill"] is None else f"{row['skill']:.2f}",
+            poll_text(row),
         )
         for row in table.iter_rows(named=True)
     ]
-    columns = ("answers", "kind", "rank", "items", "mean W1", "corrected", "bias left", "noise floor", "first in")
-    show.table(columns, rows, title="\nRanks, with the places that pairs do not rule out", left=2)
+    columns = ("answers", "kind", "rank", "items", "mean W1, corrected", "noise floor", "skill", "worth a poll of")
+    show.table(columns, rows, title="\nLeaderboard (ranks and sizes of polls with confidence intervals)", left=2)
 
 
 def show_demographics(comparison: Comparison) -> None:
     """Print what showing demographics does to each model that was asked both ways."""
-    title = "With less without demographics (below 0: demographics help)"
+    title = "Δ W1 (with − without demographics); negative = demographics help"
     _show_differences(comparison, "demographics", ("model",), title)
 
 
@@ -209,11 +208,12 @@ def _show_differences(comparison: Comparison, name: str, keys: tuple[str, ...], 
             with_interval(row["difference"], row["low"], row["high"]),
             p_text(row["p"]),
             p_text(row["p_holm"]),
+            p_text(row["squared_p_holm"]),
         )
         for row in pooled.head(MAX_PAIRS_SHOWN).iter_rows(named=True)
     ]
     if rows:
-        show.table((*keys, "difference", "p", "p (Holm)"), rows, title=f"\n{title}", left=len(keys))
+        show.table((*keys, "difference", "p", "p (Holm)", "squared p (Holm)"), rows, title=f"\n{title}", left=len(keys))
     if pooled.height > MAX_PAIRS_SHOWN:
         show.say(f"{pooled.height - MAX_PAIRS_SHOWN} more are in {name}.parquet.")
 
@@ -234,7 +234,7 @@ def _show_disparity(comparison: Comparison) -> None:
     ]
     if rows:
         columns = ("grouping", "answers", "worst group", "best group", "gap", "gap by chance", "p", "spread")
-        show.table(columns, rows, title="\nWhom each gets wrong (corrected means over the same items)", left=4)
+        show.table(columns, rows, title="\nGroup disparities (corrected means over the same items)", left=4)
 
 
 def _show_collapse(comparison: Comparison) -> None:

@@ -7,11 +7,13 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
+from worldvaluesbench.benchmark.clusters import CLUSTERS
 from worldvaluesbench.benchmark.dataset import load_dataset
 from worldvaluesbench.benchmark.weights import WEIGHTS
 from worldvaluesbench.cli import options
 from worldvaluesbench.estimate import METHODS, Resampling
-from worldvaluesbench.scoring.how import MIN_N, How
+from worldvaluesbench.scoring.how import MIN_N, MIN_N_STATED, How
+from worldvaluesbench.scoring.item_sampling import ITEM_SAMPLING
 from worldvaluesbench.scoring.reference import WHOM, Reference, respondents_reference, world_reference
 from worldvaluesbench.scoring.runs import is_finished, is_run
 from worldvaluesbench.survey.attributes import parse_groupings
@@ -22,8 +24,8 @@ Given = Mapping[str, Any]
 
 RESAMPLES = 1000
 
-DRAWN = ("resamples", "interval", "level", "side", "strata", "seed")
-"""Options that say how people are drawn."""
+DRAWN = ("resamples", "interval", "level", "item_sampling", "strata", "cluster", "seed")
+"""Options that say how samples are drawn."""
 
 
 def against_whom(command: Command) -> Command:
@@ -46,17 +48,19 @@ def against_whom(command: Command) -> Command:
 
 
 def how_sure(command: Command) -> Command:
-    """The options of intervals and small cells."""
-    return _how_sure(command, 0, "Draws of people for intervals; 0: no intervals.")
+    """The options of confidence intervals and small cells."""
+    return _how_sure(command, 0, "Bootstrap resamples of respondents (0: no confidence intervals).")
 
 
 def how_sure_of_comparisons(command: Command) -> Command:
     """The same where there must be intervals."""
-    return _how_sure(command, 2, "Draws of people for intervals.")
+    return _how_sure(command, 2, "Bootstrap resamples of respondents.")
 
 
 def _how_sure(command: Command, least: int, help_of_resamples: str) -> Command:
     default = Resampling()
+    # commands that draw some items have an --items of their own
+    short = () if command.__name__ in HAVE_ITEMS else ("--items",)
     for option in reversed(
         [
             click.option(
@@ -67,37 +71,55 @@ def _how_sure(command: Command, least: int, help_of_resamples: str) -> Command:
                 help=help_of_resamples,
             ),
             click.option(
-                "--interval", type=click.Choice(METHODS), default=default.method, show_default=True, help="Their kind."
+                "--interval",
+                type=click.Choice(METHODS),
+                default=default.method,
+                show_default=True,
+                help="Method of confidence intervals: of bias-corrected distances, or of distances as they are.",
             ),
             click.option(
                 "--level",
                 type=click.FloatRange(0.5, 0.999),
                 default=default.level,
                 show_default=True,
-                help="Their level.",
+                help="Confidence level.",
             ),
             click.option(
-                "--side",
-                type=click.Choice(["both", "reference"]),
-                default=default.side,
+                "--item-sampling",
+                *short,
+                "item_sampling",
+                type=click.Choice(ITEM_SAMPLING),
+                default=How().item_sampling,
                 show_default=True,
-                help="Draw people with the answers given for them, or the humans alone.",
+                help="What intervals of means generalise to: other items of these topics; other topics; or these "
+                "items alone (fixed).",
             ),
             click.option(
-                "--strata", help="Draw people within the groups of this grouping. Default: the cells of a probe."
+                "--strata",
+                help="Resample respondents within the groups of this grouping. Default: the cells of a probe set.",
             ),
-            click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the draws."),
+            click.option(
+                "--cluster",
+                type=click.Choice(CLUSTERS),
+                help="Resample whole clusters of respondents: primary sampling units, regions or interviewers.",
+            ),
+            click.option(
+                "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the resamples."
+            ),
             click.option(
                 "--min-n",
                 type=click.IntRange(min=1),
-                default=MIN_N,
-                show_default=True,
-                help="Cells with fewer humans or people answered for are too small for a number.",
+                help=f"Cells with fewer humans or respondents answered for are too small for a number.  "
+                f"[default: {MIN_N}; {MIN_N_STATED} for sources that state probabilities]",
             ),
         ]
     ):
         command = option(command)
     return command
+
+
+HAVE_ITEMS = ("figures", "show", "run")
+"""Commands whose --items names items."""
 
 
 def reference_of(given: Given) -> Reference:
@@ -124,27 +146,38 @@ def how_of(given: Given, codebook: Codebook, *, has_refusals: bool = False) -> H
     """
     resampling = None
     if given["resamples"]:
-        resampling = Resampling(given["resamples"], given["seed"], given["level"], given["interval"], given["side"])
+        resampling = Resampling(given["resamples"], given["seed"], given["level"], given["interval"])
     strata = parse_groupings(given["strata"], codebook) if given["strata"] else ()
     if resampling is None:
         _check_undrawn(given)
     if len(strata) > 1:
         raise click.UsageError("--strata is one grouping; cross its attributes with *.")
-    return How(given["min_n"], resampling, strata[0] if strata else None, has_refusals)
+    least = given["min_n"]
+    return How(
+        min_n=least or MIN_N,
+        resampling=resampling,
+        strata=strata[0] if strata else None,
+        has_refusals=has_refusals,
+        cluster=given["cluster"],
+        item_sampling=given["item_sampling"],
+        min_n_stated=least or MIN_N_STATED,
+    )
 
 
 def _check_undrawn(given: Given) -> None:
-    """Raise UsageError for an option that says how people are drawn, where nobody is."""
+    """Raise UsageError for an option that says how respondents are resampled, where nobody is."""
     usual = Resampling()
-    said = {"strata": None, "interval": usual.method, "level": usual.level, "side": usual.side}
+    said: dict[str, object] = {"strata": None, "cluster": None, "interval": usual.method, "level": usual.level}
+    said["item_sampling"] = How().item_sampling
     for name, default in said.items():
         if given[name] not in (default, ""):
-            raise click.UsageError(f"--{name} says how people are drawn, and with --resamples 0 nobody is.")
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} says how samples are drawn, and with --resamples 0 there are none.")
 
 
-def warn_of_small_cells(min_n: int) -> None:
+def warn_of_small_cells(min_n: int | None) -> None:
     """Say on standard error that cells are shown which may not be shared."""
-    if min_n < MIN_N:
+    if min_n is not None and min_n < MIN_N:
         click.echo(f"wvb: Cells of fewer than {MIN_N} people are shown: not to be shared.", err=True)
 
 

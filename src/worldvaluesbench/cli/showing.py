@@ -24,6 +24,7 @@ from worldvaluesbench.distribution import Array, shares_of
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE, find_groups
+from worldvaluesbench.scoring.how import MIN_N
 from worldvaluesbench.scoring.reference import respondents_reference
 from worldvaluesbench.survey.attributes import parse_groupings
 from worldvaluesbench.survey.codebook import Item, load_codebook
@@ -103,7 +104,7 @@ def _show_people(item: Item, given: dict[str, Any]) -> None:
     for group, label in enumerate(groups.labels):
         chosen = has_response & (member == group)
         n = int(chosen.sum())
-        if n < given["min_n"]:
+        if n < (given["min_n"] or MIN_N):
             small += 1
             continue
         titles.append(f"{'everybody' if label == EVERYONE else label} ({n:,})")
@@ -112,7 +113,7 @@ def _show_people(item: Item, given: dict[str, Any]) -> None:
     _show_columns(item, titles, shares)
     weighed = "unweighted" if given["weight"] == "none" else f"weighted by {given['weight']}"
     terminal.say(f"{weighed}, edition {dataset.edition}.")
-    _say_not_shown(small, given["min_n"])
+    _say_not_shown(small, given["min_n"] or MIN_N)
 
 
 def _show_answers(item: Item, comparison: Comparison, by: str | None) -> None:

@@ -14,13 +14,13 @@ import polars as pl
 from worldvaluesbench.errors import WorldValuesBenchError
 from worldvaluesbench.reporting.bundle_zip import PARQUET, TABLES, load_schemas, table_path
 from worldvaluesbench.scoring.baselines import BASELINES, MAJORITY, UNIFORM
-from worldvaluesbench.scoring.comparison import DRAWS
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import KINDS, ORACLE, pairs_of, read_sort
 from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.survey.attributes import level_label, load_derived_attributes, parse_groupings
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
 
+DRAWS = "draws"
 SAFE_MIN_N = 10
 """Cells with fewer people than these are never shared."""
 

@@ -13,6 +13,7 @@ from worldvaluesbench.reporting.theme import NAMES
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.latex import floored, p_text
+from worldvaluesbench.scoring.words import poll_text, rank_text
 
 MAX_PAIRS = 60
 
@@ -28,11 +29,13 @@ class ReportTables:
         rows = [
             {
                 "answers": NAMES.get(row["answers"], row["answers"]),
-                "rank": None if row["rank"] is None else f"{row['rank']} ({row['rank_low']}–{row['rank_high']})",
+                "rank": rank_text(row),
                 "mean": number(row["mean"]),
                 "corrected": distance(row["corrected"], row["low"], row["high"]),
                 "bias": number(row["bias_left"]),
                 "floor": number(row["noise_floor"]),
+                "skill": None if row["skill"] is None else f"{row['skill']:.2f}",
+                "poll": None if row["rank"] is None else poll_text(row),
                 **_attained(row),
                 "n_items": row["n_items"],
             }
@@ -40,11 +43,13 @@ class ReportTables:
         ]
         columns = [
             Column("Answered by", "answers", is_text=True),
-            Column("Rank (range)", "rank"),
+            Column("Rank (CI)", "rank"),
             Column("Mean W1", "mean"),
-            Column("Corrected [interval]", "corrected"),
+            Column("Bias-corrected [CI]", "corrected"),
             Column("Bias left, at most", "bias"),
             Column("Noise floor", "floor"),
+            Column("Skill", "skill"),
+            Column("Worth a poll of", "poll"),
             Column("W1 ≤ 0.1", "attained_0_1"),
             Column("W1 ≤ 0.2", "attained_0_2"),
             Column("Items", "n_items"),
@@ -55,7 +60,7 @@ class ReportTables:
         """Paired differences of all sources, pooled."""
         pooled = self.comparison.tables["pairs"].filter(pl.col("grouping") == EVERYONE)
         rows = [
-            {"first": f"{row['first']} less {row['second']}", **_difference(row)}
+            {"first": f"{row['first']} − {row['second']}", **_difference(row)}
             for row in pooled.head(MAX_PAIRS).iter_rows(named=True)
         ]
         columns = [Column("Pair", "first", is_text=True), *_DIFFERENCE]
@@ -68,7 +73,7 @@ class ReportTables:
             for row in self.comparison.tables["demographics"].iter_rows(named=True)
         ]
         columns = [Column("Model", "model", is_text=True), Column("Group", "group", is_text=True), *_DIFFERENCE]
-        return _table("With less without demographics (below 0: demographics help)", columns, rows)
+        return _table("Δ W1 (with − without demographics); negative = demographics help", columns, rows)
 
     def disparity(self) -> Markup:
         """The gap between the worst and the best group of every source and grouping."""
@@ -91,13 +96,13 @@ class ReportTables:
             Column("Grouping", "grouping", is_text=True),
             Column("Worst group", "worst", is_text=True),
             Column("Best group", "best", is_text=True),
-            Column("Gap [interval]", "gap"),
+            Column("Gap [CI]", "gap"),
             Column("Gap by chance", "chance"),
             Column("p", "p"),
-            Column("Spread [interval]", "spread"),
+            Column("Spread [CI]", "spread"),
             Column("Groups / items", "n"),
         ]
-        return _table("Whom each gets wrong: gaps between groups over the same items", columns, rows)
+        return _table("Group disparities: gaps between groups over the same items", columns, rows)
 
     def countries(self, answers: str) -> Markup:
         """Mean distance of one source by country, nearest first."""
@@ -116,7 +121,7 @@ class ReportTables:
         columns = [
             Column("Country", "name", is_text=True),
             Column("Mean W1", "mean"),
-            Column("Corrected [interval]", "corrected"),
+            Column("Bias-corrected [CI]", "corrected"),
             Column("Noise floor", "floor"),
             Column("Effective n of an item", "n"),
             Column("Items", "n_items"),
@@ -141,9 +146,9 @@ class ReportTables:
         ]
         columns = [
             Column("Answered by", "name", is_text=True),
-            Column("Accuracy [interval]", "accuracy"),
-            Column("Absolute error [interval]", "absolute_error"),
-            Column("Log loss [interval]", "log_loss"),
+            Column("Accuracy [CI]", "accuracy"),
+            Column("Absolute error [CI]", "absolute_error"),
+            Column("Log loss [CI]", "log_loss"),
             Column("Examples", "n"),
         ]
         return _table("Single persons: was this person's response met?", columns, rows)
@@ -206,9 +211,10 @@ class ReportTables:
 
 
 _DIFFERENCE = (
-    Column("Difference [interval]", "difference"),
+    Column("Difference [CI]", "difference"),
     Column("p", "p"),
     Column("p (Holm)", "p_holm"),
+    Column("Squared p (Holm)", "squared_p_holm"),
     Column("Items", "n_items"),
 )
 
@@ -244,7 +250,10 @@ def distance(value: float | None, low: float | None, high: float | None) -> str 
 
 def _difference(row: Mapping[str, Any]) -> dict[str, Any]:
     ends = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-    return {"difference": ends, "p": p_text(row["p"]), "p_holm": p_text(row["p_holm"]), "n_items": row["n_items"]}
+    return {"difference": ends, "p": p_text(row["p"]), "p_holm": p_text(row["p_holm"])} | {
+        "squared_p_holm": p_text(row["squared_p_holm"]),
+        "n_items": row["n_items"],
+    }
 
 
 def _group(row: Mapping[str, Any]) -> str:

@@ -238,10 +238,22 @@ def legend_of(shown: Mapping[str, str]) -> dict[str, Any]:
 
 
 def interval_note(comparison: Comparison) -> str:
-    """What the intervals of a comparison are, in words."""
-    drawn = comparison.receipt["settings"]["resampling"]
-    how = {"debiased": "debiased", "percentile": "percentile", "bca": "BCa"}[drawn["method"]]
-    return f"{level_of(comparison)} intervals ({how}), {drawn['n']:,} resamples of respondents."
+    """What the confidence intervals of a comparison are, in words."""
+    settings = comparison.receipt["settings"]
+    drawn = settings["resampling"]
+    how = {"debiased": "bias-corrected", "percentile": "percentile"}[drawn["method"]]
+    return (
+        f"{level_of(comparison)} confidence intervals ({how}; {drawn['n']:,} bootstrap resamples of respondents; "
+        f"{ITEMS_NOTES[settings['item_sampling']]})."
+    )
+
+
+ITEMS_NOTES = {
+    "within-topics": "items sampled within topics",
+    "topics": "topics sampled",
+    "fixed": "items fixed",
+}
+"""What intervals of means over items allow for, in words."""
 
 
 def level_of(comparison: Comparison) -> str:

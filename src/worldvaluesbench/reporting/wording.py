@@ -11,6 +11,7 @@ from worldvaluesbench.scoring.baselines import UNIFORM
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.latex import floored, p_text
+from worldvaluesbench.scoring.words import poll_text
 
 HUMAN = "human"
 """The baseline that answers with other people's responses; its distance is the ceiling for ratings."""
@@ -35,16 +36,32 @@ def summary_sentences(comparison: Comparison) -> list[str]:
     best = models.row(0, named=True)
     corrected, low, high = (floored(best[key]) for key in ("corrected", "low", "high"))
     over = f"over {counted(best['n_items'], 'item')} {corrected:.3f} [{low:.3f}, {high:.3f}]"
-    what = f"{over}, freed of what chance adds (0: as people, 1: opposite)."
-    verb = "is nearest to people: mean" if models.height > 1 else "has a mean"
+    what = f"{over}, bias-corrected (0 = identical to humans, 1 = maximal)."
+    verb = "is closest to the humans: mean" if models.height > 1 else "has a mean"
     tied = _not_farther(comparison, best["answers"], models["answers"].to_list())
     return [
         f"{best['answers']} {verb} Wasserstein-1 {what}",
-        *([f"Not clearly farther: {', '.join(tied)}."] if tied else []),
+        *([f"Not significantly farther (Holm-adjusted): {', '.join(tied)}."] if tied else []),
+        *_worth(best),
         *_beside_people(comparison, best["answers"], people),
         *_beside_nobody(comparison, best["answers"]),
         *_demographics(comparison),
     ]
+
+
+def _worth(row: Mapping[str, Any]) -> list[str]:
+    """The two numbers that everybody understands: the size of a poll, and the skill score."""
+    lines = []
+    if row["poll_n"] is not None:
+        n = poll_text(row)
+        lines.append(
+            f"{row['answers']} is worth a poll of {n} respondents: a random sample of that size is as far off."
+        )
+    if row["skill"] is not None:
+        lines.append(
+            f"Skill score of {row['answers']}: {row['skill']:.2f} (0 = uniform answers, 1 = noise floor of its kind)."
+        )
+    return lines
 
 
 def _models(comparison: Comparison) -> list[str]:
@@ -79,7 +96,7 @@ def _beside_people(comparison: Comparison, best: str, people: pl.DataFrame) -> l
     for row in people.iter_rows(named=True):
         name = f"{row['answers']} (another person)" if row["answers"] == HUMAN else row["answers"]
         is_told = p.get(row["answers"], 1.0) <= _alpha(comparison)
-        way = ("nearer" if row["corrected"] < own else "farther") if is_told else "not told apart"
+        way = ("closer" if row["corrected"] < own else "farther") if is_told else "not significantly different"
         parts.append(f"{name} {floored(row['corrected']):.3f}, {way}")
     return [f"Baselines of people beside {best}: {'; '.join(parts)}."] if parts else []
 
@@ -90,12 +107,12 @@ def _beside_nobody(comparison: Comparison, best: str) -> list[str]:
     lines = []
     if rows[best]["noise_floor"] is not None:
         lines.append(
-            f"Two samples of people as large as these would be {rows[best]['noise_floor']:.3f} apart by chance."
+            f"Noise floor (a perfect source of its kind, with samples of this size): {rows[best]['noise_floor']:.3f}."
         )
     if UNIFORM in rows:
         uniform = _corrected(rows[UNIFORM])
-        way = "nearer" if _corrected(rows[best]) < uniform else "farther"
-        lines.append(f"Giving every answer equally often would be at {uniform:.3f}: {best} is {way} than that.")
+        way = "better" if _corrected(rows[best]) < uniform else "worse"
+        lines.append(f"Uniform baseline: {uniform:.3f} ({best} is {way}).")
     return lines
 
 

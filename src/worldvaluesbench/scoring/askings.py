@@ -32,13 +32,15 @@ class Askings:
     """Which rows ask the same: arrays of shape (rows,), and the rows that hold distributions.
 
     `example` numbers the item and respondent, `slot` the order and sample by which the example was asked; neither is
-    dense. `is_spread`: whether the row holds a distribution.
+    dense. `is_spread`: whether the row holds a distribution. `request` numbers the request that was answered, -1 where
+    none is known (None: of no row).
     """
 
     example: NDArray[np.int64]
     slot: NDArray[np.int64]
     is_spread: Mask
     spread: Spread
+    request: Ints | None = None
 
     @property
     def asking(self) -> NDArray[np.int64]:
@@ -58,6 +60,7 @@ def find_askings(frame: pl.DataFrame, item: Ints) -> Askings:
         slot=frame["order"].to_numpy() * (int(sample.max(initial=0)) + 1) + sample,
         is_spread=frame["probabilities"].is_not_null().to_numpy(),
         spread=_spread(frame["probabilities"]),
+        request=frame["request"].fill_null(-1).to_numpy() if "request" in frame.columns else None,
     )
 
 

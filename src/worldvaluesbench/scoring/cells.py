@@ -6,7 +6,6 @@ from functools import cached_property
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from worldvaluesbench.distribution import Array, majority_shares, shares_of, uniform_shares
 from worldvaluesbench.scale import MAX_POINTS
@@ -26,11 +25,13 @@ from worldvaluesbench.scoring.bounds import distance_bounds, distance_with_refus
 from worldvaluesbench.scoring.distances import DISTANCES, skill
 from worldvaluesbench.scoring.groups import Groups
 from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.intervals import Intervals, find_intervals
+from worldvaluesbench.scoring.intervals import Intervals, Sampling, find_intervals
+from worldvaluesbench.scoring.item_sampling import Items
 from worldvaluesbench.scoring.panel import Panel, build_panel, with_refusals
 from worldvaluesbench.scoring.persons import Judged, judge_answers, no_person_tables, person_tables
 from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import Humans, Reference
+from worldvaluesbench.scoring.resample import Design
 from worldvaluesbench.scoring.rows import Rows
 from worldvaluesbench.scoring.shares import distributions_of
 from worldvaluesbench.scoring.summary import ANSWERS, SET_COLUMNS, SetIntervals, attain, summarise
@@ -45,14 +46,14 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Source:
-    """One source of answers, sorted and held against the humans; `strata`: within which its people are drawn."""
+    """One source of answers, sorted and compared with the humans; `design`: how its respondents are resampled."""
 
     answers: Answers
     rows: Rows
     humans: Humans
     panel: Panel
     reference: Reference
-    strata: NDArray[np.int64] | None = None
+    design: Design
 
     @cached_property
     def judged(self) -> Judged:
@@ -73,8 +74,7 @@ class Beside:
 
     def holds_for(self, source: Source, is_shown: Mask) -> bool:
         """Whether another source is of the same people, drawn alike, with numbers in the same cells."""
-        ours, theirs = self.source.strata, source.strata
-        is_alike = ours is theirs or (ours is not None and theirs is not None and np.array_equal(ours, theirs))
+        is_alike = self.source.design.is_same(source.design)
         return is_alike and np.array_equal(self.is_shown, is_shown) and self.source.panel.has_same_people(source.panel)
 
 
@@ -93,7 +93,7 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
     """
     tally = tally_panel(source.panel, groups.member, len(groups.labels), as_published=as_published)
     # the published scorer knows no cell that is too small
-    least = 0 if as_published else how.min_n
+    least = 0 if as_published else how.least_n(is_stated=source.panel.is_stated)
     n_people = np.minimum(*_numbers(source.panel, tally, how))
     is_shown = np.asarray(n_people >= least)
     intervals = None
@@ -102,7 +102,9 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
         if beside is not None and not beside.holds_for(source, is_shown):
             beside = None
         known = None if beside is None else beside.sets
-        intervals = find_intervals(panel, groups.member, source.strata, how.resampling, is_shown, known)
+        items = Items.of([item.topic for item in source.humans.items], how.item_sampling)
+        sampling = Sampling(how.resampling, source.design, items)
+        intervals = find_intervals(panel, groups.member, sampling, is_shown, known)
         beside = beside or Beside(source, is_shown, intervals.sets)
         # who is alone in a cell does not say how sure one can be
         intervals = replace(intervals, cells=intervals.cells.where(n_people > 1))
@@ -159,7 +161,8 @@ def _values(
         "low": none if intervals is None else intervals.cells.low,
         "high": none if intervals is None else intervals.cells.high,
         "corrected": none if intervals is None else intervals.cells.corrected,
-        "noise_floor": floors_of(tally),
+        "noise_floor": floors_of(tally, is_stated=source.panel.is_stated),
+        "design_effect": none if intervals is None or not _has_design(source) else intervals.cells.design_effect,
         "best": best,
         "worst": worst,
         **baselines,
@@ -181,6 +184,12 @@ def _are_bounded(panel: Panel, tally: Tally, least: int) -> Mask:
     n_answers = tally.n_examples + tally.n_missing
     n_humans = n_answers if panel.is_paired else tally.n_responses
     return np.asarray(np.minimum(n_humans, n_answers) >= max(least, 1))
+
+
+def _has_design(source: Source) -> bool:
+    """Whether respondents are sampled otherwise than each alone with the same weight: by strata, clusters, weights."""
+    has_strata = source.design.stratum is not None or source.design.cluster is not None
+    return source.panel.marginals is None and (has_strata or source.humans.weights is not None)
 
 
 def _all_humans(panel: Panel, tally: Tally) -> Counts:

@@ -12,10 +12,10 @@ from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.estimate import Resampling
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.cells import Source
-from worldvaluesbench.scoring.comparison import DRAWS, Comparison
-from worldvaluesbench.scoring.contrasts import contrast
+from worldvaluesbench.scoring.compared import Compared, compare_groups, compared_tables
+from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.contrasts import Terms, contrast, disparity_tables
 from worldvaluesbench.scoring.diagnostics import diagnose
-from worldvaluesbench.scoring.draws import draw_groups
 from worldvaluesbench.scoring.groups import scored_groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.kinds import Sort, sort_of
@@ -62,14 +62,21 @@ def _compare(
     how, reference = scores.how, scores.reference
     assert how.resampling is not None
     groupings = [Grouping(tuple(name.split("*"))) for name in scores.groupings]
-    strata = next((source.strata for source in sources if source.strata is not None), None)
-    parts: dict[str, list[pl.DataFrame]] = {DRAWS: []}
-    for groups in scored_groups(reference, groupings, len(items_of(scores.answers, reference))):
-        parts[DRAWS].append(draw_groups(list(sorts), panels, groups, strata, how.resampling, how.min_n))
-        for name, table in diagnose(sources, groups, how):
+    design = next((source.design for source in sources if source.design.stratum is not None), sources[0].design)
+    items = items_of(scores.answers, reference)
+    common = [replace(source, panel=panel) for source, panel in zip(sources, panels, strict=True)]
+    compared: list[Compared] = []
+    parts: dict[str, list[pl.DataFrame]] = {}
+    for groups in scored_groups(reference, groupings, len(items)):
+        found, means = compare_groups(list(sorts), panels, groups, design, how, items)
+        compared.append(found)
+        of_groups = disparity_tables(
+            groups.grouping, list(groups.labels), list(groups.codes), means, keys_of(reference), how.resampling
+        )
+        for name, table in (*compared_tables(found).items(), *of_groups.items(), *diagnose(common, groups, how)):
             parts.setdefault(name, []).append(table)
     tables = {name: pl.concat(found) for name, found in parts.items()}
-    tables |= contrast(tables[DRAWS], sorts, keys_of(reference), how.resampling)
+    tables |= contrast(compared, sorts, keys_of(reference), Terms(how.resampling.level, how.item_sampling))
     return tables | {"table_2": table_2(scores.table, sorts), "countries": countries_table(scores)}
 
 

@@ -12,8 +12,8 @@ import polars as pl
 
 from worldvaluesbench.errors import FolderError
 from worldvaluesbench.folder import check_files, manifest_of, new_folder, write_json, write_manifest
+from worldvaluesbench.scoring.compared import COMPARED, COMPARED_SCHEMA, COVARIANCES, COVARIANCES_SCHEMA
 from worldvaluesbench.scoring.contrasts import SCHEMAS
-from worldvaluesbench.scoring.draws import DRAWS_SCHEMA
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import Sort, read_sort
 from worldvaluesbench.scoring.latex import render_leaderboard, render_table_2
@@ -36,8 +36,8 @@ IN_DOCUMENT = (
 )
 """The tables whose rows stand in the JSON document too; the others are large."""
 
-DRAWS = "draws"
-"""The table from which paired comparisons are made anew; it has no csv, for its rows hold a thousand numbers each."""
+MADE_FROM = {COMPARED: COMPARED_SCHEMA, COVARIANCES: COVARIANCES_SCHEMA}
+"""The tables from which sources are compared anew, and their columns."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,11 @@ class Comparison:
     """Several sources of answers compared.
 
     `tables`, by the name of their file. Over the examples that all sources answer: `leaderboard`, `pairs`,
-    `demographics` (with against without), `disparity`, and `draws`, from which these are made. Over each source's own:
-    those of its scores, `table_2` of the paper, `countries` for a map, `collapse`, `collapse_summary`,
-    `determination`, `determination_summary`, `structure`. `receipt` says how it was made: what a manifest of scores
-    says, and `sorts` (of each source), `n_common` (examples that all answer), `examples_sha256` (which these are).
+    `demographics` (with against without), `disparity` and its `group_means`, `compared` and `covariances`, from which
+    these are made, `collapse`, `collapse_summary`, `determination`, `determination_summary`, `structure`. Over each
+    source's own: those of its scores, `table_2` of the paper, `countries` for a map. `receipt` says how it was made:
+    what a manifest of scores says, and `sorts` (of each source), `n_common` (examples that all answer),
+    `examples_sha256` (which these are).
     """
 
     receipt: Mapping[str, Any]
@@ -98,8 +99,7 @@ def write_comparison(comparison: Comparison, folder: Path | str, *, force: bool 
 
 def fill_folder(comparison: Comparison, folder: Path) -> None:
     """Write all files of a comparison into a folder, its manifest last."""
-    write_tables({name: table for name, table in comparison.tables.items() if name != DRAWS}, folder)
-    comparison.tables[DRAWS].write_parquet(folder / f"{DRAWS}.parquet")
+    write_tables(comparison.tables, folder)
     write_json(folder / DOCUMENT, comparison_document(comparison))
     pooled = comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE)
     table_2 = render_table_2(comparison.tables["table_2"], is_invented=comparison.is_invented)
@@ -125,7 +125,7 @@ def read_comparison(folder: Path | str) -> Comparison:
         }
     except (OSError, pl.exceptions.PolarsError) as error:
         raise FolderError(f"{folder}: cannot be read ({str(error).splitlines()[0]}); make it again.") from None
-    for name, columns in {**SCHEMAS, DRAWS: DRAWS_SCHEMA}.items():
+    for name, columns in {**SCHEMAS, **MADE_FROM}.items():
         if name not in tables or set(tables[name].columns) != set(columns):
             made_by = manifest["worldvaluesbench"]
             raise FolderError(

@@ -1,151 +1,262 @@
-"""What the draws say: leaderboard with ranks, paired differences, with against without demographics, disparity."""
+"""What is said of several sources: leaderboard with ranks, paired differences, with against without demographics."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 import polars as pl
 
 from worldvaluesbench.distribution import Array
-from worldvaluesbench.estimate import Resampling, bias_bounds, quantiles_of
-from worldvaluesbench.scoring.disparity import find_disparity
-from worldvaluesbench.scoring.draws import GroupDraws, read_draws
-from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.estimate import Resampling, bias_bounds
+from worldvaluesbench.scoring.compared import Compared, Schema
+from worldvaluesbench.scoring.disparity import GroupMeans, find_disparity
+from worldvaluesbench.scoring.item_sampling import Items, ItemSampling, standard_error
 from worldvaluesbench.scoring.kinds import Sort, pairs_of
-from worldvaluesbench.scoring.paired import Difference, Ranks, difference_of, holm, rank_sources
+from worldvaluesbench.scoring.paired import (
+    Difference,
+    Ranks,
+    difference_of,
+    holm,
+    rank_sources,
+    squared_difference_of,
+)
+from worldvaluesbench.scoring.worth import poll_size, skill_score
+from worldvaluesbench.survey.codebook import load_codebook
 
 Rows = list[dict[str, object]]
-Pairs = Mapping[tuple[int, int], Difference]
+Pairs = Mapping[tuple[int, int], tuple[Difference, Difference]]
+"""Of each two sources: the difference of mean W1, and that of mean squared gaps."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How contrasts are made: at which confidence level, and what is said of the sampling of items."""
+
+    level: float = 0.95
+    item_sampling: ItemSampling = "within-topics"
+
+    @classmethod
+    def of(cls, settings: Mapping[str, object], resampling: Resampling) -> "Terms":
+        """Those of the settings of a comparison."""
+        return cls(resampling.level, settings["item_sampling"])  # type: ignore[arg-type]
+
+    def items(self, compared: Compared) -> Items:
+        """The items of a comparison, as they were sampled."""
+        return Items.of(compared.topics, self.item_sampling)
 
 
 def contrast(
-    draws: pl.DataFrame, sorts: Mapping[str, Sort], keys: Mapping[str, object], resampling: Resampling
+    compared: Iterable[Compared], sorts: Mapping[str, Sort], keys: Mapping[str, object], terms: Terms
 ) -> dict[str, pl.DataFrame]:
-    """The tables `leaderboard`, `pairs`, `demographics` and `disparity`; `keys` stand before each row of them."""
-    found: dict[str, Rows] = {name: [] for name in SCHEMAS}
-    for drawn in read_draws(draws, list(sorts)):
-        for name, rows in _of_grouping(drawn, sorts, resampling):
-            found[name] += [dict(keys) | {"grouping": drawn.grouping} | row for row in rows]
-    return {name: pl.DataFrame(rows, schema=SCHEMAS[name], orient="row") for name, rows in found.items()}
+    """The tables `leaderboard`, `pairs` and `demographics`; `keys` stand before each row of them."""
+    names = ("leaderboard", "pairs", "demographics")
+    found: dict[str, Rows] = {name: [] for name in names}
+    for one in compared:
+        for name, rows in _of_grouping(one, sorts, terms):
+            found[name] += [dict(keys) | {"grouping": one.grouping} | row for row in rows]
+    return {name: pl.DataFrame(found[name], schema=SCHEMAS[name], orient="row") for name in names}
 
 
-def _of_grouping(drawn: GroupDraws, sorts: Mapping[str, Sort], resampling: Resampling) -> Iterator[tuple[str, Rows]]:
-    pairs = {(i, j): _differ(drawn, i, j, resampling) for i, j in combinations(range(len(drawn.names)), 2)}
-    p_holm = holm(np.array([one.p for one in pairs.values()]).reshape(len(pairs), len(drawn.labels)))
-    yield "leaderboard", _leaderboard(drawn, sorts, _ranks(drawn, pairs, p_holm, resampling), resampling)
-    yield "pairs", _pairs(drawn, pairs, p_holm)
-    yield "demographics", _demographics(drawn, sorts, resampling)
-    if drawn.grouping != EVERYONE:
-        yield "disparity", _disparities(drawn, resampling)
+def _of_grouping(compared: Compared, sorts: Mapping[str, Sort], terms: Terms) -> Iterator[tuple[str, Rows]]:
+    places = range(len(compared.names))
+    pairs = {(i, j): _differ(compared, i, j, terms) for i, j in combinations(places, 2)}
+    shape = len(pairs), len(compared.labels)
+    p_holm, squared_p_holm = (
+        holm(np.array([one[k].p for one in pairs.values()]).reshape(shape)) if pairs else np.empty(shape)
+        for k in (0, 1)
+    )
+    yield "leaderboard", _leaderboard(compared, sorts, _ranks(compared, pairs, p_holm, terms), terms)
+    yield "pairs", _pairs(compared, pairs, p_holm, squared_p_holm)
+    yield "demographics", _demographics(compared, sorts, terms)
 
 
-def _differ(drawn: GroupDraws, first: int, second: int, resampling: Resampling) -> Difference:
-    return difference_of(drawn.means[first], drawn.means[second], resampling)
+def _differ(compared: Compared, first: int, second: int, terms: Terms) -> tuple[Difference, Difference]:
+    items = terms.items(compared)
+    return (
+        difference_of(compared, first, second, items, terms.level),
+        squared_difference_of(compared, first, second, items, terms.level),
+    )
 
 
-def _leaderboard(drawn: GroupDraws, sorts: Mapping[str, Sort], ranks: Ranks, resampling: Resampling) -> Rows:
+def _leaderboard(compared: Compared, sorts: Mapping[str, Sort], ranks: Ranks, terms: Terms) -> Rows:
     rows: Rows = []
-    for place, (name, means) in enumerate(zip(drawn.names, drawn.means, strict=True)):
-        bias_left, _ = bias_bounds(means.value, means.corrected)
-        below, above = quantiles_of(means.noise, resampling.ends)
-        low = np.clip(means.corrected + below - bias_left, 0, 1)
-        high = np.clip(means.corrected + above, 0, 1)
-        for group in range(len(drawn.labels)):
+    n_examples = np.where(compared.is_in, compared.n_examples, 0).sum(axis=-1)
+    uniform, floor = compared.mean("uniform"), compared.mean("noise_floor")
+    for place, name in enumerate(compared.names):
+        ends = mean_ends(compared, place, terms)
+        skill = skill_score(ends["mean"], uniform[place], floor[place])
+        polls = [_poll_ends(compared, ends, group) for group in range(len(compared.labels))]
+        for group in np.flatnonzero(compared.n_items).tolist():
             rows.append(
-                _of_group(drawn, group)
+                _of_group(compared, group)
                 | {
                     "answers": name,
                     "kind": sorts[name].kind,
-                    "n_items": int(drawn.n_items[group]),
-                    "n_examples": int(drawn.n_examples[group]),
-                    "mean": means.value[group],
-                    "corrected": means.corrected[group],
-                    "low": low[group],
-                    "high": high[group],
-                    "bias_left": bias_left[group],
-                    "noise_floor": _known(drawn.noise_floor[place, group]),
+                    "n_items": int(compared.n_items[group]),
+                    "n_examples": int(n_examples[place, group]),
+                    **{key: float(values[group]) for key, values in ends.items()},
+                    "noise_floor": _known(floor[place, group]),
+                    "uniform": _known(uniform[place, group]),
+                    "skill": _known(skill[group]),
+                    **polls[group],
                     "rank": int(ranks.rank[place, group]),
                     "rank_low": int(ranks.low[place, group]),
                     "rank_high": int(ranks.high[place, group]),
-                    "share_first": ranks.share_first[place, group],
+                    "is_tied": bool(ranks.is_tied[place, group]),
                 }
             )
     return rows
+
+
+def mean_ends(compared: Compared, source: int, terms: Terms) -> dict[str, Array]:
+    """The means of one source, with the confidence interval of the corrected one, each of shape (groups,)."""
+    value, corrected = (compared.mean(name)[source] for name in ("distance", "corrected"))
+    error = standard_error(
+        compared.values["corrected"][source], compared.is_in, compared.moments(source), terms.items(compared)
+    )
+    half, (bias_left, _) = error.half_width(terms.level), bias_bounds(value, corrected)
+    at_least_0 = np.maximum(corrected, 0)
+    return {
+        "mean": value,
+        "corrected": corrected,
+        "low": np.clip(at_least_0 - half - bias_left, 0, 1),
+        "high": np.clip(at_least_0 + half, 0, 1),
+        "bias_left": bias_left,
+    }
+
+
+def _poll_ends(compared: Compared, ends: Mapping[str, Array], group: int) -> dict[str, float | None]:
+    """The size of the random sample that is as far from its population as the source is, and its interval."""
+    is_in = compared.is_in[group] & ~np.isnan(compared.humans[group, :, 0])
+    if not is_in.any():
+        return {"poll_n": None, "poll_n_low": None, "poll_n_high": None}
+    codebook = load_codebook()
+    items = [item_id for item_id, kept in zip(compared.item_ids, is_in.tolist(), strict=True) if kept]
+    n_points = np.array([codebook.item(item_id).scale.n_points for item_id in items])
+    # the larger the distance, the smaller the poll
+    distances = np.array([max(ends[key][group], 0.0) for key in ("corrected", "high", "low")])
+    found = poll_size(distances, compared.humans[group, is_in], n_points)
+    return {
+        name: float(n) if np.isfinite(n) else None
+        for name, n in zip(("poll_n", "poll_n_low", "poll_n_high"), found.tolist(), strict=True)
+    }
 
 
 def _known(number: float) -> float | None:
     return None if np.isnan(number) else float(number)
 
 
-def _ranks(drawn: GroupDraws, pairs: Pairs, p_holm: Array, resampling: Resampling) -> Ranks:
-    shape = len(drawn.names), len(drawn.names), len(drawn.labels)
+def _ranks(compared: Compared, pairs: Pairs, p_holm: Array, terms: Terms) -> Ranks:
+    shape = len(compared.names), len(compared.names), len(compared.labels)
     differences, p = np.zeros(shape), np.ones(shape)
-    for ((i, j), found), of_pair in zip(pairs.items(), p_holm, strict=True):
+    for ((i, j), (found, _)), of_pair in zip(pairs.items(), p_holm, strict=True):
         differences[i, j], differences[j, i] = found.value, -found.value
         p[i, j] = p[j, i] = of_pair
-    return rank_sources(drawn.means, differences, p, resampling.level)
+    return rank_sources(compared.mean("corrected"), differences, p, terms.level)
 
 
-def _pairs(drawn: GroupDraws, pairs: Pairs, p_holm: Array) -> Rows:
-    return [
-        _of_group(drawn, group)
-        | {"first": drawn.names[i], "second": drawn.names[j]}
-        | _difference(drawn, found, group)
-        | {"p_holm": of_pair[group]}
-        for ((i, j), found), of_pair in zip(pairs.items(), p_holm, strict=True)
-        for group in range(len(drawn.labels))
-    ]
-
-
-def _demographics(drawn: GroupDraws, sorts: Mapping[str, Sort], resampling: Resampling) -> Rows:
-    """With less without demographics of each model that was asked both ways: the question of the paper."""
-    families = pairs_of(sorts)
-    if not families:
-        return []
-    place = {name: number for number, name in enumerate(drawn.names)}
-    found = [_differ(drawn, place[shown], place[without], resampling) for _, without, shown in families]
-    p_holm = holm(np.array([one.p for one in found]))
-    return [
-        _of_group(drawn, group)
-        | {"model": family, "without": without, "with": shown}
-        | _difference(drawn, of_family, group)
-        | {"p_holm": p[group]}
-        for (family, without, shown), of_family, p in zip(families, found, p_holm, strict=True)
-        for group in range(len(drawn.labels))
-    ]
-
-
-def _disparities(drawn: GroupDraws, resampling: Resampling) -> Rows:
+def _pairs(compared: Compared, pairs: Pairs, p_holm: Array, squared_p_holm: Array) -> Rows:
     rows: Rows = []
-    for name, means in zip(drawn.names, drawn.alike, strict=True):
-        found = find_disparity(means, drawn.is_alike, resampling)
-        if found is not None:
-            content = {key: getattr(found, key) for key in found.__dataclass_fields__}
-            content |= {key: drawn.labels[content[key]] for key in ("best", "worst")}
-            n_groups = int(drawn.is_alike.sum())
-            counts = {"n_items": drawn.n_alike, "n_groups": n_groups, "n_groups_left_out": len(drawn.labels) - n_groups}
-            rows.append({"answers": name} | counts | content)
+    for ((i, j), found), of_pair, squared in zip(pairs.items(), p_holm, squared_p_holm, strict=True):
+        for group in np.flatnonzero(compared.n_items).tolist():
+            rows.append(
+                _of_group(compared, group)
+                | {"first": compared.names[i], "second": compared.names[j], "n_items": int(compared.n_items[group])}
+                | _difference(found, group, of_pair[group], squared[group])
+            )
     return rows
 
 
-def _difference(drawn: GroupDraws, found: Difference, group: int) -> dict[str, object]:
-    values = {name: getattr(found, name)[group] for name in ("value", "low", "high", "p")}
-    return {"n_items": int(drawn.n_items[group]), "difference": values.pop("value")} | values
+def _demographics(compared: Compared, sorts: Mapping[str, Sort], terms: Terms) -> Rows:
+    """With minus without demographics of each model that was asked both ways: the question of the paper."""
+    families = pairs_of(sorts)
+    if not families:
+        return []
+    place = {name: number for number, name in enumerate(compared.names)}
+    found = [_differ(compared, place[shown], place[without], terms) for _, without, shown in families]
+    p_holm, squared_p_holm = (holm(np.array([one[k].p for one in found])) for k in (0, 1))
+    return [
+        _of_group(compared, group)
+        | {"model": family, "without": without, "with": shown, "n_items": int(compared.n_items[group])}
+        | _difference(of_family, group, p[group], squared_p[group])
+        for (family, without, shown), of_family, p, squared_p in zip(
+            families, found, p_holm, squared_p_holm, strict=True
+        )
+        for group in np.flatnonzero(compared.n_items).tolist()
+    ]
 
 
-def _of_group(drawn: GroupDraws, group: int) -> dict[str, object]:
-    return {"group": drawn.labels[group], "group_codes": drawn.codes[group]}
+def disparity_tables(
+    grouping: str,
+    labels: list[str],
+    codes: list[str | None],
+    means: Iterable[GroupMeans],
+    keys: Mapping[str, object],
+    resampling: Resampling,
+) -> dict[str, pl.DataFrame]:
+    """The tables `disparity` and `group_means` of one grouping: sources over the items that all its groups have."""
+    rows: dict[str, Rows] = {"disparity": [], "group_means": []}
+    for one in means:
+        found = find_disparity(one, one.is_kept, resampling)
+        if found is None:
+            continue
+        content = {key: getattr(found, key) for key in found.__dataclass_fields__}
+        content |= {key: labels[content[key]] for key in ("best", "worst")}
+        n_groups = int(one.is_kept.sum())
+        counts = {"n_items": one.n_items, "n_groups": n_groups, "n_groups_left_out": len(labels) - n_groups}
+        rows["disparity"].append({**keys, "grouping": grouping, "answers": one.name} | counts | content)
+        low, high = group_ends(one, resampling)
+        for group in np.flatnonzero(one.is_kept).tolist():
+            of_group = {"group": labels[group], "group_codes": codes[group], "answers": one.name}
+            numbers = {"mean": one.value, "corrected": one.corrected, "low": low, "high": high}
+            rows["group_means"].append(
+                {**keys, "grouping": grouping, **of_group, "n_items": one.n_items}
+                | {name: float(values[group]) for name, values in numbers.items()}
+            )
+    return {name: pl.DataFrame(found_rows, schema=SCHEMAS[name], orient="row") for name, found_rows in rows.items()}
 
 
-Schema = dict[str, pl.DataType | type[pl.DataType]]
+def group_ends(means: GroupMeans, resampling: Resampling) -> tuple[Array, Array]:
+    """The ends of the confidence intervals of the means of groups over the same items, shape (groups,)."""
+    bias_left, _ = bias_bounds(means.value, means.corrected)
+    below, above = np.quantile(means.noise.astype(np.float64), resampling.ends, axis=1)
+    at_least_0 = np.maximum(means.corrected, 0)
+    return np.clip(at_least_0 + below - bias_left, 0, 1), np.clip(at_least_0 + above, 0, 1)
+
+
+def _difference(found: tuple[Difference, Difference], group: int, p: float, squared_p: float) -> dict[str, object]:
+    distance, squared = found
+    ends = {name: float(getattr(distance, name)[group]) for name in ("value", "low", "high", "p")}
+    of_squared = {f"squared_{name}": float(getattr(squared, name)[group]) for name in ("value", "low", "high", "p")}
+    return {
+        "difference": ends.pop("value"),
+        **ends,
+        "p_holm": p,
+        "squared_difference": of_squared.pop("squared_value"),
+        **of_squared,
+        "squared_p_holm": squared_p,
+    }
+
+
+def _of_group(compared: Compared, group: int) -> dict[str, object]:
+    return {"group": compared.labels[group], "group_codes": compared.codes[group]}
+
+
 _KEYS: Schema = {"reference": pl.String, "edition": pl.String, "weight": pl.String, "grouping": pl.String}
 _GROUP: Schema = {**_KEYS, "group": pl.String, "group_codes": pl.String}
 _VALUES = ("difference", "low", "high", "p", "p_holm")
-_DIFFERENCE: Schema = {"n_items": pl.Int64, **dict.fromkeys(_VALUES, pl.Float64)}
+_DIFFERENCE: Schema = {
+    "n_items": pl.Int64,
+    **dict.fromkeys(_VALUES, pl.Float64),
+    **dict.fromkeys((f"squared_{name}" for name in _VALUES), pl.Float64),
+}
 _OF_GAPS = (
     *("gap", "gap_low", "gap_high", "gap_by_chance", "p"),
     *("spread", "spread_low", "spread_high", "spread_as_is"),
 )
+_MEANS = ("mean", "corrected", "low", "high", "bias_left", "noise_floor", "uniform", "skill")
+_POLLS = ("poll_n", "poll_n_low", "poll_n_high")
 SCHEMAS: Mapping[str, Schema] = {
     "leaderboard": {
         **_GROUP,
@@ -153,9 +264,9 @@ SCHEMAS: Mapping[str, Schema] = {
         "kind": pl.String,
         "n_items": pl.Int64,
         "n_examples": pl.Int64,
-        **dict.fromkeys(("mean", "corrected", "low", "high", "bias_left", "noise_floor"), pl.Float64),
+        **dict.fromkeys((*_MEANS, *_POLLS), pl.Float64),
         **dict.fromkeys(("rank", "rank_low", "rank_high"), pl.Int64),
-        "share_first": pl.Float64,
+        "is_tied": pl.Boolean,
     },
     "pairs": {**_GROUP, "first": pl.String, "second": pl.String, **_DIFFERENCE},
     "demographics": {**_GROUP, "model": pl.String, "without": pl.String, "with": pl.String, **_DIFFERENCE},
@@ -166,6 +277,12 @@ SCHEMAS: Mapping[str, Schema] = {
         "best": pl.String,
         "worst": pl.String,
         **dict.fromkeys(_OF_GAPS, pl.Float64),
+    },
+    "group_means": {
+        **_GROUP,
+        "answers": pl.String,
+        "n_items": pl.Int64,
+        **dict.fromkeys(("mean", "corrected", "low", "high"), pl.Float64),
     },
 }
 """The columns of each table, in their order."""

@@ -30,7 +30,8 @@ def diagnose(sources: Sequence[Source], groups: Groups, how: How) -> Iterator[tu
 
 def _of_source(source: Source, groups: Groups, how: How) -> Iterator[tuple[str, pl.DataFrame]]:
     tally = tally_panel(source.panel, groups.member, len(groups.labels))
-    is_shown = np.asarray((tally.n_responses >= how.min_n) & (tally.n_examples >= how.min_n))
+    least = how.least_n(is_stated=source.panel.is_stated)
+    is_shown = np.asarray((tally.n_responses >= least) & (tally.n_examples >= least))
     item_ids = [item.item_id for item in source.humans.items]
     cells = describe_collapse(
         tally.humans, tally.answers, tally.n_points, item_ids=item_ids, groups=groups.labels, is_shown=is_shown

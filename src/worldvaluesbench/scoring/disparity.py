@@ -1,4 +1,4 @@
-"""Disparity: whom a model gets wrong more than others, beside what chance alone would make of groups of these sizes.
+"""Group disparity: how much farther a model is from some groups than from others, beside what chance alone would make.
 
 The worst of many noisy numbers is bad, and the best is good; so there is a gap between groups even where a model is
 equally far from all of them. What is claimed is what goes beyond that.
@@ -11,7 +11,7 @@ import numpy as np
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.estimate import NORMAL, Floats, Resampling, bias_bounds, quantiles_of
 from worldvaluesbench.scoring.askings import Mask
-from worldvaluesbench.scoring.paired import Means
+from worldvaluesbench.scoring.item_sampling import Items, Moments, draw_items
 
 N_PAIRS = 100
 """Of so many pairs of groups, the farthest apart, the draws are looked at."""
@@ -21,6 +21,44 @@ N_TRUTHS = 400
 
 LEAST_SHARE = 0.9
 """Groups are compared that have numbers for this share of the items that any of them has."""
+
+
+@dataclass(frozen=True)
+class GroupMeans:
+    """Mean distances of one source over the items that all groups have, shape (groups,); NaN for other groups.
+
+    `value` is that of the distances as they are, `corrected` that without bias. `noise`, shape (groups, resamples), is
+    how far each two-way resample, of respondents and of items, lies from the mean of all.
+    """
+
+    name: str
+    is_kept: Mask
+    n_items: int
+    value: Array
+    corrected: Array
+    noise: Floats
+
+
+def two_way_noise(
+    corrected: Array, noise: Floats, common: Mask, moments: Moments, items: Items, resampling: Resampling
+) -> Floats:
+    """Two-way bootstrap noise of the means of groups over the same items, shape (groups, resamples).
+
+    `corrected`, (groups, items), are the values; `noise`, (groups, resamples), is that of their means over the `common`
+    items as respondents are resampled. Items are resampled for all groups alike. What respondents do to single items is
+    part of how much items differ, so of their noise only what items have in common is added (`item_sampling`).
+    """
+    if items.sampling == "fixed" or np.count_nonzero(common) < 2:
+        return noise
+    weight = draw_items(items, common, noise.shape[1], np.random.default_rng([resampling.seed, 3]))
+    n = np.count_nonzero(common)
+    values = np.where(common, np.nan_to_num(corrected), 0)
+    of_items = (values - values.sum(axis=1, keepdims=True) / n) @ (weight - common[:, None]) / n
+    has = noise.var(axis=1, ddof=1)
+    wanted = np.maximum(moments.covariance, 0) * (n - 1) / n
+    scale = np.sqrt(np.divide(wanted, has, out=np.zeros_like(wanted), where=has > 0))
+    together = of_items + noise * np.minimum(scale, 1)[:, None]
+    return np.asarray(together - together.mean(axis=1, keepdims=True), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -57,7 +95,7 @@ def comparable_cells(is_shown: Mask) -> tuple[Mask, Mask]:
     return np.asarray(groups), np.asarray(items)
 
 
-def find_disparity(means: Means, groups: Mask, resampling: Resampling) -> Disparity | None:
+def find_disparity(means: GroupMeans, groups: Mask, resampling: Resampling) -> Disparity | None:
     """The disparity between these groups; None for fewer than two.
 
     Chance is that of the resamples: how far the means of these groups move, each around its own, as people are drawn.

@@ -1,7 +1,8 @@
-"""Intervals of the scores of one source of answers: cell by cell, and of the summaries over items, group by group.
+"""Confidence intervals of the scores of one source: of its cells, and of means and shares over items, group by group.
 
-All come from the same draws of people. Draws of distances are kept no longer than a group is worked on, so that many
-groups cost time and no memory.
+All come from the same bootstrap resamples of respondents; those of means and shares allow for the sampling of items too
+(`item_sampling`). Draws of distances are kept no longer than a group is worked on, so that many groups cost time and no
+memory.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldvaluesbench.distribution import Array
-from worldvaluesbench.estimate import Floats, Resampling, acceleration_of, bca_ends, bias_bounds, debias, quantiles_of
+from worldvaluesbench.estimate import Floats, Resampling, bias_bounds, debias, quantiles_of
 from worldvaluesbench.scoring.askings import Mask
 from worldvaluesbench.scoring.bounds import refusal_distance
 from worldvaluesbench.scoring.distances import DISTANCES
+from worldvaluesbench.scoring.item_sampling import Items, design_effect_of_share, moments_of, standard_error
 from worldvaluesbench.scoring.panel import Panel
-from worldvaluesbench.scoring.resample import Columns, Drawing, Drawn, draw_people, gradients
+from worldvaluesbench.scoring.resample import Columns, Design, Drawing, Drawn, draw_people
+from worldvaluesbench.scoring.shares import wilson
 from worldvaluesbench.scoring.summary import ANSWERS, THRESHOLDS, SetInterval, SetIntervals
 
 Found = TypeVar("Found")
@@ -29,22 +32,34 @@ Found = TypeVar("Found")
 class Cells:
     """Interval and bias-corrected value of the distance in each cell, shape (groups, items); NaN where there is none.
 
-    `others`: low and high of the other distances, by name: quantiles of their draws as they are.
+    `others`: low and high of the other distances, by name: quantiles of their draws as they are. `design_effect`: the
+    variance of the mean human response under the design by that of a simple random sample of as many respondents.
     """
 
     low: Array
     high: Array
     corrected: Array
     others: Mapping[str, tuple[Array, Array]]
+    design_effect: Array
 
     def where(self, is_sure: Mask) -> "Cells":
         """Those of these cells alone, shape (groups, items); NaN elsewhere."""
-        low, high, corrected = (np.where(is_sure, part, np.nan) for part in (self.low, self.high, self.corrected))
+        parts = (self.low, self.high, self.corrected, self.design_effect)
+        low, high, corrected, design_effect = (np.where(is_sure, part, np.nan) for part in parts)
         others = {
             name: (np.where(is_sure, ends[0], np.nan), np.where(is_sure, ends[1], np.nan))
             for name, ends in self.others.items()
         }
-        return Cells(low, high, corrected, others)
+        return Cells(low, high, corrected, others, design_effect)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What confidence intervals are made from: resamples of respondents, by a design, and how items were sampled."""
+
+    resampling: Resampling
+    design: Design
+    items: Items
 
 
 @dataclass(frozen=True)
@@ -72,24 +87,24 @@ class Resampled:
 def find_intervals(
     panel: Panel,
     member: NDArray[np.int64] | None,
-    stratum: NDArray[np.int64] | None,
-    resampling: Resampling,
+    sampling: Sampling,
     is_shown: Mask,
     known: SetIntervals | None = None,
 ) -> Intervals:
-    """Draw the people of a panel and find all intervals; `is_shown`, shape (groups, items): which cells have one.
+    """Resample the respondents of a panel and find all intervals; `is_shown`, (groups, items): which cells have one.
 
     `known`: the intervals of another panel of the same humans and people; those of baselines are taken from it.
     """
-    drawing = Drawing(panel, draw_people([panel], member, stratum, resampling), resampling)
+    resampling = sampling.resampling
+    drawing = Drawing(panel, draw_people([panel], member, sampling.design, resampling), resampling)
     sets = {key: found for key, found in (known or {}).items() if key[1] != ANSWERS}
     answerers = None if known is None else 1
     parts = []
 
     def work(groups: range) -> tuple[Cells, dict[tuple[int, str], SetInterval]]:
-        return _intervals_of(drawing, groups, is_shown[groups], resampling, answerers)
+        return _intervals_of(drawing, groups, is_shown[groups], sampling, answerers)
 
-    for _, (cells, of_groups) in _each_batch(drawing, is_shown.shape[0], work):
+    for _, (cells, of_groups) in each_batch(drawing, is_shown.shape[0], work):
         parts.append(cells)
         sets |= of_groups
     return Intervals(_joined(parts), sets)
@@ -97,8 +112,9 @@ def find_intervals(
 
 def _joined(parts: Sequence[Cells]) -> Cells:
     """Batches of groups together."""
-    low, high, corrected = (
-        np.concatenate([getattr(part, name) for part in parts]) for name in ("low", "high", "corrected")
+    low, high, corrected, design_effect = (
+        np.concatenate([getattr(part, name) for part in parts])
+        for name in ("low", "high", "corrected", "design_effect")
     )
     others = {
         name: (
@@ -107,44 +123,10 @@ def _joined(parts: Sequence[Cells]) -> Cells:
         )
         for name in parts[0].others
     }
-    return Cells(low, high, corrected, others)
+    return Cells(low, high, corrected, others, design_effect)
 
 
-def resample_distances(drawing: Drawing, n_groups: int) -> Resampled:
-    """The distances of the answers of a panel with all their draws, those freed of bias among them."""
-
-    def work(groups: range) -> Resampled:
-        drawn = drawing.sums(groups)
-        return _resampled(drawn, *next(drawn.answered_by)[1:], (len(groups), drawing.panel.n_items))
-
-    parts = [found for _, found in _each_batch(drawing, n_groups, work)]
-    return Resampled(*(np.concatenate([getattr(part, name) for part in parts]) for name in Resampled.__annotations__))
-
-
-def mean_over_items(found: Resampled, is_in: Mask) -> Resampled:
-    """Means over the items of each group that are in, (groups, items); NaN for a group without any.
-
-    A resample in which nobody of an item was drawn says nothing about it: there the item stays at the mean of its other
-    draws, and the draw of the mean tells of the items that it has people for.
-    """
-    n = is_in.sum(axis=1)
-    value, corrected = (_mean_of(part, is_in, n) for part in (found.value, found.corrected))
-    draws, corrected_draws = (
-        _mean_of(_filled(part, instead), is_in, n)
-        for part, instead in ((found.draws, found.value), (found.corrected_draws, found.corrected))
-    )
-    return Resampled(value, corrected, draws, corrected_draws)
-
-
-def _mean_of(values: Floats, is_in: Mask, n: NDArray[np.int64]) -> Floats:
-    extra = (1,) * (values.ndim - 2)
-    total = np.where(is_in.reshape(*is_in.shape, *extra), values, 0).sum(axis=1, dtype=np.float64)
-    size = n.reshape(-1, *extra)
-    mean = np.divide(total, size, out=np.full_like(total, np.nan), where=size > 0)
-    return np.asarray(mean, dtype=values.dtype)
-
-
-def _filled(draws: Floats, instead: Floats) -> Floats:
+def filled(draws: Floats, instead: Floats) -> Floats:
     """Draws (..., resamples) with the mean of the others where one is NaN; where all are, what is `instead` (...)."""
     if not np.isnan(draws.sum()):
         return draws
@@ -160,7 +142,7 @@ def _mean_of_known(draws: Floats, instead: Floats) -> Floats:
     return np.asarray(mean, dtype=draws.dtype)
 
 
-def _each_batch(drawing: Drawing, n_groups: int, work: Callable[[range], Found]) -> Iterator[tuple[range, Found]]:
+def each_batch(drawing: Drawing, n_groups: int, work: Callable[[range], Found]) -> Iterator[tuple[range, Found]]:
     """Batches of groups with what is found for each."""
     batches = list(drawing.batches(n_groups))
     # numpy lets go of the interpreter while it works on large arrays; matrix products use all cores by themselves
@@ -169,31 +151,57 @@ def _each_batch(drawing: Drawing, n_groups: int, work: Callable[[range], Found])
 
 
 def _intervals_of(
-    drawing: Drawing, groups: range, is_shown: Mask, resampling: Resampling, answerers: int | None
+    drawing: Drawing, groups: range, is_shown: Mask, sampling: Sampling, answerers: int | None
 ) -> tuple[Cells, dict[tuple[int, str], SetInterval]]:
     """The intervals of some groups: of their cells, and of what is said of the items of a group together.
 
     Of so many answerers (None: all), the answers first.
     """
-    drawn = drawing.sums(groups)
+    drawn, resampling = drawing.sums(groups), sampling.resampling
     sets: dict[tuple[int, str], SetInterval] = {}
     cells = None
     for name, gap, draws in islice(drawn.answered_by, answerers):
-        found = _resampled(drawn, gap, draws, is_shown.shape, is_debiased=resampling.method == "debiased")
-        per_cell, per_mean = np.zeros(is_shown.shape), np.zeros(len(groups))
-        if name == ANSWERS and resampling.method == "bca" and not drawing.panel.has_refusals:
-            # baselines move with nobody but the humans, and little
-            per_cell, per_mean = _accelerations(drawing, groups, drawn, is_shown)
+        found = resampled_distances(drawn, gap, draws, is_shown.shape, is_debiased=resampling.method == "debiased")
         if cells is None:
             cells = Cells(
-                *interval_of(found, per_cell, resampling),
+                *interval_of(found, resampling),
                 found.corrected.astype(np.float64),
                 _others_of(drawn, is_shown.shape, resampling),
+                _design_effects(drawn).reshape(is_shown.shape),
             )
-        of_groups = _sets_of(found, is_shown, per_mean, resampling)
+        of_groups = _sets_of(found, is_shown, resampling, sampling.items)
         sets |= {(groups[place], name): of_group for place, of_group in of_groups.items()}
     assert cells is not None
     return cells, sets
+
+
+def _design_effects(drawn: Drawn) -> Array:
+    """The variance of the mean human response over resamples by that of a simple random sample, shape (items,).
+
+    NaN where humans do not vary, or there are fewer than two. Source: Kish (1965), section 8.2.
+    """
+    columns = drawn.columns
+    if drawn.has_refusals:
+        return np.full(columns.n_points.size, np.nan)
+    inner = np.ones(columns.n, dtype=bool)
+    inner[columns.last] = False
+    steps = (columns.n_points - 1).astype(np.float64)
+
+    def mean_of(cumulated: Floats) -> Array:
+        # the mean position is 1 less the mean of the cumulative shares
+        sums = np.add.reduceat(np.where(inner[:, None], cumulated, 0).astype(np.float64), columns.start, axis=0)
+        return np.asarray(1 - sums / steps[:, None])
+
+    mean = mean_of(drawn.humans)[:, 0]
+    place = np.arange(columns.n) - columns.start[columns.item]
+    position = place / steps[columns.item]
+    mass = columns.masses(drawn.humans)[:, 0].astype(np.float64)
+    variance = np.add.reduceat(mass * position**2, columns.start) - mean**2
+    n = drawn.n_respondents
+    of_sample = np.divide(variance, n - 1, out=np.full_like(variance, np.nan), where=n > 1)
+    of_design = np.nanvar(mean_of(drawn.drawn_humans), axis=1, ddof=1)
+    found: Array = np.divide(of_design, of_sample, out=np.full_like(variance, np.nan), where=of_sample > 1e-12)
+    return found
 
 
 def _others_of(drawn: Drawn, shape: tuple[int, int], resampling: Resampling) -> dict[str, tuple[Array, Array]]:
@@ -210,19 +218,18 @@ def _others_of(drawn: Drawn, shape: tuple[int, int], resampling: Resampling) -> 
     return {name: (low.reshape(shape), high.reshape(shape)) for name, (low, high) in found.items()}
 
 
-def interval_of(found: Resampled, acceleration: Array, resampling: Resampling) -> tuple[Array, Array]:
-    """The interval of each distance, shapes (groups, items); no end lies beyond what a distance can be."""
-    ends: tuple[float, float] | tuple[Array, Array] = resampling.ends
-    draws = found.draws
-    if resampling.method == "debiased":
-        draws = found.corrected_draws
-    if resampling.method == "bca":
-        ends = bca_ends(found.value, draws, acceleration, resampling.ends)
-    low, high = quantiles_of(draws, ends)
-    return np.clip(low, 0, 1), np.clip(high, 0, 1)
+def interval_of(found: Resampled, resampling: Resampling) -> tuple[Array, Array]:
+    """The interval of each distance, shapes (groups, items); no end lies beyond what a distance can be.
+
+    The value that it is printed beside, corrected or as it is by the method, is inside.
+    """
+    is_debiased = resampling.method == "debiased"
+    low, high = quantiles_of(found.corrected_draws if is_debiased else found.draws, resampling.ends)
+    value = np.clip(found.corrected if is_debiased else found.value, 0, 1).astype(np.float64)
+    return np.minimum(np.clip(low, 0, 1), value), np.maximum(np.clip(high, 0, 1), value)
 
 
-def _resampled(
+def resampled_distances(
     drawn: Drawn, gap: Floats, draws: Floats, shape: tuple[int, int], *, is_debiased: bool = True
 ) -> Resampled:
     """The distances that gaps (columns, 1) and their draws (columns, resamples) say, in this shape."""
@@ -262,59 +269,51 @@ def _with_refusals(columns: Columns, gaps: Floats) -> Floats:
     return found
 
 
-def _accelerations(drawing: Drawing, groups: range, drawn: Drawn, is_shown: Mask) -> tuple[Array, Array]:
-    """The accelerations of the distances of the answers, (groups, items), and of their mean over items, (groups,)."""
-    of_humans, of_answers = (found.reshape(len(groups), -1) for found in gradients(drawn))
-    cubes, squares = np.zeros(is_shown.shape), np.zeros(is_shown.shape)
-    mean_cubes, mean_squares = np.zeros(len(groups)), np.zeros(len(groups))
-    for place, group in enumerate(groups):
-        for influence in drawing.influence(group, of_humans[place], of_answers[place]):
-            cubes[place] += (influence**3).sum(axis=0)
-            squares[place] += (influence**2).sum(axis=0)
-            together = influence[:, is_shown[place]].sum(axis=1)
-            mean_cubes[place] += (together**3).sum()
-            mean_squares[place] += (together**2).sum()
-    return acceleration_of(cubes, squares), acceleration_of(mean_cubes, mean_squares)
-
-
-def _sets_of(found: Resampled, is_shown: Mask, acceleration: Array, resampling: Resampling) -> dict[int, SetInterval]:
+def _sets_of(found: Resampled, is_shown: Mask, resampling: Resampling, items: Items) -> dict[int, SetInterval]:
     """What is said of the items of each group together; cells that are not shown are left out.
 
-    The little bias that draws keep adds up over items, so draws of a mean are moved to the corrected mean, and the
-    lower end further by what may be left in that. Attainment is that of draws moved to where the distances are: it is
-    said of distances as they are.
+    The interval of a mean is that of the corrected mean, and reaches further down by the bias that may be left in it.
+    Attainment is that of distances as they are.
     """
     is_in = is_shown & ~np.isnan(found.value)
-    n_items = is_in.sum(axis=1)
-    kept = np.flatnonzero(n_items)
+    kept = np.flatnonzero(is_in.any(axis=1))
     if not kept.size:
         return {}
-    found = Resampled(*(getattr(found, name)[kept] for name in Resampled.__annotations__))
-    over_items = mean_over_items(found, is_in[kept])
-    corrected, draws = over_items.corrected, over_items.corrected_draws
-    if resampling.method == "debiased":
-        moved = draws - (draws.mean(axis=1, keepdims=True) - corrected[:, None]).astype(np.float32)
-        over_items = Resampled(over_items.value, corrected, over_items.draws, moved)
-    low, high = interval_of(over_items, acceleration[kept], resampling)
-    if resampling.method == "debiased":
-        low = np.clip(low - bias_bounds(*(part.astype(np.float64) for part in (over_items.value, corrected)))[0], 0, 1)
-    attained = _attained(found.value, found.draws, is_in[kept], resampling.ends)
+    is_in = is_in[kept]
+    raw, corrected = (np.where(is_in, part[kept], 0).astype(np.float64) for part in (found.value, found.corrected))
+    is_debiased = resampling.method == "debiased"
+    draws = filled(*((found.corrected_draws, found.corrected) if is_debiased else (found.draws, found.value)))[kept]
+    values = corrected if is_debiased else raw
+    n = is_in.sum(axis=1)
+    mean_raw, mean_corrected = (part.sum(axis=1) / n for part in (raw, corrected))
+    half = standard_error(values, is_in, moments_of(draws, is_in), items).half_width(resampling.level)
+    low, high = (np.maximum(values.sum(axis=1) / n, 0) + side * half for side in (-1, 1))
+    if is_debiased:
+        low -= bias_bounds(mean_raw, mean_corrected)[0]
+    low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
+    attained = _attained(raw, filled(found.draws, found.value)[kept], is_in, resampling.level, items)
     return {
-        int(group): SetInterval((float(low[place]), float(high[place])), float(corrected[place]), attained[place])
+        int(group): SetInterval((float(low[place]), float(high[place])), float(mean_corrected[place]), attained[place])
         for place, group in enumerate(kept)
     }
 
 
-def _attained(value: Floats, draws: Floats, is_in: Mask, ends: tuple[float, float]) -> Array:
-    """The band of the share of items within each threshold, shape (groups, thresholds, 2)."""
-    known: Floats = np.where(is_in[..., None], _filled(draws, value), np.float32(np.nan))
-    moved = known + (value - known.mean(axis=2)).astype(np.float32)[..., None]
-    n = is_in.sum(axis=1)[:, None]
-    # draws are in single precision, in which a tenth may lie above a tenth
-    least = [np.float32(threshold + 1e-6) for threshold in THRESHOLDS]
-    shares = [((moved <= threshold).sum(axis=1) / n).astype(np.float32) for threshold in least]
-    low, high = quantiles_of(np.stack(shares, axis=1), ends)
-    # the share itself is within its band, though single draws be moved over a threshold
-    as_it_is = np.where(is_in, value, np.nan)
-    share = np.stack([(as_it_is <= threshold).sum(axis=1) / n[:, 0] for threshold in least], axis=1)
-    return np.stack([np.minimum(low, share), np.maximum(high, share)], axis=2)
+def _attained(value: Array, draws: Floats, is_in: Mask, level: float, items: Items) -> Array:
+    """The band of the share of items within each threshold, shape (groups, thresholds, 2).
+
+    Wilson's interval of a share of items, as many as are worth what these are: their number by the design effect of the
+    share, its two-way variance by that of independent items. So no interval has a width of 0, and each holds its share.
+    Source: Franco, Little, Louis and Slud (2019) on intervals of shares in complex surveys.
+    """
+    moved = draws + (value - draws.mean(axis=2)).astype(np.float32)[..., None]
+    n = is_in.sum(axis=1)
+    bands = []
+    for threshold in THRESHOLDS:
+        # draws are in single precision, in which a tenth may lie above a tenth
+        is_within = is_in & (value <= threshold + 1e-6)
+        share = is_within.sum(axis=1) / n
+        moments = moments_of(moved <= np.float32(threshold + 1e-6), is_in)
+        error = standard_error(is_within, is_in, moments, items).value
+        low, high = wilson(share, n / design_effect_of_share(share, error**2, n), level)
+        bands.append(np.stack([np.minimum(low, share), np.maximum(high, share)], axis=1))
+    return np.stack(bands, axis=1)

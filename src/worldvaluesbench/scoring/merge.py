@@ -1,7 +1,8 @@
-"""Comparisons put together: sources that were compared apart, stood side by side without anybody's data.
+"""Comparisons put together: sources that were compared apart, side by side without anybody's data.
 
-What is paired stays paired where the examples are the same; else differences are between different people, and their
-intervals, made of draws that have nothing to do with one another, are as wide as that makes them.
+Ranked are only items that all sources have, for a mean over other items is another mean. Items are paired; how two
+sources of different comparisons move together as respondents are resampled is not known, so the largest variance that
+their difference can have is taken.
 """
 
 from collections import Counter
@@ -12,14 +13,18 @@ import polars as pl
 
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring.comparison import DRAWS, Comparison
-from worldvaluesbench.scoring.contrasts import SCHEMAS, contrast
+from worldvaluesbench.scoring.compared import COMPARED, COVARIANCES, read_compared
+from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.contrasts import Terms, contrast
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import Sort
 from worldvaluesbench.scoring.table2 import table_2
 
 _SAME_REFERENCE = ("name", "weight", "edition", "file_version", "n_respondents", "is_invented")
-_SAME_SETTINGS = ("min_n", "has_refusals", "as_published", "resampling")
+_SAME_SETTINGS = ("min_n", "min_n_stated", "has_refusals", "as_published", "cluster", "item_sampling")
+
+ANEW = ("leaderboard", "pairs", "demographics")
+"""Tables that are made anew; all others are those of the comparisons, one after another."""
 
 
 def merge_comparisons(comparisons: Sequence[Comparison]) -> Comparison:
@@ -41,11 +46,13 @@ def merge_comparisons(comparisons: Sequence[Comparison]) -> Comparison:
     tables = {
         name: pl.concat([_kept(one.tables[name], kept) for one in comparisons], how="vertical_relaxed")
         for name in comparisons[0].tables
-        if name not in SCHEMAS and all(name in one.tables for one in comparisons)
+        if name not in ANEW and all(name in one.tables for one in comparisons)
     }
     reference = first["reference"]
     keys = {"reference": reference["name"], "edition": reference["edition"], "weight": reference["weight"]}
-    tables |= contrast(tables[DRAWS], sorts, keys, Resampling(**first["settings"]["resampling"]))
+    together = read_compared(tables[COMPARED], tables[COVARIANCES], tables["distributions"], list(sorts))
+    terms = Terms.of(first["settings"], Resampling(**first["settings"]["resampling"]))
+    tables |= contrast(together, sorts, keys, terms)
     tables["table_2"] = table_2(tables["scores"], sorts)
     return Comparison(_receipt(comparisons, sorts, groupings), tables)
 

@@ -1,44 +1,29 @@
-"""Paired comparisons: what the same people, drawn anew, would have said of several sources of answers at once.
+"""Paired comparisons: differences of means over the same items and respondents, p-values, and ranks.
 
-Distances of two models go up and down together as people are drawn, so their difference is known better than either.
-What the correction of a mean may have left of its bias does not go away with more items, so no difference is claimed
-that it could have made.
+What the correction of a mean may have left of its bias does not go away with more items, so no difference of mean W1 is
+claimed that it could have made. Squared gaps between cumulative shares have no such bias: their test has more power.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from math import erfc, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worldvaluesbench.distribution import Array
-from worldvaluesbench.estimate import Floats, Resampling, bias_bounds, quantiles_of
-from worldvaluesbench.scoring.askings import Mask
-from worldvaluesbench.scoring.intervals import Resampled, mean_over_items, resample_distances
-from worldvaluesbench.scoring.panel import Panel
-from worldvaluesbench.scoring.resample import Drawing, draw_people
+from worldvaluesbench.estimate import bias_bounds
+from worldvaluesbench.scoring.compared import Compared
+from worldvaluesbench.scoring.item_sampling import Items, standard_error
 
-
-@dataclass(frozen=True)
-class Means:
-    """Mean distances over the items of each group, of one source.
-
-    `value` is that of the distances as they are, `corrected` that without bias, shape (groups,). `noise`, shape
-    (groups, resamples), is how far each resample lies from the mean of all: the same people, whatever the source.
-    """
-
-    value: Array
-    corrected: Array
-    noise: Floats
+NEAR_0 = 1e-6
+"""Means in single precision that differ by no more than this are the same."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A difference of corrected values and what chance and bias make of it; arrays of one shape (...).
+    """The difference of mean corrected W1 of two sources, the first less the second; arrays of shape (groups,).
 
-    The interval is that of chance, wider by what bias may be left. `p` is two-sided: the share of resamples that lie at
-    least as far from their mean as the part of the difference that no bias can have made lies from 0.
+    `value` is that of means that are not below 0, for no distance is. `low` and `high` are the ends of its confidence
+    interval, `p` its two-sided p-value, of the part of the difference that no bias can have made.
     """
 
     value: Array
@@ -47,71 +32,49 @@ class Difference:
     p: Array
 
 
-def resample_means(
-    panels: Sequence[Panel],
-    member: NDArray[np.int64] | None,
-    stratum: NDArray[np.int64] | None,
-    resampling: Resampling,
-    *cells: Mask,
-) -> list[tuple[Means, ...]]:
-    """The means of each panel over each of several sets of cells, (groups, items), all with the same people drawn."""
-    people = draw_people(panels, member, stratum, resampling)
-    found = []
-    for panel in panels:
-        drawn = resample_distances(Drawing(panel, people, resampling), cells[0].shape[0])
-        found.append(tuple(_means_of(drawn, which) for which in cells))
-    return found
-
-
-def _means_of(drawn: Resampled, cells: Mask) -> Means:
-    found = mean_over_items(drawn, cells)
-    draws = found.corrected_draws
-    noise = draws - draws.mean(axis=1, keepdims=True)
-    return Means(np.asarray(found.value, np.float64), np.asarray(found.corrected, np.float64), noise)
-
-
-def difference_of(first: Means, second: Means, resampling: Resampling) -> Difference:
-    """The first less the second, group by group; below 0 the first is nearer to the humans."""
-    first_over, first_under = bias_bounds(first.value, first.corrected)
-    second_over, second_under = bias_bounds(second.value, second.corrected)
+def difference_of(compared: Compared, first: int, second: int, items: Items, level: float) -> Difference:
+    """The difference of two sources, group by group; below 0 the first is closer to the humans."""
+    corrected, raw = compared.mean("corrected"), compared.mean("distance")
+    over, under = bias_bounds(raw, corrected)
     # the same distances hold the same bias
-    is_same = (first.value == second.value) & (first.corrected == second.corrected)
-    bias = np.where(is_same, 0, first_over + second_under), np.where(is_same, 0, first_under + second_over)
-    return judge_difference(first.corrected - second.corrected, first.noise - second.noise, resampling, bias)
+    is_same = (np.abs(raw[first] - raw[second]) < NEAR_0) & (np.abs(corrected[first] - corrected[second]) < NEAR_0)
+    too_large = np.where(is_same, 0, over[first] + under[second])
+    too_small = np.where(is_same, 0, under[first] + over[second])
+    value = np.maximum(corrected[first], 0) - np.maximum(corrected[second], 0)
+    value = np.where(np.abs(value) < NEAR_0, 0, value)
+    of_items = compared.values["corrected"][first] - compared.values["corrected"][second]
+    error = standard_error(of_items, compared.is_in, compared.moments_of_difference(first, second), items)
+    half = error.half_width(level)
+    sure = np.maximum(np.where(value > 0, value - too_large, -value - too_small), 0)
+    low, high = value - half - too_large, value + half + too_small
+    return Difference(
+        value, np.maximum(low, -1), np.minimum(high, 1), error.p_of(np.where(np.isnan(value), value, sure))
+    )
 
 
-def judge_difference(
-    value: Array, noise: Floats, resampling: Resampling, bias: tuple[Array | float, Array | float] = (0.0, 0.0)
-) -> Difference:
-    """A value (...) with noise around it, (..., resamples), of mean 0; `bias`: by how much it may be too large, small.
+def squared_difference_of(compared: Compared, first: int, second: int, items: Items, level: float) -> Difference:
+    r"""The difference of the mean squared gaps between cumulative shares, group by group.
 
-    Where fewer than 10 of 100 or more resamples lie as far, they no longer say how rare that is: then p is that of a
-    normal curve as wide as they are.
+    .. math:: \frac{1}{K-1} \sum_{k=1}^{K-1} (U_k - V_k)^2
+
+    is the squared Cramér distance of two distributions on a scale of K points. It is estimated without bias, a
+    U-statistic over respondents, so it needs no allowance; it can be below 0. Source: Székely and Rizzo (2013).
     """
-    low, high = quantiles_of(noise, resampling.ends)
-    sure = np.maximum(np.where(value > 0, value - bias[0], -value - bias[1]), 0)
-    n_as_far = (np.abs(noise) >= sure[..., None] - 1e-12).sum(axis=-1)
-    n = noise.shape[-1]
-    p = np.asarray((1 + n_as_far) / (1 + n))
-    if n >= LEAST_FOR_TAIL:
-        spread = np.asarray(noise.std(axis=-1), np.float64)
-        p = np.where((n_as_far < FEW) & (spread > SINGLE), _tail(sure, spread), p)
-    return Difference(value, value + low - bias[0], value + high + bias[1], np.where(np.isnan(value), np.nan, p))
-
-
-FEW, LEAST_FOR_TAIL, SINGLE = 10, 100, 1e-6
-"""A share of resamples is told from so many of them; with fewer resamples no curve is told either, nor from draws that
-differ by no more than single precision does."""
-
-
-def _tail(size: Array, spread: Array) -> Array:
-    """How often something normal with this spread lies at least so far from its mean."""
-    z = np.divide(size, spread, out=np.full_like(size, np.inf), where=spread > 0)
-    return np.array([erfc(one / sqrt(2)) for one in z.ravel()]).reshape(z.shape)
+    squared = compared.values["squared"]
+    of_items = squared[first] - squared[second]
+    found = compared.mean("squared")
+    value = np.where(np.abs(found[first] - found[second]) < NEAR_0**2, 0, found[first] - found[second])
+    moments = compared.moments_of_difference(first, second, "squared")
+    error = standard_error(of_items, compared.is_in, moments, items)
+    half = error.half_width(level)
+    # both may be below 0 by chance, and no distance is
+    is_claimed = np.maximum(found[first], 0) != np.maximum(found[second], 0)
+    size = np.where(np.isnan(value), np.nan, np.where(is_claimed, np.abs(value), 0))
+    return Difference(value, value - half, value + half, error.p_of(size))
 
 
 def holm(p: Array) -> Array:
-    """p-values freed of their number by Holm's method, over the first axis; NaN stays and is not counted.
+    """p-values adjusted for their number by Holm's method, over the first axis; NaN stays and is not counted.
 
     The smallest of m is multiplied by m, the next by m - 1, and so on; none falls below one before it, nor exceeds 1.
     The chance of even one false claim is then at most the level at which claims are made. Source: Holm (1979).
@@ -131,31 +94,31 @@ def holm(p: Array) -> Array:
 
 @dataclass(frozen=True)
 class Ranks:
-    """Ranks of sources within each group, 1 the nearest to the humans; shape (sources, groups).
+    """Ranks of sources within each group, 1 the closest to the humans; shape (sources, groups).
 
-    `low` and `high` are the places that pairs do not rule out: it is no better than `low` where so many less one are
-    clearly nearer. `share_first` is in how many resamples it is the nearest.
+    `low` and `high` are the ends of the rank's confidence interval: it is no better than `low` where so many less one
+    are significantly closer. Sources that are equally close share a rank; `is_tied` says which do.
     """
 
     rank: NDArray[np.int64]
     low: NDArray[np.int64]
     high: NDArray[np.int64]
-    share_first: Array
+    is_tied: NDArray[np.bool_]
 
 
-def rank_sources(means: Sequence[Means], differences: Array, p_holm: Array, level: float) -> Ranks:
-    """Rank sources by their corrected means.
+def rank_sources(corrected: Array, differences: Array, p_holm: Array, level: float) -> Ranks:
+    """Rank sources by their corrected means, (sources, groups); below 0 they count as 0.
 
     `differences` and `p_holm` have shape (sources, sources, groups), the first less the second; on the diagonal they
-    say nothing. A pair is clear where its p is below 1 less the level, so that with this confidence all places are
-    right together. Source: Mogstad, Romano, Shaikh and Wilhelm (2024), by pairs.
+    say nothing. A pair is significant where its p is below 1 less the level, so that with this confidence all intervals
+    of ranks are right together. Source: Mogstad, Romano, Shaikh and Wilhelm (2024), by pairs.
     """
-    corrected = np.stack([one.corrected for one in means])
+    value = np.maximum(np.nan_to_num(corrected, nan=np.inf), 0)
     is_clear = p_holm < 1 - level
     n_nearer = np.where(is_clear & (differences > 0), 1, 0).sum(axis=1)
     n_farther = np.where(is_clear & (differences < 0), 1, 0).sum(axis=1)
-    drawn = corrected[..., None] + np.stack([one.noise for one in means])
-    first = np.nan_to_num(drawn, nan=np.inf) == np.nanmin(np.nan_to_num(drawn, nan=np.inf), axis=0)
-    ordered = np.nan_to_num(corrected, nan=np.inf)
-    rank = 1 + (ordered[None] < ordered[:, None]).sum(axis=1)
-    return Ranks(rank, 1 + n_nearer, len(means) - n_farther, first.mean(axis=-1))
+    with np.errstate(invalid="ignore"):
+        apart = value[None] - value[:, None]
+    rank = 1 + (apart < -NEAR_0).sum(axis=1)
+    is_tied = (rank[None] == rank[:, None]).sum(axis=1) > 1
+    return Ranks(rank, 1 + n_nearer, corrected.shape[0] - n_farther, is_tied)

@@ -5,7 +5,7 @@ weight brings it to both sides, for the answers given for a person stand for as 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -31,7 +31,8 @@ class Entries:
     """Entries of shape (entries,): person and item by their places, the point from 0, the weight put there.
 
     `weight` None: each entry weighs 1. `is_row`: which entries begin a row of the source, for a row with a
-    distribution has several; None: each one does.
+    distribution has several; None: each one does. `completion`: a number for each completion that several respondents
+    share, -1 for those of one respondent alone, and for distributions, which are no random draws; None: all are.
     """
 
     person: Ints
@@ -39,6 +40,7 @@ class Entries:
     point: Ints
     weight: Array | None = None
     is_row: Mask | None = None
+    completion: Ints | None = None
 
     @property
     def size(self) -> int:
@@ -52,11 +54,14 @@ class Entries:
 
     def select(self, kept: Mask) -> "Entries":
         """Those that are kept."""
-        if kept.all():
-            return self
-        weight = None if self.weight is None else self.weight[kept]
-        is_row = None if self.is_row is None else self.is_row[kept]
-        return Entries(self.person[kept], self.item[kept], self.point[kept], weight, is_row)
+        return self if kept.all() else self.take(kept)
+
+    def take(self, which: Mask | Ints) -> "Entries":
+        """Those of a mask, or at these places, in this order."""
+        weight = None if self.weight is None else self.weight[which]
+        is_row = None if self.is_row is None else self.is_row[which]
+        completion = None if self.completion is None else self.completion[which]
+        return Entries(self.person[which], self.item[which], self.point[which], weight, is_row, completion)
 
 
 _NONE = np.empty(0, dtype=np.int64)
@@ -76,7 +81,8 @@ class Panel:
     humans where there are no persons; `world`, of the same shape, is a baseline where there are. `n_people`: how many
     persons places run over; those from `n_known` on (None: nobody) have no id, and so are nobody of another panel.
     `is_paired`: the humans are those of `examples`. `is_stated`: all answers are distributions. `has_refusals`: scales
-    have one point more, for refusals (`with_refusals`).
+    have one point more, for refusals (`with_refusals`). `key`: a keyed hash of the responses of the whole dataset, as
+    whole numbers, from which the random numbers of resampling are made; it is never written.
     """
 
     n_points: Ints
@@ -95,6 +101,7 @@ class Panel:
     is_paired: bool = True
     is_stated: bool = False
     has_refusals: bool = False
+    key: tuple[int, ...] = field(default=(), repr=False)
 
     def has_same_people(self, other: "Panel") -> bool:
         """Whether both are of the same examples and held against the same humans."""
@@ -126,7 +133,7 @@ def build_panel(
         n_points=humans.n_points,
         n_people=n_people,
         humans=speaking,
-        answers=_entries(sides.answers, person, rows),
+        answers=_with_completions(_entries(sides.answers, person, rows), sides.answers, person, rows),
         examples=_entries(find_sides(rows, humans).humans, person, rows) if as_published else speaking,
         missing=_missing(rows, person),
         human_refusals=human_refusals,
@@ -137,6 +144,7 @@ def build_panel(
         n_known=None if humans.known_ids is None else humans.known_ids.len(),
         is_paired=reference.whom == "probe",
         is_stated=rows.askings is not None and bool(rows.askings.is_spread[rows.is_valid].all()),
+        key=_key_of(reference),
     )
     if as_published:
         row = sides.beyond_row
@@ -251,6 +259,36 @@ def _entries(side: Side, person: Ints, rows: Rows) -> Entries:
     return Entries(person[side.row], rows.item[side.row], side.point, side.weight, is_row)
 
 
+def _with_completions(entries: Entries, side: Side, person: Ints, rows: Rows) -> Entries:
+    """Entries of answers that know which completions several respondents share."""
+    askings = rows.askings
+    if askings is None or askings.request is None:
+        return entries
+    row = np.arange(person.size) if side.row is None else side.row
+    is_rating = ~askings.is_spread[row] & (askings.request[row] >= 0)
+    request, whose = askings.request[row][is_rating], person[row][is_rating].astype(np.int64)
+    n_requests = int(request.max(initial=-1)) + 1
+    first, last = np.full(n_requests, np.iinfo(np.int64).max), np.full(n_requests, -1)
+    np.minimum.at(first, request, whose)
+    np.maximum.at(last, request, whose)
+    is_shared = first[request] < last[request]
+    if not is_shared.any():
+        return entries
+    # the same respondents share the prompts of other items as well, so they are called by the first of them
+    slot = askings.slot[row][is_rating]
+    called = first[request] * (int(slot.max(initial=0)) + 1) + slot
+    completion = np.full(row.size, -1, dtype=np.int64)
+    completion[np.flatnonzero(is_rating)[is_shared]] = np.unique(called[is_shared], return_inverse=True)[1]
+    return replace(entries, completion=completion)
+
+
+def _key_of(reference: Reference) -> tuple[int, ...]:
+    """What random numbers depend on beside the seed: the world has no responses, and needs no key."""
+    if reference.dataset is None:
+        return ()
+    return tuple(np.frombuffer(reference.dataset.secret(), dtype="<u4").tolist())
+
+
 def _missing(rows: Rows, person: Ints) -> Entries:
     """The examples of known people with a response for which no row holds an answer, each once."""
     bad = [OUTCOMES.index(reason) for reason in _NOT_OF_ANSWERS] + [OUTCOMES.index(VALID)]
@@ -311,10 +349,14 @@ def _moved(entries: Entries, point: Ints) -> Entries:
 
 def _joined(parts: list[Entries]) -> Entries:
     """Entries of several kinds together; rows are not told apart any more."""
-    arrays = [
+    person, item, point, weight = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("person", "item", "point", "weights")
-    ]
-    return Entries(*arrays)
+    )
+    completion = None
+    if any(part.completion is not None for part in parts):
+        alone = [np.full(part.size, -1) if part.completion is None else part.completion for part in parts]
+        completion = np.concatenate(alone)
+    return Entries(person, item, point, weight, completion=completion)
 
 
 def _weighted(panel: Panel, weights: Array, reference: Reference) -> Panel:

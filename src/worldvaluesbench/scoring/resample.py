@@ -1,8 +1,10 @@
-"""Resampling: the distances that other people, drawn from the same ones, would have given.
+"""The bootstrap of respondents: the distances that other respondents, drawn from the same ones, would have given.
 
-Whole people are drawn, with all their responses and, where the answers given for them move too, with those answers; so
-what is summed over items moves as it does in truth. One draw of people is a row of numbers, how often each is in it,
-and all distances of a group come from one matrix product of these rows with what each person adds to each point.
+Whole respondents (or whole clusters of them) are resampled, with all their responses and with the answers given for
+them; so what is summed over items moves as it does in truth. A completion that several respondents share is one draw
+of the model and not several: such completions are resampled for themselves. One resample is a row of numbers, how often
+each respondent is in it, and all distances of a group come from one matrix product of these rows with what each
+respondent adds to each scale point.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +18,7 @@ from worldvaluesbench.distribution import Array, shares_of
 from worldvaluesbench.estimate import Draws, Floats, Resampling, draw_multiplicities
 from worldvaluesbench.scoring.askings import Ints
 from worldvaluesbench.scoring.baselines import MAJORITY, UNIFORM, WORLD
+from worldvaluesbench.scoring.item_sampling import collapse_singletons
 from worldvaluesbench.scoring.panel import Entries, Panel
 from worldvaluesbench.scoring.summary import ANSWERS
 
@@ -24,6 +27,9 @@ PEOPLE_AT_ONCE = 4096
 
 AT_ONCE = 2_000_000
 """Numbers of one batch of groups: 8 MB, which a processor keeps at hand."""
+
+LEAST_SHAPE = 0.1
+"""The least shape of the random weights of shared completions."""
 
 SPARSE = 30
 """Where people have entries for less than one in so many columns, entries are added up one by one."""
@@ -110,6 +116,24 @@ def columns_of(n_points: Ints) -> Columns:
 
 
 @dataclass(frozen=True)
+class Design:
+    """How respondents were sampled: the stratum and the cluster of each, shape (respondents,), as whole numbers.
+
+    None: one stratum; respondents are no clusters, each was drawn alone.
+    """
+
+    stratum: NDArray[np.int64] | None = None
+    cluster: NDArray[np.int64] | None = None
+
+    def is_same(self, other: "Design") -> bool:
+        """Whether another design is the same."""
+        pairs = (self.stratum, other.stratum), (self.cluster, other.cluster)
+        return all(
+            one is two or (one is not None and two is not None and np.array_equal(one, two)) for one, two in pairs
+        )
+
+
+@dataclass(frozen=True)
 class People:
     """Who is drawn: people by their places, sorted by group, and how often each is in each resample.
 
@@ -128,11 +152,16 @@ class People:
 
 
 def draw_people(
-    panels: Sequence[Panel], member: NDArray[np.int64] | None, stratum: NDArray[np.int64] | None, resampling: Resampling
+    panels: Sequence[Panel],
+    member: NDArray[np.int64] | None,
+    design: Design,
+    resampling: Resampling,
 ) -> People:
-    """Draw the people of some panels anew, those of a stratum among themselves; None: all are in one group or stratum.
+    """Resample the respondents of some panels within the strata of a design, by its clusters.
 
-    The same seed draws the same people for every grouping, whatever the order of the groups.
+    `member`: the group of each respondent; None: all are in one. The same seed draws the same respondents for every
+    grouping, whatever the order of the groups. Whoever lacks the responses cannot repeat the draws: the generator is
+    seeded with a keyed hash of them as well (`Panel.key`).
     """
     sides = [entries for panel in panels for entries in (panel.humans, panel.answers) if panel.marginals is None]
     sides += [panel.answers for panel in panels if panel.marginals is not None]
@@ -140,27 +169,24 @@ def draw_people(
     for entries in sides:
         is_met[entries.person] = True
     place = np.flatnonzero(is_met)
-    of_stratum = np.zeros(place.size, dtype=np.int64) if stratum is None else without_loners(stratum[place])
-    drawn = draw_multiplicities(of_stratum, resampling.n, rng=np.random.default_rng(resampling.seed))
+    stratum = np.zeros(place.size, dtype=np.int64) if design.stratum is None else design.stratum[place]
+    cluster = np.arange(place.size) if design.cluster is None else design.cluster[place]
+    # a cluster that reaches into several strata is one in each of them
+    pairs = stratum.astype(np.int64) * (int(cluster.max(initial=0)) + 1) + cluster
+    _, first, unit = np.unique(pairs, return_index=True, return_inverse=True)
+    drawn = draw_multiplicities(
+        collapse_singletons(stratum[first]), resampling.n, rng=generator_of(panels[0], resampling)
+    )
     group = np.zeros(place.size, dtype=np.int64) if member is None else member[place]
     order = np.argsort(group, kind="stable")
     order = order[group[order] >= 0]
-    return People(place[order], group[order], np.ascontiguousarray(drawn.times[order]), drawn.factor[order])
+    of_unit = unit[order]
+    return People(place[order], group[order], np.ascontiguousarray(drawn.times[of_unit]), drawn.factor[of_unit])
 
 
-def without_loners(stratum: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Strata, (people,), with those of one person put together, for nobody could stand for whoever is alone.
-
-    A single one is put with the smallest of the others. Source: collapsed strata, Wolter (2007), section 2.5.
-    """
-    names, place, n = np.unique(stratum, return_inverse=True, return_counts=True)
-    loners = np.flatnonzero(n == 1)
-    if not loners.size or names.size == 1:
-        return place.astype(np.int64)
-    together = loners[0]
-    if loners.size == 1:
-        together = np.argmin(np.where(n == 1, n.max() + 1, n))
-    return np.where(n[place] == 1, together, place).astype(np.int64)
+def generator_of(panel: Panel, resampling: Resampling, *stream: int) -> np.random.Generator:
+    """The generator of one stream of random numbers: of the seed, and of the responses where there are any."""
+    return np.random.default_rng([resampling.seed, *stream, *panel.key])
 
 
 @dataclass(frozen=True)
@@ -168,9 +194,9 @@ class Drawn:
     """What the people of some groups add up to, cumulated over the points of each item, in shares.
 
     `columns` are those of all items of the first group, then of the next. `humans` and `answers` as they are, shape
-    (columns, 1), and as drawn, (columns, resamples); answers that are left as they are, (columns, 1). `n_humans` and
-    `n_answers`, shape (groups x items,), are the sums that they are shares of. `has_refusals`: the last point of each
-    item is a refusal. `world`: the cumulative shares of the world marginals, (columns, 1).
+    (columns, 1), and as drawn, (columns, resamples). `n_respondents`, shape (groups x items,), is the number of humans.
+    `has_refusals`: the last point of each item is a refusal. `world`: the cumulative shares of the world marginals,
+    (columns, 1).
     """
 
     columns: Columns
@@ -178,8 +204,7 @@ class Drawn:
     answers: Floats
     drawn_humans: Floats
     drawn_answers: Floats
-    n_humans: Array
-    n_answers: Array
+    n_respondents: Array
     has_refusals: bool = False
     world: Floats | None = None
 
@@ -201,14 +226,13 @@ class Drawn:
 
 
 class Drawing:
-    """A panel whose people are drawn, group by group."""
+    """A panel whose respondents are resampled, group by group."""
 
     def __init__(self, panel: Panel, people: People, resampling: Resampling) -> None:
         self.panel = panel
         self.people = people
         self.columns = columns_of(panel.n_points)
-        self._side = resampling.side
-        self._seed = resampling.seed
+        self._resampling = resampling
         self._humans, self._answers = _by_person(panel.humans), _by_person(panel.answers)
 
     @property
@@ -226,12 +250,10 @@ class Drawing:
         """The sums of some groups."""
         columns = columns_of(np.tile(self.panel.n_points, len(groups)))
         humans, drawn_humans = self._sums(self._humans, groups, is_drawn=self.panel.marginals is None)
-        answers, drawn_answers = self._sums(self._answers, groups, is_drawn=self._side == "both")
+        answers, drawn_answers = self._sums(self._answers, groups, is_drawn=True)
         if self.panel.marginals is not None:
             humans, drawn_humans = self._world()
-        sums = [columns.cumulated(found) for found in (humans, answers, drawn_humans)]
-        sums.append(columns.cumulated(drawn_answers) if self._side == "both" else sums[1])
-        n_humans, n_answers = (found[columns.last, 0].astype(np.float64) for found in sums[:2])
+        sums = [columns.cumulated(found) for found in (humans, answers, drawn_humans, drawn_answers)]
         humans, answers, drawn_humans, drawn_answers = map(columns.shares, sums)
         return Drawn(
             columns,
@@ -239,25 +261,10 @@ class Drawing:
             answers,
             drawn_humans,
             drawn_answers,
-            n_humans,
-            n_answers,
+            self._n_respondents(groups),
             self.panel.has_refusals,
             self._world_shares(len(groups)),
         )
-
-    def influence(self, group: int, of_humans: Array, of_answers: Array) -> Iterator[Array]:
-        """The influence of each person of a group on the distance of each item, shape (people at once, items).
-
-        It is the weight of the person's entries times the gradients at their columns (`gradients`).
-        """
-        for part in self._parts(group):
-            place, columns = self.people.place[part], self.columns
-            found = np.zeros((place.size, columns.n_points.size), dtype=np.float64)
-            if self.panel.marginals is None:
-                _add_influence(found, *_of_people(self._humans, place, columns), of_humans, columns)
-            if self._side == "both":
-                _add_influence(found, *_of_people(self._answers, place, columns), -of_answers, columns)
-            yield found
 
     def _sums(self, entries: Entries, groups: range, *, is_drawn: bool) -> tuple[Floats, Floats]:
         """Sums of weight, shape (columns of all groups, 1), and as drawn, (columns of all groups, resamples)."""
@@ -266,20 +273,65 @@ class Drawing:
         drawn = np.zeros((total.shape[0], people.times.shape[1] if is_drawn else 0), dtype=np.float32)
         for place, group in enumerate(groups):
             which = slice(place * columns.n, (place + 1) * columns.n)
+            shared = np.zeros((0, 4))
             for part in self._parts(group):
-                person, column, weight = _of_people(entries, people.place[part], columns)
+                index, person = _of_people(entries, people.place[part])
+                column = columns.start[entries.item[index]] + entries.point[index]
+                weight = None if entries.weight is None else entries.weight[index]
                 total[which, 0] += np.bincount(column, weights=weight, minlength=columns.n)
+                if is_drawn and entries.completion is not None:
+                    is_shared = entries.completion[index] >= 0
+                    taken = index[is_shared]
+                    of_taken = np.ones(taken.size) if weight is None else weight[is_shared]
+                    found = (entries.completion[taken], column[is_shared], entries.item[taken], of_taken)
+                    shared = np.concatenate([shared, np.column_stack(found)])
+                    person, column = person[~is_shared], column[~is_shared]
+                    weight = None if weight is None else weight[~is_shared]
                 n_people = part.stop - part.start
                 if is_drawn and person.size * SPARSE < n_people * columns.n:
                     _add_entries(drawn[which], people, part.start + person, column, weight)
                 elif is_drawn:
                     drawn[which] += _sheet(person, column, weight, n_people, columns).T @ people.drawn(part)
+            if shared.size:
+                drawn[which] += self._resample_completions(shared)
         return total, drawn
+
+    def _resample_completions(self, shared: Array) -> Draws:
+        """What completions that several respondents share add to each column, in each resample, (columns, resamples).
+
+        `shared`: for each entry its completion, column, item, weight. Completions of an item are exchangeable draws of
+        the model, so each gets a random weight: a gamma variable with the shape (U - 2) / U for U completions, for
+        which a mean over them varies by the variance between completions over U - 1, as it should. Source: the
+        Bayesian bootstrap (Rubin, 1981), whose weights are gamma variables of shape 1. A single one cannot vary.
+        """
+        columns, n = self.columns, self.people.times.shape[1]
+        completion, column, item = (part.astype(np.int64) for part in shared.T[:3])
+        known, place = np.unique(completion, return_inverse=True)
+        sheet = np.bincount(place * columns.n + column, weights=shared[:, 3], minlength=known.size * columns.n)
+        pairs = np.unique(item * known.size + place)
+        n_of_item = np.bincount(pairs // known.size)
+        typical = float(np.median(n_of_item[n_of_item > 0]))
+        if typical < 2:
+            return np.asarray(sheet.reshape(known.size, columns.n).sum(axis=0)[:, None], dtype=np.float32)
+        shape = max((typical - 2) / typical, LEAST_SHAPE)
+        drawn = generator_of(self.panel, self._resampling, 2).standard_gamma(shape, (known.size, n), dtype=np.float32)
+        return np.asarray(sheet.reshape(known.size, columns.n).astype(np.float32).T @ (drawn / np.float32(shape)))
+
+    def _n_respondents(self, groups: range) -> Array:
+        """How many humans each item of some groups has, shape (groups x items,)."""
+        if self.panel.marginals is not None:
+            return np.tile(self.panel.marginals.sum(axis=1).astype(np.float64), len(groups))
+        found = []
+        for group in groups:
+            start, end = np.searchsorted(self.people.member, [group, group + 1])
+            index, _ = _of_people(self._humans, self.people.place[start:end])
+            found.append(np.bincount(self._humans.item[index], minlength=self.panel.n_items))
+        return np.concatenate(found).astype(np.float64)
 
     def _world(self) -> tuple[Floats, Floats]:
         """The world's counts, and counts of as many other interviews; each item apart, for nobody is known by name."""
         assert self.panel.marginals is not None
-        columns, rng = self.columns, np.random.default_rng([self._seed, 1])  # not the stream of people
+        columns, rng = self.columns, generator_of(self.panel, self._resampling, 1)  # not the stream of respondents
         value = np.zeros((columns.n, 1), dtype=np.float64)
         drawn = np.zeros((columns.n, self.people.times.shape[1]), dtype=np.float32)
         for item, padded in enumerate(self.panel.marginals):
@@ -305,44 +357,19 @@ class Drawing:
             yield slice(first, min(first + PEOPLE_AT_ONCE, end))
 
 
-def gradients(drawn: Drawn) -> tuple[Array, Array]:
-    """How distances move with a little more weight on a point, of the humans and of the answers; shapes (columns,).
-
-    Weight on a point moves the cumulative shares at and above it up, and all of them towards where they are.
-    """
-    columns = drawn.columns
-    sign = np.nan_to_num(np.sign(drawn.humans - drawn.answers).astype(np.float64))
-    sign[columns.last] = 0
-    total = np.add.reduceat(sign, columns.start, axis=0)
-    above = total[columns.item] - (columns.cumulated(sign) - sign)
-    steps = (columns.n_points - 1)[columns.item]
-    found = []
-    for share, n_items in ((drawn.humans, drawn.n_humans), (drawn.answers, drawn.n_answers)):
-        mass = np.nan_to_num(np.diff(share.astype(np.float64), axis=0, prepend=0))
-        mass[columns.start] = np.nan_to_num(share[columns.start])
-        mean = np.add.reduceat(above * mass, columns.start, axis=0)[columns.item]
-        n = n_items[columns.item]
-        found.append(np.divide((above - mean)[:, 0], n * steps, out=np.zeros_like(n), where=n > 0))
-    return found[0], found[1]
-
-
 def _by_person(entries: Entries) -> Entries:
-    """The entries in the order of their persons."""
+    """The entries in the order of their respondents."""
     if entries.size == 0 or bool((np.diff(entries.person) >= 0).all()):
         return entries
-    order = np.argsort(entries.person, kind="stable")
-    weight = None if entries.weight is None else entries.weight[order]
-    return Entries(entries.person[order], entries.item[order], entries.point[order], weight)
+    return entries.take(np.argsort(entries.person, kind="stable"))
 
 
-def _of_people(entries: Entries, place: Ints, columns: Columns) -> tuple[Ints, Ints, Array | None]:
-    """The entries of these people: who of them (from 0), the column, the weight."""
+def _of_people(entries: Entries, place: Ints) -> tuple[Ints, Ints]:
+    """The entries of these respondents: where they are, and whose of them (from 0) each is."""
     first = np.searchsorted(entries.person, place, side="left")
     size = np.searchsorted(entries.person, place, side="right") - first
     person = np.repeat(np.arange(place.size), size)
-    index = np.arange(person.size) + np.repeat(first - (np.cumsum(size) - size), size)
-    column = columns.start[entries.item[index]] + entries.point[index]
-    return person, column, None if entries.weight is None else entries.weight[index]
+    return np.arange(person.size) + np.repeat(first - (np.cumsum(size) - size), size), person
 
 
 def _sheet(person: Ints, column: Ints, weight: Array | None, n_people: int, columns: Columns) -> Draws:
@@ -361,12 +388,3 @@ def _add_entries(drawn: Draws, people: People, person: Ints, column: Ints, weigh
         rows *= weight[order].astype(np.float32)[:, None]
     met, start = np.unique(column[order], return_index=True)
     drawn[met] += np.add.reduceat(rows, start, axis=0)
-
-
-def _add_influence(
-    found: Array, person: Ints, column: Ints, weight: Array | None, gradient: Array, columns: Columns
-) -> None:
-    """Add what entries do to the distance of their item, shape (people, items)."""
-    n_items = found.shape[1]
-    moved = gradient[column] if weight is None else gradient[column] * weight
-    found += np.bincount(person * n_items + columns.item[column], moved, found.size).reshape(found.shape)

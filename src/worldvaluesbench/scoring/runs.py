@@ -28,7 +28,10 @@ COLUMNS: Mapping[str, type[pl.DataType] | pl.DataType] = {
     "probabilities": pl.List(pl.Float64),
     "unparsed": pl.String,
 }
-"""The columns that are read, and what their values must be convertible to; `raw` (String) may stand beside them."""
+"""The columns that are read, and what their values must be convertible to."""
+
+OPTIONAL = ("raw", "request_id")
+"""Columns of text that may stand beside them: of imported answers as they were written; the request answered."""
 
 SAME_DATASET = ("edition", "file_version", "is_invented", "n_respondents")
 """What two datasets must agree on, beside the hash of the survey file, to hold the same people under the same ids."""
@@ -206,11 +209,17 @@ def read_run_table(folder: Path, content: bytes) -> pl.DataFrame:
         pl.col("order", "sample").fill_null(0),
         pl.when(pl.col("raw").is_null()).then("unparsed").cast(pl.Enum(UNPARSED), strict=False).alias("unparsed"),
         "probabilities",
+        _numbered("request_id").alias("request"),
     )
     _check_reasons(path, frame)
     _check_kinds(path, read)
     _check_probabilities(path, read)
     return read
+
+
+def _numbered(column: str) -> pl.Expr:
+    """Texts as whole numbers that tell them apart; null stays null."""
+    return pl.col(column).rank("dense").cast(pl.Int64)
 
 
 def _read_columns(path: Path, content: bytes) -> pl.DataFrame:
@@ -219,10 +228,13 @@ def _read_columns(path: Path, content: bytes) -> pl.DataFrame:
         absent = [name for name in COLUMNS if name not in names]
         if absent:
             raise AnswersError(f"{path}: no column {' and no '.join(absent)}; expected the answers of a run.")
-        wanted = [*COLUMNS, *(["raw"] if "raw" in names else [])]
-        frame = pl.read_parquet(content, columns=wanted)
-        raw = pl.col("raw").cast(pl.String) if "raw" in names else pl.lit(None, dtype=pl.String).alias("raw")
-        return frame.select(*(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()), raw)
+        optional = [name for name in OPTIONAL if name in names]
+        frame = pl.read_parquet(content, columns=[*COLUMNS, *optional])
+        texts = [
+            pl.col(name).cast(pl.String) if name in names else pl.lit(None, dtype=pl.String).alias(name)
+            for name in OPTIONAL
+        ]
+        return frame.select(*(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()), *texts)
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise AnswersError(f"{path}: cannot be read as the answers of a run ({reason}); make it again.") from None

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from worldvaluesbench.benchmark.clusters import read_clusters
 from worldvaluesbench.errors import AnswersError, RunError
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.baselines import BASELINES
@@ -23,6 +23,7 @@ from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.panel import build_panel
 from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import Reference, read_humans
+from worldvaluesbench.scoring.resample import Design
 from worldvaluesbench.scoring.rows import Rows, sort_rows
 from worldvaluesbench.scoring.runs import dataset_difference
 from worldvaluesbench.scoring.scores import Scores
@@ -103,11 +104,9 @@ def open_sources(
 
     Raises DatasetError where somebody who is compared has no survey weight; AnswersError for strata of the world.
     """
-    if how.strata is not None and reference.dataset is None:
-        raise AnswersError(
-            f"Strata by {how.strata.name} need respondents, and the world marginals have none: score with --data "
-            f"instead."
-        )
+    if reference.dataset is None and (how.strata is not None or how.cluster is not None):
+        what = f"Clusters by {how.cluster}" if how.strata is None else f"Strata by {how.strata.name}"
+        raise AnswersError(f"{what} need respondents, and the world marginals have none: score with --data instead.")
     items = items_of(answers, reference)
     humans = read_humans(reference, items)
     if humans.respondent_ids is None:
@@ -116,8 +115,8 @@ def open_sources(
     for one in answers:
         rows = sort_rows(one, humans)
         panel = build_panel(rows, humans, reference, one.frame["respondent_id"], as_published=as_published)
-        strata = None if how.resampling is None else _strata_of(one, reference, how, len(items))
-        yield Source(one, rows, humans, panel, reference, strata)
+        design = Design() if how.resampling is None else _design_of(one, reference, how, len(items))
+        yield Source(one, rows, humans, panel, reference, design)
 
 
 def check_sources(answers: Sequence[Answers], reference: Reference) -> None:
@@ -162,15 +161,18 @@ def items_of(answers: Sequence[Answers], reference: Reference) -> tuple[Item, ..
     return tuple(item for item in reference.codebook.items if item.item_id in named)
 
 
-def _strata_of(one: Answers, reference: Reference, how: How, n_items: int) -> NDArray[np.int64] | None:
-    """The stratum of every respondent; whoever lacks a level is in one of their own. None: everybody is in one."""
+def _design_of(one: Answers, reference: Reference, how: How, n_items: int) -> Design:
+    """How the respondents of a source are resampled; whoever lacks a level of the strata is in one of their own."""
+    if reference.dataset is None:
+        return Design()
     crossed = () if one.run is None else one.run.strata
     strata = how.strata or (Grouping(crossed) if crossed else None)
-    if strata is None or reference.dataset is None:
-        return None
-    member = find_groups(reference, [strata], n_items)[1].member
-    assert member is not None
-    return np.where(member < 0, member.max(initial=0) + 1, member)
+    stratum = None
+    if strata is not None:
+        member = find_groups(reference, [strata], n_items)[1].member
+        assert member is not None
+        stratum = np.where(member < 0, member.max(initial=0) + 1, member)
+    return Design(stratum, None if how.cluster is None else read_clusters(reference.dataset, how.cluster))
 
 
 def _count_outcomes(name: str, items: Sequence[Item], rows: Rows) -> pl.DataFrame:

@@ -58,7 +58,7 @@ def summarise(table: pl.DataFrame, groups: Groups, intervals: SetIntervals) -> p
 
     `sd` divides by the number of items, not by one less: of the two only this agrees with the spreads that the paper
     prints. `area` is that under the attainment curve, 1 less the mean. Items without a distance are left out; `n_items`
-    says how many are in. `noise_floor` and `n_effective` are means of theirs.
+    says how many are in. `noise_floor`, `n_effective` and `design_effect` are means of theirs.
     """
     distance = pl.col("distance")
     found = _by_set(table).agg(
@@ -67,6 +67,7 @@ def summarise(table: pl.DataFrame, groups: Groups, intervals: SetIntervals) -> p
         mean=distance.mean(),
         sd=distance.std(ddof=0),
         noise_floor=pl.col("noise_floor").filter(distance.is_not_null()).mean(),
+        design_effect=pl.col("design_effect").filter(distance.is_not_null()).mean(),
         area=1 - distance.mean(),
         attained_0_1=_share_within(0.1),
         attained_0_2=_share_within(0.2),
@@ -82,6 +83,7 @@ def summarise(table: pl.DataFrame, groups: Groups, intervals: SetIntervals) -> p
         "mean_corrected",
         "sd",
         "noise_floor",
+        "design_effect",
         "area",
         area_low=1 - pl.col("mean_high"),
         area_high=1 - pl.col("mean_low"),
@@ -137,7 +139,7 @@ def _share_within(threshold: float) -> pl.Expr:
 def _by_set(table: pl.DataFrame) -> "pl.dataframe.group_by.GroupBy":
     """The distances of the answers and of the baselines in long form, grouped into sets of items."""
     names = {"distance": pl.col("answers"), **{name: pl.lit(name) for name in BASELINES}}
-    kept = (*_KEYS, "noise_floor", "n_effective")
+    kept = (*_KEYS, "noise_floor", "n_effective", "design_effect")
     long = [table.select(*kept, answered_by=name, distance=column) for column, name in names.items()]
     order = table.select(_KEYS).unique(maintain_order=True).with_row_index("set")
     together = pl.concat(long).join(order, on=_KEYS, nulls_equal=True, maintain_order="left")

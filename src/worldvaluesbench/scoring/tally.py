@@ -11,6 +11,7 @@ from worldvaluesbench.scale import MAX_POINTS
 from worldvaluesbench.scoring.askings import Ints
 from worldvaluesbench.scoring.noise import harmonic_n, noise_floor
 from worldvaluesbench.scoring.panel import Entries, Panel, cells_of, count_cells, count_entries
+from worldvaluesbench.scoring.worth import sampling_distance
 
 Counts = Ints | Array
 """Whole numbers, or sums of weights."""
@@ -63,6 +64,8 @@ def tally_panel(panel: Panel, member: NDArray[np.int64] | None, n_groups: int, *
         humans, n_responses, n_effective = examples, n_examples, n_effective_examples
     else:
         humans, n_responses, n_effective = _weigh(panel.humans, *shape)
+    if panel.answers.completion is not None:
+        n_effective_examples = _effective_completions(panel.answers, *shape)
     missing_humans = count_entries(panel.missing, *shape)
     beyond = panel.beyond
     none = np.zeros((n_groups, panel.n_items))
@@ -87,10 +90,17 @@ def tally_panel(panel: Panel, member: NDArray[np.int64] | None, n_groups: int, *
     )
 
 
-def floors_of(tally: Tally) -> Array:
-    """The noise floor of each cell, (groups, items): of two samples of people as large as its two sides."""
+def floors_of(tally: Tally, *, is_stated: bool = False) -> Array:
+    """The noise floor of each cell, (groups, items): the distance that a perfect source of its kind would have.
+
+    Of ratings it is that of two samples of respondents, as large as the two sides; of sources that state probabilities
+    (`is_stated`), which add no noise of their own, that of the one sample of humans from its population.
+    """
+    shares = shares_of(tally.humans)
+    if is_stated:
+        return sampling_distance(shares, tally.n_effective, tally.n_points, n_shares=tally.n_effective)
     n = harmonic_n(tally.n_effective, tally.n_effective_examples)
-    return noise_floor(shares_of(tally.humans), n, tally.n_points, n_shares=tally.n_effective)
+    return noise_floor(shares, n, tally.n_points, n_shares=tally.n_effective)
 
 
 def answer_distances(tally: Tally) -> Array:
@@ -115,6 +125,24 @@ def _weigh(
     squares = count_cells(entries, member, n_groups, n_items, weight=entries.weight**2)
     n_effective = effective_n(counts.sum(axis=-1).astype(np.float64), squares.astype(np.float64))
     return counts, count_cells(entries, member, n_groups, n_items), n_effective
+
+
+def _effective_completions(entries: Entries, member: NDArray[np.int64] | None, n_groups: int, n_items: int) -> Array:
+    """Kish's effective number of independent answers by cell, (groups, items).
+
+    All answers given for one respondent alone are one, and each completion that several share is one.
+    """
+    assert entries.completion is not None
+    cell = cells_of(entries, member, n_groups, n_items).astype(np.int64)
+    most = max(int(entries.person.max(initial=0)), int(entries.completion.max(initial=0))) + 1
+    unit = np.where(entries.completion < 0, entries.person, most + entries.completion)
+    keys, place = np.unique(cell * (2 * most) + unit, return_inverse=True)
+    of_unit: Array = np.bincount(place, weights=entries.weights).astype(np.float64)
+    at, n_cells = keys // (2 * most), n_groups * n_items
+    sums, squares = (
+        np.bincount(at, weights=of_unit**k, minlength=n_cells)[:n_cells].astype(np.float64) for k in (1, 2)
+    )
+    return effective_n(sums, squares).reshape(n_groups, n_items)
 
 
 def _weigh_world(marginals: Ints) -> tuple[Counts, Counts, Array]:

@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import altair as alt
-import numpy as np
 import polars as pl
 
-from worldvaluesbench.estimate import quantiles_of
 from worldvaluesbench.reporting.figures.data import (
     NothingToDraw,
     check_grouping,
@@ -30,7 +28,7 @@ from worldvaluesbench.reporting.theme import (
     look_of,
     titles_of,
 )
-from worldvaluesbench.scoring.comparison import DRAWS, Comparison
+from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
 
 MAX_GROUPS = 70
@@ -90,19 +88,11 @@ class _Shown:
 
 def _rows(comparison: Comparison, grouping: str) -> pl.DataFrame:
     """Sources by groups over the items that all groups have, with intervals, and the band of each source once."""
-    drawn = comparison.tables[DRAWS].filter(grouping=grouping)
-    lacking = drawn.filter(pl.col("alike").is_null())["group"]
-    drawn = drawn.filter(~pl.col("group").is_in(lacking.implode()))
+    drawn = comparison.tables["group_means"].filter(grouping=grouping)
     if drawn["group"].n_unique() < 2:
         raise NothingToDraw(f"Fewer than two groups of {grouping} have numbers over the same items.")
-    level = comparison.receipt["settings"]["resampling"]["level"]
-    noise = np.asarray(drawn["alike_noise"].to_list(), dtype=np.float64)
-    low, high = quantiles_of(noise, ((1 - level) / 2, (1 + level) / 2))
-    value = drawn["alike"].to_numpy()
     by_chance = comparison.tables["disparity"].filter(grouping=grouping).select("answers", "gap_by_chance")
-    table = drawn.select("answers", "group", "n_alike", value="alike").with_columns(
-        low=pl.Series(np.clip(value + low, 0, 1)), high=pl.Series(np.clip(value + high, 0, 1))
-    )
+    table = drawn.select("answers", "group", "n_items", "low", "high", value="corrected")
     middle = pl.col("value").median().over("answers")
     table = table.join(by_chance, on="answers", how="left", maintain_order="left").with_columns(
         chance_low=middle - pl.col("gap_by_chance") / 2,
@@ -134,10 +124,10 @@ def _choose(comparison: Comparison, table: pl.DataFrame) -> _Shown:
 
 def _notes(comparison: Comparison, grouping: str, table: pl.DataFrame, shown: _Shown) -> list[str]:
     """What is drawn and what is left out, how many people are behind it, and what the band is."""
-    drawn = comparison.tables[DRAWS].filter(grouping=grouping, answers=comparison.names[0])
-    n_out = drawn["group"].n_unique() - shown.n_groups
+    gaps = comparison.tables["disparity"].filter(grouping=grouping)
+    n_out = int(gaps["n_groups_left_out"][0]) if gaps.height else 0
     scores = comparison.tables["scores"].filter(grouping=grouping, answers=comparison.names[0], is_too_small=False)
-    n_items = int(table["n_alike"][0])
+    n_items = int(table["n_items"][0])
     over = f"the same {counted(n_items, 'item')} in all"
     notes = [f"{counted(shown.n_groups, 'group')} by {grouping_name(grouping)}, over {over}"]
     if scores.height:

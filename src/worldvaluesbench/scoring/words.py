@@ -1,0 +1,35 @@
+"""Ranks and sizes of polls in words, as tables in the terminal, in pages and in LaTeX show them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def rank_text(row: Mapping[str, Any]) -> str | None:
+    """A rank with its confidence interval; a tie has an equals sign.
+
+    >>> rank_text({"rank": 1, "rank_low": 1, "rank_high": 3, "is_tied": True})
+    '1= (1–3)'
+    """
+    if row["rank"] is None:
+        return None
+    return f"{row['rank']}{'=' if row['is_tied'] else ''} ({row['rank_low']}–{row['rank_high']})"
+
+
+MANY = 10_000
+"""More respondents than these are not told apart from still more."""
+
+
+def poll_text(row: Mapping[str, Any]) -> str:
+    """The size of a random sample with the ends of its confidence interval; null is without bound.
+
+    >>> poll_text({"poll_n": 4.2, "poll_n_low": 3.1, "poll_n_high": 9.7})
+    '4 [3, 10]'
+    >>> poll_text({"poll_n": None, "poll_n_low": 812.3, "poll_n_high": None})
+    'over 10,000 [812, –]'
+    """
+    value, low, high = (_said(row[name]) for name in ("poll_n", "poll_n_low", "poll_n_high"))
+    return f"{value or f'over {MANY:,}'} [{low or '–'}, {high or '–'}]"
+
+
+def _said(size: float | None) -> str | None:
+    return None if size is None or size > MANY else f"{size:,.0f}"
