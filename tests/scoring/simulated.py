@@ -1,10 +1,19 @@
 """Panels of invented people without a dataset: a few lines of arrays from which distances and intervals are made."""
 
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from worldvaluesbench.distribution import Array
+from worldvaluesbench.scoring.compared import Compared, compare_groups
+from worldvaluesbench.scoring.disparity import GroupMeans
+from worldvaluesbench.scoring.groups import POOLED, Groups
+from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.panel import NOBODY, Entries, Panel
+from worldvaluesbench.scoring.resample import Design
 
 Points = NDArray[np.int64]
 
@@ -26,3 +35,25 @@ def draw_points(shares: Array, n: int, rng: np.random.Generator) -> Points:
     """Points of n people for items with these shares (items, points), each drawn apart; shape (n, items)."""
     ends = np.cumsum(shares, axis=1)[:, :-1]
     return np.asarray((rng.random((n, shares.shape[0], 1)) > ends).sum(axis=-1))
+
+
+def compared_of(
+    panels: Sequence[Panel],
+    how: How,
+    *,
+    member: NDArray[np.int64] | None = None,
+    topics: Sequence[str] | None = None,
+    design: Design | None = None,
+) -> tuple[Compared, list[GroupMeans]]:
+    """Panels compared; `member`: the group of each person (None: pooled), `topics` of the items (None: one)."""
+    n_items = panels[0].n_items
+    items: list[Any] = [
+        SimpleNamespace(item_id=f"I{place}", topic="one" if topics is None else topics[place])
+        for place in range(n_items)
+    ]
+    groups = POOLED
+    if member is not None:
+        names = tuple(map(str, range(int(member.max()) + 1)))
+        groups = Groups("by hand", names, names, member)
+    names = [f"source {place}" for place in range(len(panels))]
+    return compare_groups(names, panels, groups, design or Design(), how, items)
