@@ -15,8 +15,10 @@ from worldvaluesbench.estimate import Resampling
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.groups import find_groups
 from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.intervals import find_intervals
+from worldvaluesbench.scoring.intervals import Sampling, find_intervals
+from worldvaluesbench.scoring.item_sampling import Items
 from worldvaluesbench.scoring.reference import respondents_reference
+from worldvaluesbench.scoring.resample import Design
 from worldvaluesbench.scoring.score import open_sources
 from worldvaluesbench.survey.attributes import parse_groupings
 
@@ -30,10 +32,11 @@ def seconds_of(folder: Path) -> tuple[float, int, int]:
     (source,) = open_sources([read_answers(folder / "probe.tsv")], reference, How(resampling=resampling))
     groups = find_groups(reference, parse_groupings("continent*H_URBRURAL*education_level"), source.panel.n_items)[1]
     is_shown = np.ones((len(groups.labels), source.panel.n_items), dtype=bool)
+    sampling = Sampling(resampling, Design(), Items.of([item.topic for item in source.humans.items]))
     taken = []
     for _ in range(N_RUNS):
         start = time.perf_counter()
-        find_intervals(source.panel, groups.member, None, resampling, is_shown)
+        find_intervals(source.panel, groups.member, sampling, is_shown)
         taken.append(time.perf_counter() - start)
     return median(taken), *is_shown.shape
 

@@ -43,7 +43,7 @@ def answers_table(rows: Sequence[Row]) -> pl.DataFrame:
         coverage=pl.when(pl.col("rating").is_null()).then(pl.col("probabilities").list.sum()).otherwise(1.0),
         n=pl.lit(1, dtype=pl.UInt16),
         attempt=pl.lit(0, dtype=pl.UInt8),
-        request_id=pl.lit("0123456789abcdef"),
+        request_id=pl.format("{}-{}", "item_id", "respondent_id"),
     )
 
 

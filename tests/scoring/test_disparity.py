@@ -8,20 +8,21 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
 
-from tests.scoring.simulated import draw_points, panel_of, ratings
+from tests.scoring.simulated import compared_of, draw_points, panel_of, ratings
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring.disparity import Disparity, comparable_cells, find_disparity
-from worldvaluesbench.scoring.paired import Means, resample_means
+from worldvaluesbench.scoring.disparity import Disparity, GroupMeans, comparable_cells, find_disparity, two_way_noise
+from worldvaluesbench.scoring.how import How
+from worldvaluesbench.scoring.item_sampling import Items, Moments
 
 TEN = Resampling(n=10)
 
 
-def means_of(corrected: list[float], noise: Array) -> Means:
+def means_of(corrected: list[float], noise: Array) -> GroupMeans:
     """Means of groups, with noise (groups, resamples) that is centred here."""
     value = np.array(corrected)
     centred = noise - noise.mean(axis=1, keepdims=True)
-    return Means(value, value, centred.astype(np.float32))
+    return GroupMeans("by hand", np.ones(value.size, dtype=bool), 1, value, value, centred.astype(np.float32))
 
 
 def test_disparity_worked_by_hand() -> None:
@@ -82,8 +83,7 @@ def simulate(sizes: list[int], away: list[float], seed: int, rng: np.random.Gene
     member = np.repeat(np.arange(len(sizes)), sizes)
     panel = panel_of([4] * n_items, ratings(humans), ratings(given))
     resampling = Resampling(n=199, seed=seed)
-    is_shown = np.ones((len(sizes), n_items), dtype=bool)
-    ((means,),) = resample_means([panel], member, None, resampling, is_shown)
+    _, (means,) = compared_of([panel], How(min_n=1, resampling=resampling), member=member)
     found = find_disparity(means, np.ones(len(sizes), dtype=bool), resampling)
     assert found is not None
     return found
@@ -133,12 +133,32 @@ def test_raw_distances_would_call_small_groups_badly_served() -> None:
     for seed in range(60):
         panel = panel_of([4] * 12, ratings(draw_points(people, 530, rng)), ratings(draw_points(model, 530, rng)))
         member = np.repeat([0, 1], [30, 500])
-        is_shown = np.ones((2, 12), dtype=bool)
-        ((means,),) = resample_means([panel], member, None, Resampling(n=50, seed=seed), is_shown)
+        how = How(min_n=1, resampling=Resampling(n=50, seed=seed))
+        _, (means,) = compared_of([panel], how, member=member)
         raw.append(means.value[0] - means.value[1])
         corrected.append(means.corrected[0] - means.corrected[1])
     assert np.mean(raw) > 0.02
     assert abs(np.mean(corrected)) < np.mean(raw) / 4
+
+
+def test_the_noise_of_a_gap_is_that_of_items_and_of_what_respondents_move_together() -> None:
+    """Two groups over 30 items: items move both alike where both are as far from each, and the gap not at all."""
+    rng = np.random.default_rng(87)
+    of_items, common = rng.normal(0.2, 0.05, 30), np.ones(30, dtype=bool)
+    alike = np.vstack([of_items, of_items + 0.1])
+    nothing = np.zeros((2, 4000), dtype=np.float32)
+    moments = Moments(np.zeros((2, 30)), np.zeros(2))
+    items = Items(np.repeat(np.arange(6), 5))
+    found = two_way_noise(alike, nothing, common, moments, items, Resampling(n=4000))
+    within = sum(5 * of_items[k : k + 5].var(ddof=1) for k in range(0, 30, 5)) / 30**2
+    assert found.var(axis=1, ddof=1) == pytest.approx([within] * 2, rel=0.1)
+    assert np.ptp(found, axis=0).max() == pytest.approx(0, abs=1e-6)
+    moving = rng.normal(0, 0.01, (2, 4000)).astype(np.float32)
+    common_part = Moments(np.zeros((2, 30)), np.full(2, 0.006**2 * 30 / 29))
+    both = two_way_noise(alike, moving, common, common_part, items, Resampling(n=4000))
+    assert both.var(axis=1, ddof=1) == pytest.approx([within + 0.006**2] * 2, rel=0.1)
+    fixed = two_way_noise(alike, moving, common, common_part, Items(items.topic, "fixed"), Resampling(n=4000))
+    assert np.array_equal(fixed, moving)
 
 
 def naive_comparable(is_shown: NDArray[np.bool_]) -> tuple[list[bool], list[bool]]:

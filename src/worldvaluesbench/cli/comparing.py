@@ -22,6 +22,7 @@ from worldvaluesbench.cli.judging import (
 )
 from worldvaluesbench.cli.scoring import at_least_0, describe_reference, with_interval
 from worldvaluesbench.folder import check_destination, kind_of
+from worldvaluesbench.reporting.board import own_means
 from worldvaluesbench.reporting.bundle_file import is_bundle, read_bundle
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.compare import compare_answers
@@ -161,6 +162,7 @@ def show_comparison(comparison: Comparison) -> None:
         )
         return
     show_leaderboard(comparison)
+    _show_own_means(comparison)
     _show_differences(comparison, "pairs", ("first", "second"), "Paired differences of mean W1, first − second")
     show_demographics(comparison)
     _show_disparity(comparison)
@@ -170,7 +172,7 @@ def show_comparison(comparison: Comparison) -> None:
 def compared_over(comparison: Comparison) -> str:
     """What a comparison is over, in words."""
     if comparison.n_common is None:
-        return "Compared apart, over different examples: differences are between different people, and not paired."
+        return "Compared apart: ranked over the items that all sources have, each over its own examples."
     return f"Compared over the {comparison.n_common:,} examples that all of them answer."
 
 
@@ -192,6 +194,21 @@ def show_leaderboard(comparison: Comparison) -> None:
     ]
     columns = ("answers", "kind", "rank", "items", "mean W1, corrected", "noise floor", "skill", "worth a poll of")
     show.table(columns, rows, title="\nLeaderboard (ranks and sizes of polls with confidence intervals)", left=2)
+
+
+def _show_own_means(comparison: Comparison) -> None:
+    rows = [
+        (
+            row["answers"],
+            row["n_items"],
+            row["n_examples"],
+            with_interval(at_least_0(row["corrected"]), row["low"], row["high"]),
+        )
+        for row in own_means(comparison).iter_rows(named=True)
+    ]
+    if rows:
+        columns = ("answers", "items", "examples", "mean W1, corrected")
+        show.table(columns, rows, title="\nEach source over its own items and examples (not ranked)")
 
 
 def show_demographics(comparison: Comparison) -> None:

@@ -122,6 +122,7 @@ def _show_outcomes(scores: Scores) -> None:
 
 def _show_summary(scores: Scores) -> None:
     several = scores.summary.filter(pl.col("grouping") != "all").height > 0
+    has_design = scores.summary["design_effect"].null_count() < scores.summary.height
     rows = [
         (
             *((row["grouping"], row["group"]) if several else ()),
@@ -133,16 +134,19 @@ def _show_summary(scores: Scores) -> None:
             row["sd"],
             _percent(row["attained_0_1"], row["attained_0_1_low"], row["attained_0_1_high"]),
             _percent(row["attained_0_2"], row["attained_0_2_low"], row["attained_0_2_high"]),
+            *((row["design_effect"],) if has_design else ()),
         )
         for row in _with_places(once_a_baseline(scores.summary)).iter_rows(named=True)
     ]
     groups = ("grouping", "group") if several else ()
     columns = (*groups, "answered by", "items", "mean W1", "corrected", "noise floor", "sd", "W1 <= 0.1", "W1 <= 0.2")
+    columns += ("design effect",) if has_design else ()
     show.table(columns, rows, title="\nMean distance over items", left=3 if several else 1)
     if several and scores.table["is_too_small"].any():
         n = scores.table.filter("is_too_small").height
         show.say(
-            f"Too small for a number, with fewer than {scores.how.min_n} humans or people answered for: "
+            f"Too small for a number, with fewer than {scores.how.min_n} humans or respondents answered for "
+            f"({scores.how.least_n(is_stated=True)} where probabilities are stated): "
             f"{n:,} of {show.counted(scores.table.height, 'cell')}."
         )
 
@@ -173,20 +177,26 @@ def _show_items(scores: Scores) -> None:
     for item_id, found in by_item.items():
         first = next(iter(found.values()))
         n, *others = (first[name] for name in SHARED)
-        cells = [_cell(found.get(name), scores.how.min_n) for name in names]
+        cells = [_cell(found.get(name)) for name in names]
         rows.append((item_id, n, *cells, *others) if is_shared else (item_id, *cells))
     columns = ("item", "humans", *names, "noise floor", "uniform", "majority") if is_shared else ("item", *names)
-    show.table(columns, rows, title="\nDistance by item")
+    show.table(
+        columns,
+        rows,
+        title="\nDistance by item" + (", corrected" if scores.how.resampling and not scores.as_published else ""),
+    )
     if not is_shared:
         show.say("Sources are of different people: n, noise floors and baselines of each are in scores.parquet.")
 
 
-def _cell(row: Mapping[str, Any] | None, min_n: int) -> str | None:
+def _cell(row: Mapping[str, Any] | None) -> str | None:
+    """The distance of a cell; where it has an interval, the corrected one, which that is of."""
     if row is None:
         return None
     if row["is_too_small"]:
-        return f"n < {min_n}"
-    return with_interval(row["distance"], row["low"], row["high"])
+        return "n too small"
+    value = row["distance"] if row["low"] is None else at_least_0(row["corrected"])
+    return with_interval(value, row["low"], row["high"])
 
 
 def with_interval(value: float | None, low: float | None, high: float | None) -> str | None:

@@ -38,6 +38,25 @@ def board_of(comparison: Comparison) -> pl.DataFrame:
     return pl.concat([sources.drop("own_items").sort("corrected", nulls_last=True), baselines], how="diagonal_relaxed")
 
 
+def own_means(comparison: Comparison) -> pl.DataFrame:
+    """A row for each source over its own items and examples, pooled; none where the leaderboard is over these.
+
+    Means over other items are other means, so they are shown and not ranked.
+    """
+    board = comparison.tables["leaderboard"].filter(pl.col("grouping") == EVERYONE)
+    summary = comparison.tables["summary"].filter(
+        (pl.col("grouping") == EVERYONE) & (pl.col("answered_by") == pl.col("answers")) & (pl.col("n_items") > 0)
+    )
+    own = summary.join(_examples(comparison), on="answers", how="left", maintain_order="left").select(
+        "answers", "n_items", "mean", n_examples="own_examples", corrected="mean_corrected", low="mean_low",
+        high="mean_high",
+    )  # fmt: skip
+    ranked = board.select("answers", ranked_items="n_items", ranked_examples="n_examples")
+    both = own.join(ranked, on="answers", how="left", maintain_order="left")
+    is_same = (pl.col("n_items") == pl.col("ranked_items")) & (pl.col("n_examples") == pl.col("ranked_examples"))
+    return own if both.filter(~is_same.fill_null(False)).height else own.clear()
+
+
 def _examples(comparison: Comparison) -> pl.DataFrame:
     """How many examples each source answered, everybody pooled, in cells that have a number."""
     pooled = comparison.tables["scores"].filter((pl.col("grouping") == EVERYONE) & ~pl.col("is_too_small"))

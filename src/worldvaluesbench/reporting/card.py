@@ -11,6 +11,7 @@ from worldvaluesbench.reporting.wording import summary_sentences
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.latex import floored
+from worldvaluesbench.scoring.words import poll_text, rank_text
 from worldvaluesbench.version import __version__
 
 
@@ -34,4 +35,6 @@ def render_card(comparison: Comparison) -> str:
 
 def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the leaderboard whose distances are as people read them."""
-    return {**row, **{key: floored(row[key]) for key in ("corrected", "low", "high")}}
+    words = {"rank_ci": rank_text(row), "poll": poll_text(row)}
+    words["skill_text"] = "–" if row["skill"] is None else f"{row['skill']:.2f}"
+    return {**row, **words, **{key: floored(row[key]) for key in ("corrected", "low", "high")}}

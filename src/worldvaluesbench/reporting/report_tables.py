@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from worldvaluesbench.reporting.board import board_of
+from worldvaluesbench.reporting.board import board_of, own_means
 from worldvaluesbench.reporting.figures.data import grouping_name
 from worldvaluesbench.reporting.html_tables import Column, render_table
 from worldvaluesbench.reporting.theme import NAMES
@@ -55,6 +55,27 @@ class ReportTables:
             Column("Items", "n_items"),
         ]
         return _table("Leaderboard: mean distance over items, everybody pooled", columns, rows)
+
+    def own_means(self) -> Markup:
+        """Every source over its own items and examples, where those are not what is ranked."""
+        rows = [
+            {
+                "answers": row["answers"],
+                "mean": number(row["mean"]),
+                "corrected": distance(row["corrected"], row["low"], row["high"]),
+                "n_items": row["n_items"],
+                "n_examples": f"{row['n_examples']:,}",
+            }
+            for row in own_means(self.comparison).iter_rows(named=True)
+        ]
+        columns = [
+            Column("Answered by", "answers", is_text=True),
+            Column("Mean W1", "mean"),
+            Column("Bias-corrected [CI]", "corrected"),
+            Column("Items", "n_items"),
+            Column("Examples", "n_examples"),
+        ]
+        return _table("Each source over its own items and examples (not ranked)", columns, rows)
 
     def pairs(self) -> Markup:
         """Paired differences of all sources, pooled."""

@@ -70,9 +70,7 @@ def _compare(
     for groups in scored_groups(reference, groupings, len(items)):
         found, means = compare_groups(list(sorts), panels, groups, design, how, items)
         compared.append(found)
-        of_groups = disparity_tables(
-            groups.grouping, list(groups.labels), list(groups.codes), means, keys_of(reference), how.resampling
-        )
+        of_groups = disparity_tables(found, means, keys_of(reference), how.resampling)
         for name, table in (*compared_tables(found).items(), *of_groups.items(), *diagnose(common, groups, how)):
             parts.setdefault(name, []).append(table)
     tables = {name: pl.concat(found) for name, found in parts.items()}

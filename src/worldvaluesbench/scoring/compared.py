@@ -19,7 +19,7 @@ from worldvaluesbench.scoring.baselines import uniform_distances
 from worldvaluesbench.scoring.disparity import GroupMeans, comparable_cells, two_way_noise
 from worldvaluesbench.scoring.groups import EVERYONE, Groups
 from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.intervals import each_batch, filled, resampled_distances
+from worldvaluesbench.scoring.intervals import each_batch, filled, resampled_distances, spread_of
 from worldvaluesbench.scoring.item_sampling import Items, Moments
 from worldvaluesbench.scoring.panel import Panel
 from worldvaluesbench.scoring.resample import Design, Drawing, draw_people
@@ -91,17 +91,28 @@ class Compared:
     def moments_of_difference(self, first: int, second: int, name: str = "corrected") -> Moments:
         """How respondents move the differences of two sources.
 
-        Of sources that were not compared together it is not known how they move together; then variances are the
-        largest that there can be (Cauchy-Schwarz).
+        Of sources that were not compared together it is not known how they move together; then the variances, of items
+        and of the mean over items, are the largest that there can be (Cauchy-Schwarz).
         """
         variance, covariance, same = self._moments_of(name)
-        ones = [np.maximum(covariance[place, place], 0) for place in (first, second)]
         is_known = ~np.isnan(covariance[first, second])
-        together = np.where(is_known, covariance[first, second], -np.sqrt(ones[0] * ones[1]))
-        most = -np.sqrt(variance[first] * variance[second])
-        of_items = np.where(is_known[:, None], same[first, second][:, None], most)
+        of_items = variance[first] + variance[second] - 2 * same[first, second][:, None]
+        together = covariance[first, first] + covariance[second, second] - 2 * covariance[first, second]
+        if is_known.all():
+            return Moments(np.maximum(of_items, 0), together)
+        spread = [np.sqrt(variance[place]) for place in (first, second)]
+        n = np.maximum(self.n_items, 2)
+        own = [np.where(self.is_in, variance[place], 0).sum(axis=1) / n**2 for place in (first, second)]
+        of_mean = [
+            np.sqrt(np.maximum(part + covariance[place, place] * (n - 1) / n, 0))
+            for part, place in zip(own, (first, second), strict=True)
+        ]
+        # the least that single items add to the variance of the mean is counted already, by how much they differ
+        least = np.where(self.is_in, (spread[0] - spread[1]) ** 2, 0).sum(axis=1) / n**2
+        most = ((of_mean[0] + of_mean[1]) ** 2 - least) * n / (n - 1)
         return Moments(
-            np.maximum(variance[first] + variance[second] - 2 * of_items, 0), ones[0] + ones[1] - 2 * together
+            np.where(is_known[:, None], np.maximum(of_items, 0), (spread[0] + spread[1]) ** 2),
+            np.where(is_known, together, most),
         )
 
     def _moments_of(self, name: str) -> tuple[Array, Array, Array]:
@@ -196,7 +207,7 @@ def _resample(panels: Sequence[Panel], drawings: Sequence[Drawing], is_in: Mask,
             corrected.append(found.corrected.astype(np.float64))
             draws.append(filled(found.corrected_draws, found.corrected))
             # the square of a gap less its variance has no bias: a U-statistic over respondents
-            of_gap = np.nanvar(of_draws.astype(np.float64), axis=1, ddof=1, keepdims=True)
+            of_gap = spread_of(of_draws).astype(np.float64) ** 2 * (of_draws.shape[1] / (of_draws.shape[1] - 1))
             squared.append(drawn.columns.mean_gap(gap.astype(np.float64) ** 2 - of_gap).reshape(shape))
             of_squares = drawn.columns.mean_gap(of_draws**2).reshape(*shape, -1)
             squared_draws.append(filled(of_squares, squared[-1].astype(np.float32)))

@@ -188,14 +188,11 @@ def _demographics(compared: Compared, sorts: Mapping[str, Sort], terms: Terms) -
 
 
 def disparity_tables(
-    grouping: str,
-    labels: list[str],
-    codes: list[str | None],
-    means: Iterable[GroupMeans],
-    keys: Mapping[str, object],
-    resampling: Resampling,
+    compared: Compared, means: Iterable[GroupMeans], keys: Mapping[str, object], resampling: Resampling
 ) -> dict[str, pl.DataFrame]:
     """The tables `disparity` and `group_means` of one grouping: sources over the items that all its groups have."""
+    grouping, labels, codes = compared.grouping, compared.labels, compared.codes
+    n_shown = int(np.count_nonzero(compared.n_items))
     rows: dict[str, Rows] = {"disparity": [], "group_means": []}
     for one in means:
         found = find_disparity(one, one.is_kept, resampling)
@@ -204,7 +201,7 @@ def disparity_tables(
         content = {key: getattr(found, key) for key in found.__dataclass_fields__}
         content |= {key: labels[content[key]] for key in ("best", "worst")}
         n_groups = int(one.is_kept.sum())
-        counts = {"n_items": one.n_items, "n_groups": n_groups, "n_groups_left_out": len(labels) - n_groups}
+        counts = {"n_items": one.n_items, "n_groups": n_groups, "n_groups_left_out": n_shown - n_groups}
         rows["disparity"].append({**keys, "grouping": grouping, "answers": one.name} | counts | content)
         low, high = group_ends(one, resampling)
         for group in np.flatnonzero(one.is_kept).tolist():

@@ -199,7 +199,7 @@ def _design_effects(drawn: Drawn) -> Array:
     variance = np.add.reduceat(mass * position**2, columns.start) - mean**2
     n = drawn.n_respondents
     of_sample = np.divide(variance, n - 1, out=np.full_like(variance, np.nan), where=n > 1)
-    of_design = np.nanvar(mean_of(drawn.drawn_humans), axis=1, ddof=1)
+    of_design = spread_of(mean_of(drawn.drawn_humans))[:, 0] ** 2
     found: Array = np.divide(of_design, of_sample, out=np.full_like(variance, np.nan), where=of_sample > 1e-12)
     return found
 
@@ -239,7 +239,7 @@ def resampled_distances(
         corrected: Floats = 2 * value - _mean_of_known(of_draws, value[:, 0])[:, None]
         corrected_draws = of_draws - (value - corrected).astype(np.float32)
     else:
-        spread = _spread(draws)
+        spread = spread_of(draws)
         value, of_draws = columns.mean_gap(np.abs(gap)), columns.mean_gap(np.abs(draws))
         corrected = columns.mean_gap(debias(gap, spread))
         corrected_draws = columns.mean_gap(debias(draws, spread)) if is_debiased else of_draws
@@ -248,7 +248,7 @@ def resampled_distances(
     )
 
 
-def _spread(draws: Floats) -> Floats:
+def spread_of(draws: Floats) -> Floats:
     """The standard deviation over draws, (columns, 1); those that are NaN do not count."""
     spread: Floats = draws.std(axis=1, keepdims=True)
     lacking = np.flatnonzero(np.isnan(spread))

@@ -10,6 +10,7 @@ from typing import TypeVar
 import polars as pl
 
 from worldvaluesbench.scoring.kinds import ORACLE
+from worldvaluesbench.scoring.words import poll_text, rank_text
 
 Number = TypeVar("Number", float, float | None)
 
@@ -173,23 +174,25 @@ def render_summary(summary: pl.DataFrame, *, is_invented: bool = False) -> str:
         ]
         for row in summary.iter_rows(named=True)
     ]
-    columns = ["Answered by", "Items", "Mean W1", "Corrected", "Interval", "Noise floor", "W1 ≤ 0.1", "W1 ≤ 0.2"]
+    columns = ["Answered by", "Items", "Mean W1", "Corrected", "CI", "Noise floor", "W1 ≤ 0.1", "W1 ≤ 0.2"]
     return render_tabular(columns, rows, is_invented=is_invented)
 
 
 def render_leaderboard(leaderboard: pl.DataFrame, *, is_invented: bool = False) -> str:
-    """A leaderboard: corrected mean with its interval, and rank with the places that pairs do not rule out."""
+    """A leaderboard: corrected mean and rank with confidence intervals, skill score, and the poll it is worth."""
     rows = [
         [
             escape(row["answers"]),
             _number(row["mean"], 3),
             _number(floored(row["corrected"]), 3),
             _interval(floored(row["low"]), floored(row["high"])),
-            f"{row['rank']} ({row['rank_low']}--{row['rank_high']})",
+            _number(row["skill"], 2),
+            escape(poll_text(row)),
+            escape(rank_text(row) or "--"),
         ]
         for row in leaderboard.sort("corrected", nulls_last=True).iter_rows(named=True)
     ]
-    columns = ["Answers", "Mean W1", "Corrected", "Interval", "Rank"]
+    columns = ["Answers", "Mean W1", "Corrected", "CI", "Skill", "Worth a poll of", "Rank (CI)"]
     return render_tabular(columns, rows, is_invented=is_invented)
 
 

@@ -73,6 +73,13 @@ def _check_alike(first: Mapping[str, Any], other: Mapping[str, Any]) -> None:
             one, two = first[part].get(name), other[part].get(name)
             if one != two:
                 raise AnswersError(f"The comparisons differ in {part} {name}: {one} and {two}; make them alike first.")
+    drawn = [receipt["settings"]["resampling"] for receipt in (first, other)]
+    for name in ("level", "method"):
+        if drawn[0][name] != drawn[1][name]:
+            raise AnswersError(
+                f"The comparisons differ in the {name} of confidence intervals: {drawn[0][name]} and {drawn[1][name]}; "
+                f"make them alike first."
+            )
     sources = [(receipt["reference"].get("source") or {}).get("sha256") for receipt in (first, other)]
     if sources[0] != sources[1]:
         raise AnswersError("The comparisons are with respondents of different survey files; make them alike first.")
