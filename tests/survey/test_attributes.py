@@ -7,6 +7,7 @@ from worldvaluesbench.errors import CodebookError
 from worldvaluesbench.survey.attributes import (
     Grouping,
     derive_attribute,
+    group_label,
     level_label,
     load_derived_attributes,
     parse_groupings,
@@ -54,3 +55,17 @@ def test_levels_have_labels() -> None:
     assert level_label("Q260", 2, CODEBOOK) == "Female"
     with pytest.raises(CodebookError, match="continent has no level 7"):
         level_label("continent", 7, CODEBOOK)
+
+
+def test_no_two_levels_of_an_attribute_have_the_same_name_as_groups() -> None:
+    """Ten codes of Q290 are called "Caucasian white"; towns of one name lie in one country or in two."""
+    codebook = load_codebook()
+    for attribute in codebook.attributes:
+        if not attribute.is_free:
+            labels = [group_label(attribute.attribute_id, code, codebook) for code in attribute.choices]
+            assert len(set(labels)) == len(labels)
+    assert group_label("Q290", 76002, codebook) == "Black (Brazil)"
+    twins = [group_label("N_TOWN", code, codebook) for code in (320009, 320168)]
+    assert twins == ["San Pedro Sacatepéquez (320009)", "San Pedro Sacatepéquez (320168)"]
+    assert group_label("Q260", 2, codebook) == level_label("Q260", 2, codebook) == "Female"
+    assert level_label("Q290", 76002, codebook) == "Black", "in prompts and exports nothing stands behind it"

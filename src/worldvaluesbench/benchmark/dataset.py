@@ -70,7 +70,7 @@ class Dataset:
     def examples(
         self, split: str = EVERYONE, item_ids: Iterable[str] | None = None, attribute_ids: Iterable[str] = ()
     ) -> pl.LazyFrame:
-        """The examples of a split in long form: `respondent_id`, attribute codes, `item_id`, `rating`.
+        """The examples of a split in long form: `respondent_id`, attribute codes, `item_id`, `response`.
 
         Missing responses are left out. Respondents stand in the order of the split (file order for `full`), items
         in questionnaire order. The tables are read now; their long form, thirty times as long, is made when it is
@@ -123,7 +123,7 @@ def load_dataset(folder: Path | str) -> Dataset:
 def _long(wide: pl.LazyFrame, kept: Sequence[str], item_ids: Sequence[str]) -> pl.LazyFrame:
     names = pl.lit(pl.Series([list(item_ids)], dtype=pl.List(pl.Enum(item_ids))))
     return (
-        wide.select(*kept, item_id=names, rating=pl.concat_list(item_ids))
-        .explode("item_id", "rating")
-        .filter(pl.col("rating") >= 0)
+        wide.select(*kept, item_id=names, response=pl.concat_list(item_ids))
+        .explode("item_id", "response")
+        .filter(pl.col("response") >= 0)
     )

@@ -12,7 +12,7 @@ from worldvaluesbench.errors import ProbeError, WorldValuesBenchError
 from worldvaluesbench.survey.attributes import level_label
 
 N_SHOWN = 3
-EXAMPLE_SCHEMA = {"respondent_id": pl.Int64, "item_id": pl.String, "rating": pl.Int8}
+EXAMPLE_SCHEMA = {"respondent_id": pl.Int64, "item_id": pl.String, "response": pl.Int8}
 COLUMNS = ("Question", *PUBLISHED_NAMES.values(), "D_INTERVIEW")
 
 

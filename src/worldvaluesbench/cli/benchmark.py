@@ -89,7 +89,7 @@ def _notes(dataset: Dataset) -> Iterable[str]:
 )
 @options.force
 def examples(data: Path, out: Path, split: str, attributes: str, force: bool) -> None:
-    """Write the examples of a split in long form: respondent, item, rating."""
+    """Write the examples of a split in long form: respondent, item, and the response that was given."""
     if out.suffix != ".parquet":
         raise click.UsageError(f"--out is {out}; expected the name of a .parquet file.")
     dataset = load_dataset(data)
@@ -103,7 +103,9 @@ def examples(data: Path, out: Path, split: str, attributes: str, force: bool) ->
 
 def _is_examples(path: Path) -> bool:
     try:
-        return {"respondent_id", "item_id", "rating"} <= set(pl.read_parquet_schema(path))
+        columns = set(pl.read_parquet_schema(path))
+        # an earlier version called the response a rating
+        return {"respondent_id", "item_id"} <= columns and bool(columns & {"response", "rating"})
     except (OSError, pl.exceptions.PolarsError):
         return False
 

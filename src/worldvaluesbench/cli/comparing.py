@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 import polars as pl
@@ -20,7 +20,7 @@ from worldvaluesbench.cli.judging import (
     reference_of,
     warn_of_small_cells,
 )
-from worldvaluesbench.cli.scoring import at_least_0, describe_reference, with_interval
+from worldvaluesbench.cli.scoring import at_least_0, describe_reference, say_columns, with_interval
 from worldvaluesbench.folder import check_destination, kind_of
 from worldvaluesbench.reporting.board import own_means
 from worldvaluesbench.reporting.bundle_file import is_bundle, read_bundle
@@ -34,6 +34,7 @@ from worldvaluesbench.scoring.comparison import (
     write_comparison,
 )
 from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.scoring.kinds import GUESSED, KINDS, Kind, pairs_of
 from worldvaluesbench.scoring.latex import p_text
 from worldvaluesbench.scoring.merge import merge_comparisons
 from worldvaluesbench.scoring.words import poll_text, rank_text
@@ -54,6 +55,19 @@ def comparison_options(command: Command) -> Command:
             against_whom,
             click.option("--by", default=None, help=by),
             click.option("--partial", is_flag=True, help="Take unfinished runs as far as their answers go."),
+            click.option(
+                "--pair",
+                multiple=True,
+                metavar="WITHOUT,WITH",
+                help="Two sources that are one model, without and with demographics; may be repeated.",
+            ),
+            click.option(
+                "--kind",
+                multiple=True,
+                metavar="NAME=KIND",
+                help=f"The kind of a source: {', '.join(KINDS)}; may be repeated.",
+            ),
+            options.answer_column,
             how_sure_of_comparisons,
         ]
     ):
@@ -82,7 +96,7 @@ def comparison_of(
     return comparison
 
 
-_MAKING = ("data", "reference", "weight", "by", "partial", *DRAWN, "min_n")
+_MAKING = ("data", "reference", "weight", "by", "partial", "pair", "kind", "answer_column", *DRAWN, "min_n")
 """Options that say how a comparison is made."""
 
 
@@ -122,11 +136,21 @@ def _compare(paths: Sequence[Path], given: Given) -> Comparison:
         make_partial_answers(paths)
     by = given["by"] if given["by"] is not None else ("" if reference.dataset is None else DEFAULT_GROUPINGS)
     return compare_answers(
-        [read_answers(path, partial=given["partial"]) for path in paths],
+        [read_answers(path, partial=given["partial"], answer_column=given["answer_column"]) for path in paths],
         reference,
         groupings=parse_groupings(by, reference.codebook) if by else (),
         how=how_of(given, reference.codebook),
+        kinds={name: cast("Kind", kind) for name, kind in (_split("--kind", text, "=") for text in given["kind"])},
+        pairs=[_split("--pair", text, ",") for text in given["pair"]],
     )
+
+
+def _split(option: str, text: str, separator: str) -> tuple[str, str]:
+    """The two parts of an option's value. Raises UsageError unless there are two."""
+    parts = [part.strip() for part in text.split(separator)]
+    if len(parts) != 2 or not all(parts):
+        raise click.UsageError(f"{option} is {text!r}; expected two names with a {separator!r} between.")
+    return parts[0], parts[1]
 
 
 @click.command()
@@ -155,6 +179,7 @@ def show_comparison(comparison: Comparison) -> None:
     show.say_invented(comparison.is_invented)
     show.say(describe_reference(comparison.receipt["reference"]))
     show.say(compared_over(comparison))
+    say_columns({one["name"]: one.get("answer_column") for one in comparison.receipt["answers"]})
     if comparison.tables["leaderboard"].is_empty():
         n = comparison.receipt["settings"]["min_n"]
         show.say(
@@ -215,10 +240,19 @@ def show_demographics(comparison: Comparison) -> None:
     """Print what showing demographics does to each model that was asked both ways."""
     title = "Δ W1 (with − without demographics); negative = demographics help"
     _show_differences(comparison, "demographics", ("model",), title)
+    for pair in pairs_of(comparison.sorts):
+        if not pair.is_tested:
+            show.say(
+                f"Not tested as a persona effect: {pair.without} and {pair.shown} differ in {pair.differs_in}. "
+                f"If they are one model without and with demographics: --pair {pair.without},{pair.shown}"
+                if pair.differs_in != GUESSED
+                else f"Not tested as a persona effect: {pair.without} and {pair.shown} ({GUESSED}); if they are one "
+                f"model without and with demographics, say so: --pair {pair.without},{pair.shown}"
+            )
 
 
 def _show_differences(comparison: Comparison, name: str, keys: tuple[str, ...], title: str) -> None:
-    pooled = comparison.tables[name].filter(pl.col("grouping") == EVERYONE)
+    pooled = comparison.tables[name].filter((pl.col("grouping") == EVERYONE) & pl.col("difference").is_not_null())
     rows = [
         (
             *(row[key] for key in keys),

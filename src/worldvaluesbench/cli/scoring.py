@@ -42,6 +42,7 @@ MAX_ITEMS_SHOWN = 60
     show_default=True,
     help="Missing answers: leave out on both sides; as the published scorer; or count as a refusal, a category apart.",
 )
+@options.answer_column
 @how_sure
 @options.out("The scores folder to make.")
 @click.option("--json", "as_json", is_flag=True, help="Print scores.json instead of tables.")
@@ -64,7 +65,7 @@ def score(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **give
     if given["partial"]:
         make_partial_answers(paths)
     scores = score_answers(
-        [read_answers(path, partial=given["partial"]) for path in paths],
+        [read_answers(path, partial=given["partial"], answer_column=given["answer_column"]) for path in paths],
         reference,
         groupings=parse_groupings(given["by"], reference.codebook) if given["by"] else (),
         as_published=as_published,
@@ -87,6 +88,7 @@ def show_scores(scores: Scores) -> None:
     """Print scores: what counted, summaries, and the distance of every item where there are not too many."""
     show.say_invented(scores.is_invented)
     show.say(describe_reference(scores.reference.describe()) + (", as published" if scores.as_published else ""))
+    say_columns({one.name: one.answer_column for one in scores.answers})
     for one in scores.answers:
         if one.run is not None and one.run.is_partial:
             show.say(f"{one.name} is not finished: scored as far as its answers go.")
@@ -111,6 +113,17 @@ def describe_reference(reference: Mapping[str, Any]) -> str:
         return "Humans: the world marginals of file version 5, unweighted"
     weight = "unweighted" if reference["weight"] == "none" else f"weighted by {reference['weight']}"
     return f"Humans: {WHOM[reference['name']]}, edition {reference['edition']}, {weight}"
+
+
+def say_columns(columns: Mapping[str, str | None]) -> None:
+    """Say which column of each file the answers were read from; runs have but one."""
+    read: dict[str, list[str]] = {}
+    for name, column in columns.items():
+        if column is not None:
+            read.setdefault(column, []).append(name)
+    for column, names in read.items():
+        whose = "" if len(read) == 1 else f" of {', '.join(names)}"
+        show.say(f"Answers{whose} are read from the column {column}.")
 
 
 def _show_outcomes(scores: Scores) -> None:

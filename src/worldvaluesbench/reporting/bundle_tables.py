@@ -15,9 +15,9 @@ from worldvaluesbench.errors import WorldValuesBenchError
 from worldvaluesbench.reporting.bundle_zip import PARQUET, TABLES, load_schemas, table_path
 from worldvaluesbench.scoring.baselines import BASELINES, MAJORITY, UNIFORM
 from worldvaluesbench.scoring.groups import EVERYONE
-from worldvaluesbench.scoring.kinds import KINDS, ORACLE, pairs_of, read_sort
+from worldvaluesbench.scoring.kinds import KINDS, ORACLE, Pair, pairs_of, read_sort
 from worldvaluesbench.scoring.reasons import OUTCOMES
-from worldvaluesbench.survey.attributes import level_label, load_derived_attributes, parse_groupings
+from worldvaluesbench.survey.attributes import group_label, load_derived_attributes, parse_groupings
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
 
 DRAWS = "draws"
@@ -103,7 +103,7 @@ class Known:
     groupings: Sequence[str]
     n_resamples: int
     codebook: Codebook
-    families: Sequence[tuple[str, str, str]]
+    families: Sequence[Pair]
 
     @classmethod
     def of(cls, receipt: Mapping[str, Any]) -> "Known":
@@ -237,7 +237,7 @@ def _is_group(grouping: str | None, group: str | None, codes: str | None, known:
         (parsed,) = parse_groupings(grouping or "", known.codebook)
         found = dict(zip(parsed.attribute_ids, map(int, (codes or "").split("·")), strict=True))
         are_in = all(_is_in_range(key, code, known.codebook) for key, code in found.items())
-        label = " · ".join(level_label(key, code, known.codebook) for key, code in found.items())
+        label = " · ".join(group_label(key, code, known.codebook) for key, code in found.items())
     except (ValueError, WorldValuesBenchError):
         return False
     return are_in and grouping == parsed.name and label == group and codes == "·".join(map(str, found.values()))

@@ -21,7 +21,7 @@ from worldvaluesbench.reporting.save import Format, save_figure
 from worldvaluesbench.reporting.theme import Chart
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
-from worldvaluesbench.scoring.kinds import pairs_of
+from worldvaluesbench.scoring.kinds import tested_pairs
 
 KIND = "figures"
 MAX_GROUPS = 24
@@ -44,7 +44,7 @@ def figure_jobs(comparison: Comparison, item_ids: Sequence[str] | None = None) -
     yield "forest", partial(plot_forest, comparison)
     yield "attainment", partial(plot_attainment, comparison)
     yield "heatmap", partial(plot_heatmap, comparison)
-    if pairs_of(comparison.sorts):
+    if tested_pairs(comparison.sorts):
         yield "demographics", partial(plot_demographics, comparison)
     yield "collapse", partial(plot_collapse, comparison)
     for item_id in telling_items(comparison) if item_ids is None else item_ids:
@@ -63,7 +63,7 @@ def _grouped_jobs(comparison: Comparison, grouping: str) -> Iterator[Job]:
         yield f"disparity-{slug}", partial(plot_disparity, comparison, grouping)
     if 2 <= n_groups["attainment"] <= MAX_GROUPS:
         yield f"attainment-{slug}", partial(plot_attainment, comparison, grouping)
-    if pairs_of(comparison.sorts) and 2 <= n_groups["disparity"] <= MAX_GROUPS:
+    if tested_pairs(comparison.sorts) and 2 <= n_groups["disparity"] <= MAX_GROUPS:
         yield f"demographics-{slug}", partial(plot_demographics, comparison, grouping)
     scores = comparison.tables["scores"].filter(grouping=grouping, is_too_small=False)
     for name in comparison.names:

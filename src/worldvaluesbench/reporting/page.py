@@ -38,7 +38,7 @@ from worldvaluesbench.reporting.templating import read_template, render_page
 from worldvaluesbench.reporting.theme import GRID, INK, MUTED, Chart, humans_note, interval_note
 from worldvaluesbench.reporting.wording import headline, summary_sentences
 from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.kinds import pairs_of
+from worldvaluesbench.scoring.kinds import tested_pairs
 from worldvaluesbench.scoring.merge import is_paired
 from worldvaluesbench.survey.codebook import load_codebook
 from worldvaluesbench.version import __version__
@@ -113,7 +113,7 @@ def _figures(comparison: Comparison) -> dict[str, Callable[[], Chart]]:
         "heatmap": partial(plot_heatmap, comparison),
         "collapse": partial(plot_collapse, comparison),
     }
-    if pairs_of(comparison.sorts):
+    if tested_pairs(comparison.sorts):
         figures["demographics"] = partial(plot_demographics, comparison)
     for item_id in telling_items(comparison)[:1] + telling_items(comparison)[-1:]:
         figures[f"item-{item_id}"] = partial(plot_distributions, comparison, item_id)

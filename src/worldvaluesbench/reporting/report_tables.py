@@ -91,7 +91,7 @@ class ReportTables:
         """With less without demographics, by model and group."""
         rows = [
             {"model": row["model"], "group": _group(row), **_difference(row)}
-            for row in self.comparison.tables["demographics"].iter_rows(named=True)
+            for row in self.comparison.tables["demographics"].drop_nulls("difference").iter_rows(named=True)
         ]
         columns = [Column("Model", "model", is_text=True), Column("Group", "group", is_text=True), *_DIFFERENCE]
         return _table("Δ W1 (with − without demographics); negative = demographics help", columns, rows)

@@ -10,6 +10,7 @@ from worldvaluesbench.reporting.figures.data import counted
 from worldvaluesbench.scoring.baselines import UNIFORM
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.scoring.kinds import GUESSED
 from worldvaluesbench.scoring.latex import floored, p_text
 from worldvaluesbench.scoring.words import poll_text
 
@@ -123,7 +124,13 @@ def _corrected(row: Mapping[str, Any]) -> float:
 
 def _demographics(comparison: Comparison) -> list[str]:
     pooled = comparison.tables["demographics"].filter(pl.col("grouping") == EVERYONE)
-    lines = []
+    lines = [
+        f"{row['without']} and {row['with']} are not tested as without and with demographics: {row['differs_in']} differ."
+        if row["differs_in"] != GUESSED
+        else f"{row['without']} and {row['with']} are not tested as without and with demographics: {GUESSED}."
+        for row in pooled.filter(pl.col("difference").is_null()).iter_rows(named=True)
+    ]
+    pooled = pooled.drop_nulls("difference")
     for row in pooled.iter_rows(named=True):
         ends = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
         has_zero = row["low"] <= 0 <= row["high"]

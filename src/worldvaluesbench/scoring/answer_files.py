@@ -17,10 +17,13 @@ from worldvaluesbench.survey.codebook import load_codebook
 COLUMN_NAMES = {
     "item_id": ("question_id", "item_id"),
     "respondent_id": ("participant_id", "respondent_id"),
-    "answer": ("score", "rating", "answer"),
+    "answer": ("score", "rating", "answer", "prediction"),
 }
-"""What each column may be called, in any case. Of several names of an answer the first here is read, for beside a
-rating there may be the text it was read from; of ids there is one."""
+"""What each column may be called, in any case. Where several could be the one that is meant, the file is refused: beside a
+model's answers there may be the humans' responses, a confidence, or the text that an answer was read from."""
+
+RESPONSES = "response"
+"""The column of the humans' responses in tables of examples: never that of a model's answers unless it is named."""
 
 SEPARATORS = ("\t", ",", ";", "|")
 EXACT_BELOW = 2**53
@@ -47,13 +50,17 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
-def read_table(path: Path, content: bytes) -> pl.DataFrame:
-    """The rows of a file of answers, in file order; see `Answers.frame` for the columns.
+def read_table(path: Path, content: bytes, answer_column: str | None = None) -> tuple[pl.DataFrame, str]:
+    """The rows of a file of answers, in file order, and the name of the column that the answers are from.
 
-    Raises AnswersError where it is not text, lacks a column, or names no known item.
+    See `Answers.frame` for the columns. `answer_column`: the name of that column, where several could be it.
+
+    Raises AnswersError where it is not text, lacks a column, has several that could be the one meant, or names no known
+    item.
     """
-    raw = _read_parquet(path, content) if content.startswith(b"PAR1") else _read_text(path, content)
-    return _typed(path, raw)
+    read = _read_parquet if content.startswith(b"PAR1") else _read_text
+    raw, name = read(path, content, answer_column)
+    return _typed(path, raw), name
 
 
 def _typed(path: Path, raw: pl.DataFrame) -> pl.DataFrame:
@@ -75,7 +82,7 @@ def _typed(path: Path, raw: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(_exact_ids(frame["respondent_id"], raw["respondent_id"]))
 
 
-def _read_text(path: Path, content: bytes) -> pl.DataFrame:
+def _read_text(path: Path, content: bytes, answer_column: str | None) -> tuple[pl.DataFrame, str]:
     end = content.find(b"\n")
     try:
         line = content[: end if end >= 0 else None].decode("utf-8-sig").rstrip("\r")
@@ -83,8 +90,8 @@ def _read_text(path: Path, content: bytes) -> pl.DataFrame:
         line = "\0"
     if "\0" in line:
         raise AnswersError(f"{path}: is neither UTF-8 text nor parquet; export the answers as csv, tsv or parquet.")
-    separator, names = _split_header(line)
-    places = _find_columns(path, names)
+    separator, names = _split_header(line, answer_column)
+    places = _find_columns(path, names, answer_column)
     in_file_order = sorted(places, key=lambda column: places[column])
     try:
         frame = pl.read_csv(
@@ -100,12 +107,12 @@ def _read_text(path: Path, content: bytes) -> pl.DataFrame:
             f"{path}: cannot be read as text with {separator!r} between columns ({reason}); "
             f"expected UTF-8 and as many fields in every row as in the header."
         ) from None
-    return frame.rename(dict(zip(frame.columns, in_file_order, strict=True)))
+    return frame.rename(dict(zip(frame.columns, in_file_order, strict=True))), names[places["answer"]].strip()
 
 
-def _split_header(line: str) -> tuple[str, list[str]]:
+def _split_header(line: str, answer_column: str | None = None) -> tuple[str, list[str]]:
     """The separator that finds the most columns we look for (then: the most columns), and the names it finds."""
-    known = {name for names in COLUMN_NAMES.values() for name in names}
+    known = {name for names in COLUMN_NAMES.values() for name in names} | {_plain(answer_column or "")}
     split = {separator: _fields(line, separator) for separator in SEPARATORS}
     best = max(
         SEPARATORS, key=lambda separator: (len(known & set(map(_plain, split[separator]))), len(split[separator]))
@@ -120,51 +127,56 @@ def _fields(line: str, separator: str) -> list[str]:
         return []
 
 
-def _read_parquet(path: Path, content: bytes) -> pl.DataFrame:
+def _read_parquet(path: Path, content: bytes, answer_column: str | None) -> tuple[pl.DataFrame, str]:
     try:
         names = list(pl.read_parquet_schema(content))
         if {"sample", "unparsed"} <= set(names):
             raise AnswersError(f"{path}: is the table of a run; give the folder in which it lies.")
-        places = _find_columns(path, names)
+        places = _find_columns(path, names, answer_column)
         columns = {column: names[place] for column, place in places.items()}
         frame = pl.read_parquet(content, columns=list(columns.values()))
-        return frame.select(pl.col(name).alias(column) for column, name in columns.items()).with_columns(
-            pl.col("item_id").cast(pl.String)
-        )
+        found = frame.select(pl.col(name).alias(column) for column, name in columns.items())
+        return found.with_columns(pl.col("item_id").cast(pl.String)), columns["answer"]
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise AnswersError(f"{path}: cannot be read as parquet ({reason}); write it again.") from None
 
 
-def _find_columns(path: Path, names: Sequence[str]) -> dict[str, int]:
+def _find_columns(path: Path, names: Sequence[str], answer_column: str | None) -> dict[str, int]:
     """The place of each column that we need among these names."""
-    _check_ambiguous(path, names)
     plain = [_plain(name) for name in names]
-    places = {
-        column: plain.index(found)
-        for column, accepted in COLUMN_NAMES.items()
-        if (found := next((name for name in accepted if name in plain), None)) is not None
-    }
-    if len(places) < len(COLUMN_NAMES):
-        absent = [COLUMN_NAMES[column][0].upper() for column in COLUMN_NAMES if column not in places]
-        shown = ", ".join(name[:40] for name in names[:8]) + (", ..." if len(names) > 8 else "")
+    accepted = dict(COLUMN_NAMES)
+    if answer_column is not None:
+        if _plain(answer_column) not in plain:
+            raise AnswersError(
+                f"{path}: there is no column {answer_column!r} (--answer-column); found {_shown_names(names)}."
+            )
+        accepted["answer"] = (_plain(answer_column),)
+    places = {}
+    for column, known in accepted.items():
+        found = [place for place, name in enumerate(plain) if name in known]
+        if len(found) > 1:
+            shown = " and ".join(repr(names[place].strip()[:40]) for place in found[:4])
+            is_answer = column == "answer" and len({plain[place] for place in found}) == len(found)
+            advice = "say which with --answer-column" if is_answer else "keep one"
+            what = "the column of the answers" if column == "answer" else COLUMN_NAMES[column][0].upper()
+            raise AnswersError(f"{path}: has the columns {shown}, any of which could be {what}; {advice}.")
+        if found:
+            places[column] = found[0]
+    if len(places) < len(accepted):
+        absent = [COLUMN_NAMES[column][0].upper() for column in accepted if column not in places]
+        humans = ""
+        if "answer" not in places and RESPONSES in plain:
+            humans = f" ({RESPONSES!r} holds the humans' responses)"
         raise AnswersError(
             f"{path}: no column {' and no '.join(absent)}; "
-            f"expected QUESTION_ID, PARTICIPANT_ID and SCORE, found {shown}."
+            f"expected QUESTION_ID, PARTICIPANT_ID and SCORE, found {_shown_names(names)}{humans}."
         )
     return places
 
 
-def _check_ambiguous(path: Path, names: Sequence[str]) -> None:
-    """Raise AnswersError where several columns could be the one that we need."""
-    for column, accepted in COLUMN_NAMES.items():
-        twice = [name for name in names if _plain(name) in accepted]
-        is_told = column == "answer" and len({_plain(name) for name in twice}) == len(twice)
-        if len(twice) > 1 and not is_told:
-            shown = " and ".join(repr(name[:40]) for name in twice[:3])
-            raise AnswersError(
-                f"{path}: has the columns {shown}, any of which could be {COLUMN_NAMES[column][0].upper()}; keep one."
-            )
+def _shown_names(names: Sequence[str]) -> str:
+    return ", ".join(name[:40] for name in names[:8]) + (", ..." if len(names) > 8 else "")
 
 
 def _plain(name: str) -> str:

@@ -5,20 +5,23 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import polars as pl
 
 from worldvaluesbench.scoring.answer_files import read_bytes, read_table
 from worldvaluesbench.scoring.runs import ANSWERS, RunFacts, is_run, read_run_facts, read_run_table
 
+Read = TypeVar("Read")
+
 
 @dataclass(frozen=True)
 class Answers:
     """The answers of one file or one run, rows in their order there.
 
-    `name` is the file's name without folder and suffix, or the run's; `file_name`, `size` and `sha256` say which file
-    it was, and `run` which run (None: no run, a file of answers).
+    `name` is the file's name without folder and known suffix, or the run's; `file_name`, `size` and `sha256` say which
+    file it was, and `run` which run (None: no run, a file of answers).
+    `answer_column` is the column of the file that the answers are from (None: of a run).
     `frame` holds `item_id` (an Enum of all item ids; null: none of them), `respondent_id` (Int64; null: no whole
     number) and `answer` (String as read, or the numbers of a parquet file; null: blank). Of a run it also holds
     `order`, `sample`, `unparsed` (an Enum of reasons) and `probabilities` (List over the scale points; a row has an
@@ -31,6 +34,7 @@ class Answers:
     sha256: str
     frame: pl.DataFrame = field(repr=False)
     run: RunFacts | None = None
+    answer_column: str | None = None
 
     @property
     def kind(self) -> Literal["file", "run"]:
@@ -51,24 +55,31 @@ class Answers:
         """What a manifest says about them."""
         facts = {"file": self.file_name, "size": self.size, "sha256": self.sha256}
         run = None if self.run is None else self.run.describe()
-        return {"name": self.name, "kind": self.kind, **facts, "run": run}
+        return {"name": self.name, "kind": self.kind, **facts, "answer_column": self.answer_column, "run": run}
 
 
-def read_answers(path: Path | str, *, partial: bool = False) -> Answers:
+SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
+"""Endings of files of answers that are no part of a name: `gpt-3.5` is a whole one."""
+
+
+def read_answers(path: Path | str, *, partial: bool = False, answer_column: str | None = None) -> Answers:
     """Read a file of answers, csv, tsv (or `;`, `|`) or parquet, or the answers of a run folder.
 
     Lines that are blank throughout are no rows. They are not judged here; see `sort_rows`. With `partial` a run that
-    is not finished is read as far as its answers go.
+    is not finished is read as far as its answers go. `answer_column`: the column of the answers, where a file has
+    several that could be it.
 
-    Raises AnswersError where a file is absent, no run, empty, not text, lacks a column, or names no known item;
+    Raises AnswersError where a file is absent, no run, empty, not text, lacks a column, has several that could hold the
+    answers, or names no known item;
     RunError where a run is unfinished or cannot be read.
     """
     path = Path(path)
     if is_run(path):
         return _read_run(path, partial=partial)
     content = read_bytes(path)
-    frame, digest = _read_beside_digest(content, lambda: read_table(path, content))
-    return Answers(path.stem, path.name, len(content), digest, frame)
+    (frame, column), digest = _read_beside_digest(content, lambda: read_table(path, content, answer_column))
+    name = path.stem if path.suffix.lower() in SUFFIXES else path.name
+    return Answers(name, path.name, len(content), digest, frame, answer_column=column)
 
 
 def _read_run(folder: Path, *, partial: bool) -> Answers:
@@ -79,7 +90,7 @@ def _read_run(folder: Path, *, partial: bool) -> Answers:
     return Answers(run.name, f"{folder.resolve().name}/{ANSWERS}", len(content), digest, frame, run)
 
 
-def _read_beside_digest(content: bytes, read: Callable[[], pl.DataFrame]) -> tuple[pl.DataFrame, str]:
+def _read_beside_digest(content: bytes, read: Callable[[], Read]) -> tuple[Read, str]:
     with ThreadPoolExecutor(1) as beside:
         digest = beside.submit(hashlib.sha256, content)
         return read(), digest.result().hexdigest()

@@ -18,7 +18,7 @@ from worldvaluesbench.scoring.contrasts import Terms, contrast, disparity_tables
 from worldvaluesbench.scoring.diagnostics import diagnose
 from worldvaluesbench.scoring.groups import scored_groups
 from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.kinds import Sort, sort_of
+from worldvaluesbench.scoring.kinds import Kind, Sort, sorts_of
 from worldvaluesbench.scoring.panel import Panel, common_panels
 from worldvaluesbench.scoring.reference import Reference
 from worldvaluesbench.scoring.score import check_sources, items_of, open_sources, score_sources
@@ -33,8 +33,13 @@ def compare_answers(
     *,
     groupings: Sequence[Grouping] = (),
     how: How | None = None,
+    kinds: Mapping[str, Kind] | None = None,
+    pairs: Sequence[tuple[str, str]] = (),
 ) -> Comparison:
     """Compare files of answers and runs with one another against the humans of a reference.
+
+    `kinds` and `pairs` say what files do not say of themselves: whether a source is a model asked with or without
+    demographics, or a baseline; and which two, without and with, are one model, so that their difference is tested.
 
     Raises what `score_answers` does, and AnswersError where no example is answered by all of them, or refusals are to
     be a category: what is compared is what all of them answer.
@@ -44,13 +49,13 @@ def compare_answers(
         raise AnswersError("Sources are compared over what all of them answer; score them to count refusals.")
     how = replace(how, resampling=how.resampling or Resampling())
     check_sources(answers, reference)
+    sorts = sorts_of(answers, kinds=kinds, pairs=pairs)
     sources = list(open_sources(answers, reference, how))
     panels = common_panels([source.panel for source in sources])
     if not panels[0].examples.size:
         names = ", ".join(one.name for one in answers)
         raise AnswersError(f"No example is answered by all of {names}; compare runs that asked the same people.")
     scores = score_sources(sources, answers, reference, groupings, how)
-    sorts = {one.name: sort_of(one) for one in answers}
     tables = dict(scores.tables) | _compare(sources, panels, scores, sorts)
     return Comparison(_receipt(scores, sorts, sources[0], panels[0]), tables)
 

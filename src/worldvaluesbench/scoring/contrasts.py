@@ -170,21 +170,22 @@ def _pairs(compared: Compared, pairs: Pairs, p_holm: Array, squared_p_holm: Arra
 
 def _demographics(compared: Compared, sorts: Mapping[str, Sort], terms: Terms) -> Rows:
     """With minus without demographics of each model that was asked both ways: the question of the paper."""
-    families = pairs_of(sorts)
-    if not families:
-        return []
+    pairs = pairs_of(sorts)
+    tested = [pair for pair in pairs if pair.is_tested]
     place = {name: number for number, name in enumerate(compared.names)}
-    found = [_differ(compared, place[shown], place[without], terms) for _, without, shown in families]
-    p_holm, squared_p_holm = (holm(np.array([one[k].p for one in found])) for k in (0, 1))
-    return [
-        _of_group(compared, group)
-        | {"model": family, "without": without, "with": shown, "n_items": int(compared.n_items[group])}
-        | _difference(of_family, group, p[group], squared_p[group])
-        for (family, without, shown), of_family, p, squared_p in zip(
-            families, found, p_holm, squared_p_holm, strict=True
-        )
-        for group in np.flatnonzero(compared.n_items).tolist()
-    ]
+    found = [_differ(compared, place[pair.shown], place[pair.without], terms) for pair in tested]
+    shape = len(tested), len(compared.labels)
+    p_holm, squared_p_holm = (holm(np.array([one[k].p for one in found]).reshape(shape)) for k in (0, 1))
+    rows: Rows = []
+    for pair in pairs:
+        for group in np.flatnonzero(compared.n_items).tolist():
+            row: dict[str, object] = {"model": pair.family, "without": pair.without, "with": pair.shown}
+            row |= {"n_items": int(compared.n_items[group]), "differs_in": pair.differs_in}
+            if pair.is_tested:
+                number = tested.index(pair)
+                row |= _difference(found[number], group, p_holm[number][group], squared_p_holm[number][group])
+            rows.append(_of_group(compared, group) | row)
+    return rows
 
 
 def disparity_tables(
@@ -266,7 +267,12 @@ SCHEMAS: Mapping[str, Schema] = {
         "is_tied": pl.Boolean,
     },
     "pairs": {**_GROUP, "first": pl.String, "second": pl.String, **_DIFFERENCE},
-    "demographics": {**_GROUP, "model": pl.String, "without": pl.String, "with": pl.String, **_DIFFERENCE},
+    "demographics": {
+        **_GROUP,
+        **dict.fromkeys(("model", "without", "with"), pl.String),
+        **_DIFFERENCE,
+        "differs_in": pl.String,
+    },
     "disparity": {
         **_KEYS,
         "answers": pl.String,

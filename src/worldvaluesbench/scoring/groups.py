@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.scoring.askings import Ints
 from worldvaluesbench.scoring.reference import Reference
-from worldvaluesbench.survey.attributes import Grouping, level_label
+from worldvaluesbench.survey.attributes import Grouping, group_label
 from worldvaluesbench.survey.codebook import Codebook
 
 EVERYONE = "all"
@@ -90,6 +90,7 @@ def _groups_of(grouping: Grouping, levels: pl.DataFrame, codebook: Codebook) -> 
     numbered = groups.with_row_index("group")
     joined = levels.select(keys).join(numbered, on=keys, how="left", maintain_order="left")
     member = joined["group"].cast(pl.Int64).fill_null(-1).to_numpy()
-    names = [{code: level_label(key, code, codebook) for code in groups[key].unique().to_list()} for key in keys]
+    names = [{code: group_label(key, code, codebook) for code in groups[key].unique().to_list()} for key in keys]
     labels = tuple(" · ".join(name[code] for name, code in zip(names, row, strict=True)) for row in groups.rows())
-    return Groups(grouping.name, labels, tuple("·".join(map(str, row)) for row in groups.rows()), member)
+    codes = tuple("·".join(map(str, row)) for row in groups.rows())
+    return Groups(grouping.name, labels, codes, member)

@@ -25,7 +25,7 @@ def table_2(scores: pl.DataFrame, sorts: Mapping[str, Sort]) -> pl.DataFrame:
     """
     pooled = scores.filter(pl.col("grouping") == EVERYONE)
     kinds = {name: sort.kind for name, sort in sorts.items()} | {UNIFORM: ORACLE, MAJORITY: ORACLE}
-    other = {a: b for _, without, shown in pairs_of(sorts) for a, b in ((without, shown), (shown, without))}
+    other = {a: b for pair in pairs_of(sorts) for a, b in ((pair.without, pair.shown), (pair.shown, pair.without))}
     columns = ("item_id", "topic", "n_responses", "noise_floor")
     # of the first source that has a number for the item
     first = pooled.sort(pl.col(UNIFORM).is_null(), maintain_order=True).unique("item_id", keep="first")

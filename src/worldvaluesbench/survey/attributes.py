@@ -1,5 +1,6 @@
 """Attributes of respondents: the derived ones (continent, education level, age band) and groupings by any of them."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -93,6 +94,38 @@ def level_label(attribute_id: str, code: int, codebook: Codebook) -> str:
     if code not in derived.levels:
         raise CodebookError(f"{attribute_id} has no level {code}; there are {dict(derived.levels)}.")
     return derived.levels[code]
+
+
+def group_label(attribute_id: str, code: int, codebook: Codebook) -> str:
+    """The label of a level as a name of its group: no two levels of an attribute have the same one.
+
+    Where several codes share a label, what tells them apart stands behind it: the country that the code begins with,
+    or else the code.
+
+    Raises CodebookError for an unknown id or code.
+
+    >>> group_label("Q290", 76002, load_codebook()), group_label("Q260", 1, load_codebook())
+    ('Black (Brazil)', 'Male')
+    """
+    return _shared_labels(attribute_id).get(code) or level_label(attribute_id, code, codebook)
+
+
+@cache
+def _shared_labels(attribute_id: str) -> Mapping[int, str]:
+    """The group labels of those codes of an attribute whose own label is that of another code as well."""
+    codebook = load_codebook()
+    if attribute_id in load_derived_attributes() or codebook.attribute(attribute_id).is_free:
+        return {}
+    countries = {country.code: country.name for country in codebook.countries}
+    labels = {
+        code: codebook.attribute(attribute_id).label_of(code) for code in codebook.attribute(attribute_id).choices
+    }
+    times = Counter(labels.values())
+    by_country = {
+        code: f"{label} ({countries.get(code // 1000, code)})" for code, label in labels.items() if times[label] > 1
+    }
+    again = Counter([*by_country.values(), *(label for label in labels.values() if times[label] == 1)])
+    return {code: label if again[label] == 1 else f"{labels[code]} ({code})" for code, label in by_country.items()}
 
 
 def parse_groupings(text: str, codebook: Codebook | None = None) -> tuple[Grouping, ...]:

@@ -27,7 +27,7 @@ from worldvaluesbench.reporting.theme import (
     look_of,
 )
 from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.kinds import pairs_of
+from worldvaluesbench.scoring.kinds import Pair, tested_pairs
 
 SIDES = ("without", "with")
 
@@ -38,9 +38,12 @@ def plot_demographics(comparison: Comparison, grouping: str | None = None) -> Ch
     A panel for everybody and one for each group of a grouping. Raises AnswersError where no model was asked both ways.
     """
     check_grouping(comparison, grouping)
-    families = pairs_of(comparison.sorts)
+    families = tested_pairs(comparison.sorts)
     if not families:
-        raise AnswersError("No model was asked both with and without demographics; compare two runs of one model.")
+        raise AnswersError(
+            "No model was asked both with and without demographics and alike in all else; compare two runs of one "
+            "model, or say with --pair which two files belong together."
+        )
     table = _rows(groups_of(comparison.tables["leaderboard"], grouping), families)
     check_rows(table, comparison, "demographics")
     look = look_of(comparison.sorts)
@@ -72,11 +75,11 @@ def plot_demographics(comparison: Comparison, grouping: str | None = None) -> Ch
     return finish(faceted, comparison, "With demographics and without", notes)
 
 
-def _rows(board: pl.DataFrame, families: list[tuple[str, str, str]]) -> pl.DataFrame:
+def _rows(board: pl.DataFrame, families: list[Pair]) -> pl.DataFrame:
     """Both sides of every pair, panel by panel."""
     parts = [
         board.filter(answers=name).with_columns(model=pl.lit(family), side=pl.lit(side))
-        for family, without, shown in families
+        for family, without, shown, *_ in families
         for side, name in zip(SIDES, (without, shown), strict=True)
     ]
     table = pl.concat(parts).select("panel", "model", "side", "answers", "corrected", "low", "high", "n_items")
