@@ -41,7 +41,7 @@ def test_the_separator_is_found_out(tmp_path: Path, separator: str) -> None:
         "\ufeffitem_id;respondent_id;rating\r\nQ1;156070594;4\r\n\r\n",
         '"QUESTION_ID","PARTICIPANT_ID","SCORE","text"\n"Q1","156070594","4","I think, 4\nor so"\n',
         "answer\trespondent_id\titem_id\n4\t156070594\tQ1",
-        "answer,rating,item_id,respondent_id\nfour,4,Q1,156070594\n",
+        "prediction,response,item_id,respondent_id\n4,3,Q1,156070594\n",
         "QUESTION_ID\tPARTICIPANT_ID\tSCORE\n\nQ1\t156070594\t4\n\n\n",
     ],
 )
@@ -52,7 +52,7 @@ def test_columns_are_found_by_name_wherever_they_stand(tmp_path: Path, text: str
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("QUESTION_ID,PARTICIPANT_ID,SCORE,score", "has the columns 'SCORE' and 'score', any of which could be SCORE"),
+        ("QUESTION_ID,PARTICIPANT_ID,SCORE,score", "has the columns 'SCORE' and 'score', any of which could be the"),
         (
             "QUESTION_ID,item_id,PARTICIPANT_ID,SCORE",
             "the columns 'QUESTION_ID' and 'item_id', any of which could",
@@ -63,6 +63,53 @@ def test_columns_are_found_by_name_wherever_they_stand(tmp_path: Path, text: str
 def test_columns_that_could_each_be_the_one_are_refused(tmp_path: Path, header: str, message: str) -> None:
     with pytest.raises(AnswersError, match=message):
         rows_of(write(tmp_path / "a.csv", f"{header}\nQ1,1,1,1\n"))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "item_id,respondent_id,rating,prediction",
+        "item_id,respondent_id,answer,score",
+        "item_id,respondent_id,Score,Rating",
+    ],
+)
+def test_a_file_with_several_columns_that_could_be_the_answers_is_refused_unless_told(
+    tmp_path: Path, header: str
+) -> None:
+    """Humans' ratings beside a prediction, a confidence beside an answer: a guess would score the wrong one."""
+    file = write(tmp_path / "a.csv", f"{header}\nQ1,1,3,4\n")
+    names = header.split(",")[2:]
+    with pytest.raises(AnswersError, match=f"'{names[0]}' and '{names[1]}'.*--answer-column"):
+        read_answers(file)
+    for name, answer in zip(names, ("3", "4"), strict=True):
+        read = read_answers(file, answer_column=name.upper())
+        assert (read.answer_column, read.frame["answer"].to_list()) == (name, [answer])
+    with pytest.raises(AnswersError, match="no column 'guess'.*found item_id, respondent_id"):
+        read_answers(file, answer_column="guess")
+
+
+def test_the_humans_responses_are_no_answers(tmp_path: Path) -> None:
+    """A table of examples as `wvb examples` writes it, then with a column of predictions."""
+    examples = write(tmp_path / "a.csv", "respondent_id,item_id,response\n1,Q1,3\n")
+    with pytest.raises(AnswersError, match="no column SCORE; .*'response' holds the humans' responses"):
+        read_answers(examples)
+    predicted = write(tmp_path / "b.csv", "respondent_id,item_id,response,prediction\n1,Q1,3,4\n")
+    read = read_answers(predicted)
+    assert (read.answer_column, read.frame["answer"].to_list()) == ("prediction", ["4"])
+    assert read.describe()["answer_column"] == "prediction"
+    assert read_answers(predicted, answer_column="response").frame["answer"].to_list() == ["3"]
+
+
+@pytest.mark.parametrize(
+    ("file_name", "name"),
+    [("gpt-3.5", "gpt-3.5"), ("gpt-3.5.tsv", "gpt-3.5"), ("a.b.CSV", "a.b"), ("x.parquet", "x"), ("y.out", "y.out")],
+)
+def test_a_file_without_a_known_suffix_keeps_its_whole_name(tmp_path: Path, file_name: str, name: str) -> None:
+    if file_name.endswith(".parquet"):
+        pl.DataFrame({"SCORE": [4], "item_id": ["Q1"], "respondent_id": [1]}).write_parquet(tmp_path / file_name)
+    else:
+        write(tmp_path / file_name, "item_id,respondent_id,SCORE\nQ1,1,4\n")
+    assert read_answers(tmp_path / file_name).name == name
 
 
 def test_parquet_is_read_as_well_with_scores_as_numbers_or_text(tmp_path: Path) -> None:
