@@ -37,7 +37,7 @@ UP, DOWN = "higher everywhere", "lower everywhere"
 
 PAIRS = (
     ("leaning", "half uniform"),
-    ("leaning", "leaning, collapsed"),
+    ("leaning, collapsed", "uniform"),
     ("collapsed", "uniform"),
     ("right on 5 of 6", "half uniform"),
 )

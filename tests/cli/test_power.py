@@ -96,7 +96,7 @@ def rows_of(shown: str) -> dict[tuple[int, int], list[float]]:
 def test_a_plan_prints_what_it_detects_and_what_it_needs(capsys: Capture, paper: Dataset) -> None:
     assert plan(paper, "--detect", 0.02) == 0
     shown = capsys.readouterr().out
-    assert shown.index("Prompt tokens") < shown.index("Difference of mean W1")
+    assert shown.index("Prompt tokens") < shown.index("Smallest difference of mean W1")
     design = design_of(build_plan(split_examples(paper, "test", ITEMS), settle()))
     n = round(design.n_respondents)
     table = rows_of(shown)
@@ -153,7 +153,7 @@ def test_a_pilot_takes_the_place_of_the_defaults(capsys: Capture, paper: Dataset
 def test_asking_prints_it_with_its_plan(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
     command = ("ask", paper.folder, "--split", "test", "--items", "Q1,Q2", "--model", "m", "--begin-only")
     assert run(*command, "--out", tmp_path / "run", "--detect", 0.05) == 0
-    assert "Difference of mean W1 between two sources" in capsys.readouterr().out
+    assert "Smallest difference of mean W1 between two sources" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("value", ["0", "1.5", "-0.1", "much"])

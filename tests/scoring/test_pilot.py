@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 from benchmarks.coverage import models_of
 from benchmarks.power import Items, Sampled, all_ends, covariances_of, draw_sample, load_items, paper_items, parts_of
+from numpy.typing import NDArray
 
-from worldvaluesbench.distribution import Array, wasserstein
+from worldvaluesbench.distribution import wasserstein
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.scoring.pilot import mean_variance, pilot_variances
 from worldvaluesbench.scoring.power import DifferenceVariance
@@ -15,7 +16,7 @@ N = 230
 PAIR = ("gpt", "mixtral")
 
 
-def tables_of(sampled: Sampled, topic: Array, n: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def tables_of(sampled: Sampled, topic: NDArray[np.int64], n: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The two tables that a comparison of two sources would hold of this sample."""
     each = [covariances_of(one) for one in sampled.influence]
     # cov(A, B) from the covariance of their sum

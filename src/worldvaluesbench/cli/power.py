@@ -131,8 +131,8 @@ def _show_detectable(design: Design, variance: DifferenceVariance) -> None:
             found = (detectable_difference(variance, replace(one, n_samples=n)) for n in samples)
             rows.append((str(n_items), str(n_respondents), *map(_difference, found)))
     show.say(
-        f"Difference of mean W1 between two sources that is detected at {1 - LEVEL:.0%} with {POWER:.0%} power,\n"
-        f"as one on items like these, by samples of the model for each respondent:"
+        f"Smallest difference of mean W1 between two sources that is detected (two-sided test\n"
+        f"at {1 - LEVEL:.0%}, power {POWER:.0%}) and holds for items like these; by samples for each respondent:"
     )
     show.table(columns, rows, left=2)
 

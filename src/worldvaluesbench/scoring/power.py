@@ -10,7 +10,7 @@ from worldvaluesbench.estimate import NORMAL
 POWER, LEVEL = 0.8, 0.95
 HUMAN_SHARE = 0.5
 """The share of the sampling variance that is taken to be the humans', which further samples of a model do not reduce.
-An assumption: simulated pairs of models have 0.35 (median), and a larger share promises less of further samples."""
+An assumption: simulated pairs of models have 0.38 (median), and a larger share promises less of further samples."""
 
 MOST_ITEMS = 10_000
 """Where so many items do not suffice, none do."""
