@@ -25,6 +25,7 @@ from worldvaluesbench.cli.asking import (
     what_to_ask,
     whom_to_ask,
 )
+from worldvaluesbench.cli.power import power_wanted, show_power, what_it_detects
 from worldvaluesbench.cli.progress import counting, duration, money, watching
 from worldvaluesbench.cli.scoring import show_scores
 from worldvaluesbench.elicitation.ask import ask as ask_run
@@ -45,15 +46,18 @@ INTERRUPTED = 130
 @how_to_ask
 @what_it_costs
 @how_it_is_estimated
+@what_it_detects
 def plan(data: Path, **given: Any) -> None:
     """Say what asking would take, before anything is asked: requests, tokens, cost, time.
 
     Nothing is sent and nothing is written.
     """
+    wanted = power_wanted(given)
     dataset = load_dataset(data)
     planned = build_plan(examples_of(given, dataset), settings_of(given, dataset.codebook))
     show.say_invented(dataset.is_invented)
     show_costs(costs_of(given, planned), given["rate"])
+    show_power(wanted, planned)
 
 
 @click.command()
@@ -65,6 +69,7 @@ def plan(data: Path, **given: Any) -> None:
 @how_to_ask
 @what_it_costs
 @how_it_is_estimated
+@what_it_detects
 @budget_option
 @click.option("--begin-only", is_flag=True, help="Begin the run and send nothing: for wvb batch export.")
 def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any) -> None:
@@ -76,6 +81,7 @@ def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any)
     if begin_only and given["budget"] is not None:
         raise click.UsageError("--begin-only sends nothing, so it has no --budget.")
     budget, model = budget_of(given), model_of(given)
+    wanted = power_wanted(given)
     dataset = load_dataset(data)
     settings = settings_of(given, dataset.codebook)
     check_method(given, model, settings)
@@ -83,6 +89,7 @@ def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any)
     run = begin_run(planned, model, out, name or run_name(model.name, settings))
     show.say_invented(dataset.is_invented)
     show_costs(costs_of(given, planned, model), given["rate"])
+    show_power(wanted, planned)
     if begin_only:
         show.say(f"Begun, nothing is sent. Run: {out}")
         return
@@ -107,6 +114,7 @@ def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any)
 @how_to_ask
 @what_it_costs
 @how_it_is_estimated
+@what_it_detects
 @budget_option
 def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, has_report: bool, **given: Any) -> None:
     """Do it all for one model: draw a probe set (if there is none), ask, score.
@@ -114,6 +122,7 @@ def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, has_
     Runs of other models in the same results folder are scored beside it.
     """
     budget, model = budget_of(given), model_of(given)
+    wanted = power_wanted(given)
     dataset = load_dataset(data)
     settings = settings_of(given, dataset.codebook)
     groupings = parse_groupings(by, dataset.codebook) if by else ()
@@ -125,6 +134,7 @@ def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, has_
     begun = begin_run(planned, model, folder, name)
     show.say_invented(dataset.is_invented)
     show_costs(costs_of(given, planned, model), given["rate"])
+    show_power(wanted, planned)
     with watching() as watch:
         outcome = ask_run(begun, model, budget=budget, watch=watch)
     show_outcome(outcome, folder)
