@@ -22,7 +22,8 @@ from worldvaluesbench.distribution import Array, shares_of, wasserstein
 from worldvaluesbench.estimate import NORMAL, Resampling, debias
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.power import Design, DifferenceVariance, power_of, t_quantile
+from worldvaluesbench.scoring.item_sampling import t_quantile
+from worldvaluesbench.scoring.power import Design, DifferenceVariance, power_of
 from worldvaluesbench.scoring.reference import world_reference
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.survey.codebook import load_codebook
@@ -37,7 +38,7 @@ UP, DOWN = "higher everywhere", "lower everywhere"
 
 PAIRS = (
     ("leaning", "half uniform"),
-    ("leaning, collapsed", "uniform"),
+    ("leaning", "collapsed"),
     ("collapsed", "uniform"),
     ("right on 5 of 6", "half uniform"),
 )
@@ -85,7 +86,8 @@ def load_items(item_ids: tuple[str, ...] | None = None) -> Items:
     n_points = np.array([item.scale.n_points for item in items])
     shares = shares_of(marginals.as_array([item.item_id for item in items]))
     topics = list(dict.fromkeys(item.topic for item in items))
-    return Items(Population(shares, n_points), np.array([topics.index(item.topic) for item in items]))
+    topic = np.array([topics.index(item.topic) for item in items])
+    return Items(Population(shares, n_points, topic), topic)
 
 
 def ends_of(shares: Array) -> Array:

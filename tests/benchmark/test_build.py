@@ -136,14 +136,14 @@ def test_invented_people_are_marked(paper: Dataset) -> None:
 
 def test_examples_are_the_long_form_of_the_responses(paper: Dataset) -> None:
     examples = paper.examples("test", attribute_ids=["B_COUNTRY"]).collect()
-    assert examples.columns == ["respondent_id", "B_COUNTRY", "item_id", "rating"]
+    assert examples.columns == ["respondent_id", "B_COUNTRY", "item_id", "response"]
     assert examples.height == next(c["n_examples"] for c in paper.manifest["counts"] if c["split"] == "test")
     order = paper.split_order("test")
     assert examples["respondent_id"].unique(maintain_order=True).to_list() == order["respondent_id"].to_list()
     row = order.row(3)
     wide = paper.responses().row(row[1], named=True)
     long = examples.filter(pl.col("respondent_id") == row[0])
-    assert dict(zip(long["item_id"], long["rating"], strict=True)) == {
+    assert dict(zip(long["item_id"], long["response"], strict=True)) == {
         item: rating for item, rating in wide.items() if item != "respondent_id" and rating >= 0
     }
 

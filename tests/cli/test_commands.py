@@ -158,7 +158,7 @@ def test_examples_are_written(capsys: Capture, paper: Dataset, tmp_path: Path) -
     out = tmp_path / "test.parquet"
     assert run("examples", paper.folder, "--split", "test", "--out", out, "--attributes", "B_COUNTRY,Q275") == 0
     table = pl.read_parquet(out)
-    assert table.columns == ["respondent_id", "B_COUNTRY", "Q275", "item_id", "rating"]
+    assert table.columns == ["respondent_id", "B_COUNTRY", "Q275", "item_id", "response"]
     assert f"{table.height:,} examples of test" in capsys.readouterr().out
     assert "exists already" in refusal(capsys, "examples", paper.folder, "--out", out)
     message = refusal(capsys, "examples", paper.folder, "--out", tmp_path / "o.parquet", "--attributes", "sex")

@@ -59,7 +59,7 @@ def pilot_tables(differences: tuple[float, ...] = (0.0, 0.2, 0.1, 0.3)) -> dict[
         pl.lit("all").alias("grouping"),
         pl.lit("all").alias("group"),
         pl.lit(None, pl.String).alias("group_codes"),
-        *(pl.lit(None, pl.Float64).alias(name) for name in ("distance", "noise_floor", "poll_floor")),
+        *(pl.lit(None, pl.Float64).alias(name) for name in ("distance", "noise_floor", "uniform")),
         *(pl.lit(None, pl.Float64).alias(name) for name in ("squared", "squared_variance")),
     )
     rows = [("gpt", "gpt", 2e-5), ("gpt", "other", 1e-5), ("other", "other", 2e-5)]
@@ -68,7 +68,9 @@ def pilot_tables(differences: tuple[float, ...] = (0.0, 0.2, 0.1, 0.3)) -> dict[
         pl.lit("all").alias("group"),
         pl.lit(None, pl.String).alias("group_codes"),
         pl.lit(n).alias("n_items"),
+        pl.lit(0.0).alias("same_item_covariance"),
         pl.lit(None, pl.Float64).alias("squared_covariance"),
+        pl.lit(None, pl.Float64).alias("squared_same_item_covariance"),
     )
     return {"compared": compared, "covariances": covariances}
 

@@ -79,19 +79,19 @@ def test_a_file_with_several_columns_that_could_be_the_answers_is_refused_unless
     """Humans' ratings beside a prediction, a confidence beside an answer: a guess would score the wrong one."""
     file = write(tmp_path / "a.csv", f"{header}\nQ1,1,3,4\n")
     names = header.split(",")[2:]
-    with pytest.raises(AnswersError, match=f"'{names[0]}' and '{names[1]}'.*--answer-column"):
+    with pytest.raises(AnswersError, match=rf"'{names[0]}' and '{names[1]}'.*--answer-column"):
         read_answers(file)
     for name, answer in zip(names, ("3", "4"), strict=True):
         read = read_answers(file, answer_column=name.upper())
         assert (read.answer_column, read.frame["answer"].to_list()) == (name, [answer])
-    with pytest.raises(AnswersError, match="no column 'guess'.*found item_id, respondent_id"):
+    with pytest.raises(AnswersError, match=r"no column 'guess'.*found item_id, respondent_id"):
         read_answers(file, answer_column="guess")
 
 
 def test_the_humans_responses_are_no_answers(tmp_path: Path) -> None:
     """A table of examples as `wvb examples` writes it, then with a column of predictions."""
     examples = write(tmp_path / "a.csv", "respondent_id,item_id,response\n1,Q1,3\n")
-    with pytest.raises(AnswersError, match="no column SCORE; .*'response' holds the humans' responses"):
+    with pytest.raises(AnswersError, match=r"no column SCORE; .*'response' holds the humans' responses"):
         read_answers(examples)
     predicted = write(tmp_path / "b.csv", "respondent_id,item_id,response,prediction\n1,Q1,3,4\n")
     read = read_answers(predicted)

@@ -51,7 +51,7 @@ def test_two_samples_of_every_person_are_scored_as_counted_by_hand(paper: Datase
     scores = ask_and_score(paper, FunctionModel("by-place", complete=complete), tmp_path / "run", **given)
     humans = paper.examples("test", ["Q1"], [HOME, SEX]).collect()
     in_town, is_woman = pl.col(HOME) == URBAN, pl.col(SEX) == FEMALE
-    counted = humans.filter(in_town | ~is_woman)["rating"].to_list()
+    counted = humans.filter(in_town | ~is_woman)["response"].to_list()
     n_town, n_men = humans.filter(in_town).height, humans.filter(~in_town & ~is_woman).height
     assert 0 < n_men < humans.height - n_town
     found = scores.table.row(0, named=True)
@@ -71,7 +71,7 @@ def test_likelihoods_in_two_orders_are_scored_as_counted_by_hand(paper: Dataset,
 
     model = FunctionModel("sure", option_logprobs=option_logprobs)
     scores = ask_and_score(paper, model, tmp_path / "run", method="option_likelihood", orders=2)
-    ratings = paper.examples("test", ["Q1"]).collect()["rating"].to_list()
+    ratings = paper.examples("test", ["Q1"]).collect()["response"].to_list()
     # as is: 2 2 3 4 of 11; reversed: 1 2 3 8 of 14
     weights = [2 / 11 + 1 / 14, 2 / 11 + 2 / 14, 3 / 11 + 3 / 14, 4 / 11 + 8 / 14]
     found = scores.table.row(0, named=True)

@@ -73,6 +73,11 @@ LEADERBOARD = pl.DataFrame(
         "rank": [2, 1],
         "rank_low": [2, 1],
         "rank_high": [2, 1],
+        "is_tied": [False, False],
+        "skill": [-0.5, 0.25],
+        "poll_n": [1.0, 9.6],
+        "poll_n_low": [1.0, 5.2],
+        "poll_n_high": [2.0, None],
     }
 )
 
@@ -148,7 +153,7 @@ def test_a_summary_shows_what_it_has() -> None:
 
 def test_a_leaderboard_begins_with_the_nearest() -> None:
     _, first, second = lines_of(render_leaderboard(LEADERBOARD))
-    assert first == ["near", "0.200", "0.100", "[0.050, 0.150]", "1 (1--1)"]
+    assert first == ["near", "0.200", "0.100", "[0.050, 0.150]", "0.25", "10 [5, –]", "1 (1–1)"]
     assert second[0] == "far"
 
 
@@ -173,7 +178,7 @@ def test_letters_that_pdflatex_lacks_are_said_to_need_another_engine() -> None:
 
 def test_invented_people_are_named_in_the_table_itself() -> None:
     last = lines_of(render_leaderboard(LEADERBOARD, is_invented=True))[-1]
-    assert last == [r"\multicolumn{5}{l}{\textit{INVENTED PEOPLE (wvb synthetic)}}"]
+    assert last == [r"\multicolumn{7}{l}{\textit{INVENTED PEOPLE (wvb synthetic)}}"]
 
 
 TABLES = {

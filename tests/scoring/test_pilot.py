@@ -35,8 +35,16 @@ def tables_of(sampled: Sampled, topic: NDArray[np.int64], n: int) -> tuple[pl.Da
         )
         for number, name in enumerate(PAIR)
     )
-    pairs = {(PAIR[0], PAIR[0]): each[0][1], PAIR: cross, (PAIR[1], PAIR[1]): each[1][1]}
-    rows = [{"grouping": "all", "first": a, "second": b, "covariance": found} for (a, b), found in pairs.items()]
+    within = (covariances_of(sampled.influence.sum(axis=0))[0] - each[0][0] - each[1][0]).mean() / 2
+    pairs = {
+        (PAIR[0], PAIR[0]): (each[0][1], each[0][0].mean()),
+        PAIR: (cross, within),
+        (PAIR[1], PAIR[1]): (each[1][1], each[1][0].mean()),
+    }
+    rows = [
+        {"grouping": "all", "first": a, "second": b, "covariance": between, "same_item_covariance": same}
+        for (a, b), (between, same) in pairs.items()
+    ]
     return compared, pl.DataFrame(rows)
 
 
@@ -68,8 +76,7 @@ def test_pilots_say_on_average_what_the_variance_is_made_of(items: Items) -> Non
     first, second = (wasserstein(items.population.shares, model, n_points) for model in pair)
     _, varies = items.means_over_topics(first - second)
     assert average.items == pytest.approx(varies * 3 / 2, rel=0.15)
-    # the covariance of two sources within an item is not known: that is what is missing
-    assert average.sampling == pytest.approx(truth.sampling, rel=0.3)
+    assert average.sampling == pytest.approx(truth.sampling, rel=0.15)
     assert average.shared == pytest.approx(truth.shared, abs=0.01)
 
 
@@ -86,19 +93,22 @@ def test_an_example_worked_by_hand() -> None:
             "variance": [0.001, 0.001, 0.002, 0.002, 0.003, 0.003, 0.004, 0.004],
         }
     )
-    rows = [("all", "b", "a", 0.0001), ("all", "a", "a", 0.0003), ("all", "b", "b", 0.0005), ("Q260", "a", "a", 9.0)]
-    covariances = pl.DataFrame(rows, ["grouping", "first", "second", "covariance"], orient="row")
+    rows = [("all", "b", "a", 0.0001, 0.0005), ("all", "a", "a", 0.0003, 1.0), ("all", "b", "b", 0.0005, 1.0)]
+    rows.append(("Q260", "a", "a", 9.0, 9.0))
+    names = ["grouping", "first", "second", "covariance", "same_item_covariance"]
+    covariances = pl.DataFrame(rows, names, orient="row")
     found = pilot_variances(compared, covariances)["a", "b"]
     shared = 0.0003 + 0.0005 - 2 * 0.0001
-    assert found.items == pytest.approx(0.05 - (0.004 + 0.006) / 2 + shared)
-    assert found.sampling == pytest.approx((0.004 * 100 + 0.006 * 50) / 2)
+    # the variances of the items' differences, 0.004 and 0.006, less twice what the two share within an item
+    assert found.items == pytest.approx(0.05 - 0.004 + shared)
+    assert found.sampling == pytest.approx((0.004 * 100 + 0.006 * 50) / 2 * 0.8)
     assert found.shared == pytest.approx(shared * 200 / 3)
     with_five = pilot_variances(compared, covariances, n_samples=5)["a", "b"]
     assert with_five.sampling == pytest.approx(found.sampling / 0.6)
     assert with_five.items == found.items
     single = compared.with_columns(topic="item_id")
     assert pilot_variances(single, covariances)["a", "b"].items == pytest.approx(
-        np.var([0.1, 0.3, 0, 0.4], ddof=1) - 0.005 + shared
+        np.var([0.1, 0.3, 0, 0.4], ddof=1) - 0.004 + shared
     )
 
 

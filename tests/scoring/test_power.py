@@ -13,6 +13,7 @@ from scipy.optimize import brentq
 from scipy.stats import nct, t
 
 from worldvaluesbench.errors import ScaleError
+from worldvaluesbench.scoring.item_sampling import t_quantile
 from worldvaluesbench.scoring.power import (
     DEFAULT_VARIANCE,
     Design,
@@ -20,7 +21,6 @@ from worldvaluesbench.scoring.power import (
     detectable_difference,
     needed,
     power_of,
-    t_quantile,
     variance_of,
 )
 

@@ -125,9 +125,8 @@ def _corrected(row: Mapping[str, Any]) -> float:
 def _demographics(comparison: Comparison) -> list[str]:
     pooled = comparison.tables["demographics"].filter(pl.col("grouping") == EVERYONE)
     lines = [
-        f"{row['without']} and {row['with']} are not tested as without and with demographics: {row['differs_in']} differ."
-        if row["differs_in"] != GUESSED
-        else f"{row['without']} and {row['with']} are not tested as without and with demographics: {GUESSED}."
+        f"{row['without']} and {row['with']} are not tested as without and with demographics: "
+        + (f"{GUESSED}." if row["differs_in"] == GUESSED else f"they differ in {row['differs_in']}.")
         for row in pooled.filter(pl.col("difference").is_null()).iter_rows(named=True)
     ]
     pooled = pooled.drop_nulls("difference")

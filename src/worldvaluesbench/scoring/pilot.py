@@ -15,6 +15,7 @@ from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.power import HUMAN_SHARE, DifferenceVariance
 
 _OF_ITEMS = ("corrected", "variance")
+_COVARIANCES = ("covariance", "same_item_covariance")
 _OF_BOTH = [*_OF_ITEMS, *(f"{name}_b" for name in _OF_ITEMS)]
 
 
@@ -24,8 +25,7 @@ def pilot_variances(
     """What varies between each two sources of a pilot, from two tables of its comparison, over all respondents.
 
     `items` is the variance of corrected differences over the items of a topic, less what sampling makes of it; at least
-    0. Within an item two sources are taken to be independent, for no table holds their covariance there: the humans
-    that they share make their difference vary less where both err in the same direction, and more where they do not.
+    0.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def pilot_variances(
         of `corrected` over samples of respondents).
     covariances
         One row for each two sources, themselves included: grouping, first, second, covariance (mean over pairs of
-        different items).
+        different items), same_item_covariance (mean over items).
     n_samples
         How many samples of the model the pilot had for each respondent.
     human_share
@@ -47,12 +47,11 @@ def pilot_variances(
 
     """
     _check_columns("compared", compared, ("answers", "grouping", "item_id", "topic", "n_examples", *_OF_ITEMS))
-    _check_columns("covariances", covariances, ("grouping", "first", "second", "covariance"))
+    _check_columns("covariances", covariances, ("grouping", "first", "second", *_COVARIANCES))
     rows = compared.filter(pl.col("grouping") == EVERYONE)
     between = {
-        frozenset((row["first"], row["second"])): float(row["covariance"])
+        frozenset((row["first"], row["second"])): tuple(row[name] or 0.0 for name in _COVARIANCES)
         for row in covariances.filter(pl.col("grouping") == EVERYONE).iter_rows(named=True)
-        if row["covariance"] is not None
     }
     names = rows["answers"].unique(maintain_order=True).to_list()
     parts = {name: rows.filter(pl.col("answers") == name) for name in names}
@@ -93,13 +92,15 @@ def _pairs_of(first: str, second: str) -> tuple[tuple[str, str], ...]:
     return (first, first), (second, second), (first, second)
 
 
-def _variance_of_pair(both: pl.DataFrame, between: Sequence[float | None]) -> Mapping[str, float]:
+def _variance_of_pair(both: pl.DataFrame, between: Sequence[tuple[float, ...] | None]) -> Mapping[str, float]:
     """The parts of the variance of two sources' difference, as large as a pilot's samples make them."""
     difference = (both["corrected"] - both["corrected_b"]).to_numpy()
-    sampling = (both["variance"] + both["variance_b"]).to_numpy()
     n = both["n_examples"].to_numpy().astype(np.float64)
-    of_first, of_second, of_both = (0.0 if one is None else one for one in between)
-    shared = max(of_first + of_second - 2 * of_both, 0.0)
+    of_first, of_second, of_both = (one or (0.0, 0.0) for one in between)
+    shared = max(of_first[0] + of_second[0] - 2 * of_both[0], 0.0)
+    # what both share within an item, on average, takes from the variance of their difference there
+    sampling = (both["variance"] + both["variance_b"]).to_numpy()
+    sampling = sampling * (max(1 - 2 * of_both[1] / float(sampling.mean()), 0.0) if sampling.any() else 0.0)
     # sampling makes differences vary over items, but for what it does to all of them alike
     items = _variance_within(difference, both["topic"].to_numpy()) - float(sampling.mean()) + shared
     n_usual = float(n.size / (1 / n).sum())

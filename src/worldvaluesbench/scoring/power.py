@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import ceil, cos, floor, inf, isnan, pi, sin, sqrt, tan
+from math import ceil, floor, inf, isnan, sqrt
 
 from worldvaluesbench.errors import ScaleError
 from worldvaluesbench.estimate import NORMAL
+from worldvaluesbench.scoring.item_sampling import t_quantile
 
 POWER, LEVEL = 0.8, 0.95
 HUMAN_SHARE = 0.5
@@ -188,38 +189,6 @@ def needed(
         return detectable_difference(variance, design_of, power=power, level=level) <= difference
 
     return Needed(_whole(n_respondents), _least(is_enough, MOST_ITEMS), _whole(n_samples))
-
-
-def t_quantile(p: float, df: float) -> float:
-    """The quantile of Student's t distribution with a whole number of degrees of freedom, or infinitely many.
-
-    It inverts the finite sum for the distribution function; from 1,000 degrees on it expands around the normal
-    quantile, to 1e-7. Source: Abramowitz and Stegun (1964), 26.7.3, 26.7.4 and 26.7.5.
-
-    >>> round(t_quantile(0.975, 24), 4)
-    2.0639
-    """
-    if df >= 1000:
-        z = NORMAL.inv_cdf(p)
-        return z + (z**3 + z) / (4 * df) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * df * df)
-    wanted = abs(2 * p - 1)
-    low, high = 0.0, pi / 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _between(middle, int(df)) < wanted else (low, middle)
-    return sqrt(df) * tan((low + high) / 2) * (1 if p >= 0.5 else -1)
-
-
-def _between(angle: float, df: int) -> float:
-    """P(|T| <= t) for t = sqrt(df) tan(angle)."""
-    start = df % 2
-    term = cos(angle) if start else 1.0
-    total = term if df > 1 else 0.0
-    for k in range(start + 2, df - 1, 2):
-        term *= cos(angle) ** 2 * (k - 1) / k
-        total += term
-    total *= sin(angle)
-    return 2 / pi * (angle + total) if start else total
 
 
 def _share_left(variance: DifferenceVariance, n_samples: float) -> float:
