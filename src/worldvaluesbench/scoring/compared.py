@@ -19,7 +19,7 @@ from worldvaluesbench.scoring.baselines import uniform_distances
 from worldvaluesbench.scoring.disparity import GroupMeans, comparable_cells, two_way_noise
 from worldvaluesbench.scoring.groups import EVERYONE, Groups
 from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.intervals import each_batch, filled, resampled_distances
+from worldvaluesbench.scoring.intervals import each_batch, filled, resampled_distances, variance_of
 from worldvaluesbench.scoring.item_sampling import Items, Moments
 from worldvaluesbench.scoring.panel import Panel
 from worldvaluesbench.scoring.resample import Design, Drawing, draw_people
@@ -196,7 +196,7 @@ def _resample(panels: Sequence[Panel], drawings: Sequence[Drawing], is_in: Mask,
             corrected.append(found.corrected.astype(np.float64))
             draws.append(filled(found.corrected_draws, found.corrected))
             # the square of a gap less its variance has no bias: a U-statistic over respondents
-            of_gap = np.nanvar(of_draws.astype(np.float64), axis=1, ddof=1, keepdims=True)
+            of_gap = variance_of(of_draws)[:, None]
             squared.append(drawn.columns.mean_gap(gap.astype(np.float64) ** 2 - of_gap).reshape(shape))
             of_squares = drawn.columns.mean_gap(of_draws**2).reshape(*shape, -1)
             squared_draws.append(filled(of_squares, squared[-1].astype(np.float32)))

@@ -199,7 +199,7 @@ def _design_effects(drawn: Drawn) -> Array:
     variance = np.add.reduceat(mass * position**2, columns.start) - mean**2
     n = drawn.n_respondents
     of_sample = np.divide(variance, n - 1, out=np.full_like(variance, np.nan), where=n > 1)
-    of_design = np.nanvar(mean_of(drawn.drawn_humans), axis=1, ddof=1)
+    of_design = variance_of(mean_of(drawn.drawn_humans))
     found: Array = np.divide(of_design, of_sample, out=np.full_like(variance, np.nan), where=of_sample > 1e-12)
     return found
 
@@ -246,6 +246,21 @@ def resampled_distances(
     return Resampled(
         value.reshape(shape), corrected.reshape(shape), *(x.reshape(*shape, -1) for x in (of_draws, corrected_draws))
     )
+
+
+def variance_of(draws: Floats) -> Array:
+    """The variance over the last axis of the draws that are not NaN, (...), n - 1 below; NaN where fewer than two are.
+
+    >>> variance_of(np.array([[1.0, 3.0, np.nan], [1.0, np.nan, np.nan]]))
+    array([ 2., nan])
+    """
+    is_known = ~np.isnan(draws)
+    n = is_known.sum(axis=-1)
+    known = np.where(is_known, draws, 0).astype(np.float64)
+    mean = known.sum(axis=-1) / np.maximum(n, 1)
+    squares = (np.where(is_known, known - mean[..., None], 0) ** 2).sum(axis=-1)
+    found: Array = np.divide(squares, n - 1, out=np.full(n.shape, np.nan), where=n > 1)
+    return found
 
 
 def _spread(draws: Floats) -> Floats:
