@@ -11,7 +11,6 @@ from worldvaluesbench.elicitation.settings import settle
 from worldvaluesbench.folder import manifest_of, write_json, write_manifest
 from worldvaluesbench.survey.codebook import load_codebook
 
-
 OWN = "own"
 
 

@@ -129,8 +129,10 @@ def standard_error(values: ArrayLike, is_in: Mask, moments: Moments, items: Item
     shape, n_items = table.shape[:-1], table.shape[-1]
     rows, kept = table.reshape(-1, n_items), np.broadcast_to(is_in, table.shape).reshape(-1, n_items)
     own = np.broadcast_to(moments.variance, table.shape).reshape(-1, n_items)
-    # a covariance below 0 is an estimate of one that is near it
-    common = np.maximum(np.broadcast_to(moments.covariance, shape).ravel(), 0)
+    common = np.broadcast_to(moments.covariance, shape).ravel()
+    if items.sampling != "fixed":
+        # of items that could be others, a covariance below 0 is an estimate of one that is near it
+        common = np.maximum(common, 0)
     variance, df = np.full(rows.shape[0], np.nan), np.full(rows.shape[0], inf)
     patterns, pattern_of = np.unique(kept, axis=0, return_inverse=True)
     for place, pattern in enumerate(patterns):
@@ -140,7 +142,8 @@ def standard_error(values: ArrayLike, is_in: Mask, moments: Moments, items: Item
             of_items, free = _item_variance(
                 rows[which][:, pattern], own[which][:, pattern], items.topic[pattern], items.sampling
             )
-            variance[which], df[which] = of_items + common[which] * (size - 1) / size, free
+            variance[which] = np.maximum(of_items + common[which] * (size - 1) / size, 0)
+            df[which] = free
     return StandardError(np.sqrt(variance).reshape(shape), df.reshape(shape))
 
 
