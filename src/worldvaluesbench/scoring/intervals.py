@@ -236,7 +236,8 @@ def resampled_distances(
     columns = drawn.columns
     if drawn.has_refusals:
         value, of_draws = (_with_refusals(columns, gaps) for gaps in (gap, draws))
-        corrected: Floats = 2 * value - _mean_of_known(of_draws, value[:, 0])[:, None]
+        # no distance is larger than 1, whatever few resamples say
+        corrected: Floats = np.minimum(2 * value - _mean_of_known(of_draws, value[:, 0])[:, None], 1)
         corrected_draws = of_draws - (value - corrected).astype(np.float32)
     else:
         spread = _spread(draws)
