@@ -116,11 +116,12 @@ def _p(size: float, error: float, df: float) -> float:
 def standard_error(values: ArrayLike, is_in: Mask, moments: Moments, items: Items) -> StandardError:
     r"""The standard error of means of `values` over the items that are in; both of shape (..., items).
 
-    .. math:: \frac{1}{I^2} \sum_t I_t s_t^2 + \frac{I - 1}{I} c
+    .. math:: \frac{1}{I^2} \sum_t I_t s_t^2 + c
 
     with I_t items of topic t that differ with variance s_t^2 (n - 1 in the denominator), and c the covariance of
-    different items over respondents. With `topics` the first term is that of the totals of topics, a ratio estimate;
-    with `fixed` it is the mean of the items' own sampling variances over I. The degrees of freedom are those of a
+    different items over respondents. What items have in common is not part of how they differ, so all of c is added.
+    With `topics` the first term is that of the totals of topics, a ratio estimate; with `fixed` it is the mean of the
+    items' own sampling variances over I, to which c (I - 1) / I is added. The degrees of freedom are those of a
     stratified design: items less topics, or topics less one. Topics of one item are put together (collapsed strata,
     Wolter, 2007, section 2.5). A single item says nothing of other items: then it is taken as fixed. Sources: Owen
     (2007) on resampling of two-way tables; Miller (2024) on standard errors of evaluations.
@@ -142,8 +143,8 @@ def standard_error(values: ArrayLike, is_in: Mask, moments: Moments, items: Item
             of_items, free = _item_variance(
                 rows[which][:, pattern], own[which][:, pattern], items.topic[pattern], items.sampling
             )
-            variance[which] = np.maximum(of_items + common[which] * (size - 1) / size, 0)
-            df[which] = free
+            part = (size - 1) / size if free == inf else 1
+            variance[which], df[which] = np.maximum(of_items + common[which] * part, 0), free
     return StandardError(np.sqrt(variance).reshape(shape), df.reshape(shape))
 
 
