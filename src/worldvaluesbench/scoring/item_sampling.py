@@ -110,7 +110,8 @@ def _p(size: float, error: float, df: float) -> float:
         return np.nan
     if size <= 0:
         return 1.0
-    return 2 * (1 - t_share(size / error, df)) if error > 0 else 0.0
+    # rounded, a share may be a little larger than 1
+    return max(2 * (1 - t_share(size / error, df)), 0.0) if error > 0 else 0.0
 
 
 def standard_error(values: ArrayLike, is_in: Mask, moments: Moments, items: Items) -> StandardError:
