@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import norm
@@ -99,7 +99,7 @@ def test_with_topics_the_variance_is_that_of_a_bootstrap_of_topics() -> None:
 
 
 def test_of_topics_of_several_sizes_the_mean_is_a_ratio() -> None:
-    """Of totals to numbers of items: T / (T - 1) times the sum of squared residuals, over the squared number of items."""
+    """Of totals to numbers of items: T / (T - 1) times the sum of squared residuals, over the square of all items."""
     values = np.random.default_rng(3).uniform(0, 1, len(UNEQUAL))
     residuals = [sum(values[place] - values.mean() for place in members) for members in members_of(UNEQUAL)]
     expected = 5 / 4 * sum(residual**2 for residual in residuals) / len(UNEQUAL) ** 2
@@ -343,6 +343,7 @@ def test_a_size_of_0_is_no_difference_and_one_without_error_is_sure() -> None:
     assert error.p_of(np.array([0, 0.1, 0, np.nan])).tolist() == pytest.approx([1, 0, 1, np.nan], nan_ok=True)
 
 
+@example(size=100.0, value=1.0, df=70.0)
 @given(st.floats(0, 1e6), st.floats(1e-9, 1e3), st.one_of(st.integers(1, 200).map(float), st.just(inf)))
 @settings(max_examples=300)
 def test_p_values_are_shares(size: float, value: float, df: float) -> None:
