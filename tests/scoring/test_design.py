@@ -1,6 +1,7 @@
 """How respondents were sampled: clusters are drawn whole, within strata; design effects say what that does."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,12 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.simulated import Points, panel_of, ratings
 from worldvaluesbench.estimate import Resampling
+from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.scoring.cells import score_groups
+from worldvaluesbench.scoring.groups import find_groups
+from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.intervals import Cells, Sampling, find_intervals
 from worldvaluesbench.scoring.item_sampling import Items
-from worldvaluesbench.scoring.panel import Panel, with_refusals
+from worldvaluesbench.scoring.panel import Panel, count_clusters, with_refusals
+from worldvaluesbench.scoring.reference import respondents_reference
 from worldvaluesbench.scoring.resample import Design, draw_people
+from worldvaluesbench.scoring.score import open_sources
+from worldvaluesbench.survey.attributes import parse_groupings
 
 MANY = Resampling(n=3000)
 SIMPLE = Design()
@@ -80,10 +89,8 @@ def test_strata_reduce_it() -> None:
     assert within.design_effect[0, 0] == pytest.approx(0.09 / 0.25, rel=0.1)
     assert width_of(within) == pytest.approx(0.6 * width_of(pooled), rel=0.1)
     cluster = np.arange(200) // 5
-    clustered = [
-        cells_of(panel, design).design_effect[0, 0] for design in (Design(stratum, cluster), Design(None, cluster))
-    ]
-    assert clustered[0] < 0.6 * clustered[1]
+    both, clusters = (cells_of(panel, Design(strata, cluster)).design_effect[0, 0] for strata in (stratum, None))
+    assert both < 0.6 * clusters
 
 
 def test_weights_make_a_design_effect_of_kishs() -> None:
@@ -114,9 +121,8 @@ def test_whatever_the_design_clusters_are_drawn_whole_and_strata_keep_their_numb
     """A cluster that reaches into several strata is one in each; nothing else is asked of a design."""
     rng = np.random.default_rng(seed)
     stratum, cluster = rng.integers(0, n_strata, n), rng.integers(0, n_clusters, n)
-    people = draw_people(
-        [held_against_the_lowest(np.zeros((n, 1), dtype=int))], None, Design(stratum, cluster), Resampling(20)
-    )
+    panel = held_against_the_lowest(np.zeros((n, 1), dtype=int))
+    people = draw_people([panel], None, Design(stratum, cluster), Resampling(20))
     drawn = people.drawn(slice(None))
     assert people.place.tolist() == list(range(n))
     units = np.unique(np.column_stack([stratum, cluster]), axis=0)
@@ -125,14 +131,12 @@ def test_whatever_the_design_clusters_are_drawn_whole_and_strata_keep_their_numb
         members = drawn[(stratum == one[0]) & (cluster == one[1])]
         assert (members == members[0]).all()
         of_units.append(members[0])
-    sums = np.array(of_units).sum(axis=0)
-    assert sums == pytest.approx(np.full(20, len(units)), rel=1e-5)
-    n_units = np.bincount(units[:, 0])
-    for one in np.flatnonzero(n_units > 1):
-        # a stratum of one cluster is put with another stratum, the smallest where it is the only one
-        if (n_units[n_units > 0] > 1).all():
-            of_stratum = np.array(of_units)[units[:, 0] == one].sum(axis=0)
-            assert of_stratum == pytest.approx(np.full(20, n_units[one]), rel=1e-5)
+    assert np.sum(of_units, axis=0) == pytest.approx(np.full(20, len(units)), rel=1e-5)
+    names, n_units = np.unique(units[:, 0], return_counts=True)
+    if n_units.min() > 1:  # else strata are put together
+        for one, k in zip(names, n_units, strict=True):
+            of_stratum = np.sum(np.array(of_units)[units[:, 0] == one], axis=0)
+            assert of_stratum == pytest.approx(np.full(20, k), rel=1e-5)
 
 
 def test_clusters_of_one_respondent_are_none_and_numbers_of_clusters_say_nothing() -> None:
@@ -152,6 +156,30 @@ def test_a_stratum_of_one_cluster_is_put_with_another() -> None:
     panel = held_against_the_lowest(np.zeros((18, 1), dtype=int))
     drawn = draw_people([panel], None, Design(stratum, cluster), Resampling(n=50)).drawn(slice(None))
     assert len(set(drawn[12].tolist())) > 1
+
+
+def test_the_clusters_of_each_cell_are_counted() -> None:
+    people = np.array([[0, 1], [1, -1], [2, 0], [0, -1], [1, -1], [2, 2]])
+    cluster, member = np.array([0, 0, 1, 2, 2, 2]), np.array([0, 0, 0, 1, 1, -1])
+    humans = ratings(people)
+    assert count_clusters(humans, None, 1, 2, cluster).tolist() == [[3, 3]]
+    assert count_clusters(humans, member, 2, 2, cluster).tolist() == [[2, 2], [1, 0]]
+
+
+def test_a_cell_of_one_cluster_does_not_say_how_sure_one_can_be(tmp_path: Path) -> None:
+    """Drawn once or twice, a cluster has the same shares: its interval would have no width."""
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 3, 4] * 6}, {"H_URBRURAL": [1] * 16 + [2] * 8})
+    answers = read_answers(write_answers(tmp_path / "model.tsv", [("Q1", 101 + k, 1 + k % 3) for k in range(24)]))
+    reference, how = respondents_reference(dataset), How(min_n=5, resampling=Resampling(n=100))
+    (source,) = open_sources([answers], reference, how)
+    clustered = replace(source, design=Design(cluster=np.arange(24) // 8))
+    groups = find_groups(reference, parse_groupings("H_URBRURAL"), 1)[1]
+    table = score_groups(clustered, groups, how, as_published=False).tables["scores"]
+    town, country = table.sort("group_codes").to_dicts()
+    assert (town["group"], country["group"]) == ("Urban", "Rural")
+    assert town["low"] < town["high"]
+    assert (country["low"], country["high"], country["corrected"], country["design_effect"]) == (None,) * 4
+    assert country["distance"] is not None
 
 
 def test_designs_are_the_same_where_their_strata_and_clusters_are() -> None:
