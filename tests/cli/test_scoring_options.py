@@ -278,7 +278,7 @@ def test_compare_prints_ranks_differences_disparity_and_collapse(
         "Compared over the 40 examples that all of them answer.",
         "Leaderboard (ranks and sizes of polls with confidence intervals)",
         "Paired differences of mean W1",
-        "Not tested as a persona effect: near and near+demographics",
+        "Not tested as a persona effect: gpt and gpt+demographics",
         "Group disparities",
         "How varied the answers are",
         "Comparison:",

@@ -11,7 +11,7 @@ from worldvaluesbench.scoring.how import How
 from worldvaluesbench.survey.catalogue import catalogue_of
 from worldvaluesbench.survey.codebook import load_codebook
 
-ALL = How(min_n=1)
+ALL = How(min_n=1, min_n_stated=1)
 """No cell is too small: for people who can be counted on the fingers."""
 
 HEADER = ("QUESTION_ID", "PARTICIPANT_ID", "SCORE")

@@ -11,9 +11,11 @@ from worldvaluesbench.elicitation.settings import settle
 from worldvaluesbench.folder import manifest_of, write_json, write_manifest
 from worldvaluesbench.survey.codebook import load_codebook
 
+OWN = "own"
+
 
 class Row(NamedTuple):
-    """One row of a run's answers."""
+    """One row of a run's answers; `request_id` is `OWN` where the request asks for this respondent alone."""
 
     item_id: str
     respondent_id: int
@@ -22,6 +24,7 @@ class Row(NamedTuple):
     unparsed: str | None = None
     order: int = 0
     sample: int | None = 0
+    request_id: str | None = OWN
 
 
 def answers_table(rows: Sequence[Row]) -> pl.DataFrame:
@@ -37,13 +40,16 @@ def answers_table(rows: Sequence[Row]) -> pl.DataFrame:
             "unparsed": pl.String,
             "order": pl.UInt8,
             "sample": pl.Int16,
+            "request_id": pl.String,
         },
     )
     return frame.with_columns(
         coverage=pl.when(pl.col("rating").is_null()).then(pl.col("probabilities").list.sum()).otherwise(1.0),
         n=pl.lit(1, dtype=pl.UInt16),
         attempt=pl.lit(0, dtype=pl.UInt8),
-        request_id=pl.format("{}-{}", "item_id", "respondent_id"),
+        request_id=pl.when(pl.col("request_id") == OWN)
+        .then(pl.format("{}-{}-{}", pl.col("item_id").cast(pl.String), "respondent_id", "order"))
+        .otherwise("request_id"),
     )
 
 

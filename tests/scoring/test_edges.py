@@ -3,19 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
 from worldvaluesbench.errors import AnswersError, DatasetError
-from worldvaluesbench.estimate import METHODS, Method, Resampling, Side
+from worldvaluesbench.estimate import METHODS, Method, Resampling
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.compare import compare_answers
 from worldvaluesbench.scoring.how import How
+from worldvaluesbench.scoring.item_sampling import ITEM_SAMPLING
 from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
-from worldvaluesbench.scoring.resample import without_loners
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.survey.attributes import parse_groupings
 
@@ -44,11 +43,13 @@ def test_refusals_are_a_category_against_the_world_too(tmp_path: Path, item_id: 
     assert row["distance"] >= 1 / 31, "the one person who refused ten times is one example of 31"
 
 
-def test_strata_of_the_world_are_refused(tmp_path: Path) -> None:
+def test_strata_and_clusters_of_the_world_are_refused(tmp_path: Path) -> None:
     answers = read_answers(write_answers(tmp_path / "model.tsv", [("Q1", 1, 1)]))
     how = How(resampling=FEW, strata=HOMES[0])
     with pytest.raises(AnswersError, match=r"Strata by H_URBRURAL need respondents.*score with --data"):
         score_answers([answers], world_reference(), how=how)
+    with pytest.raises(AnswersError, match=r"Clusters by I_PSU need respondents.*score with --data"):
+        score_answers([answers], world_reference(), how=How(resampling=FEW, cluster="I_PSU"))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -81,11 +82,10 @@ def test_several_samples_for_one_person_are_no_more_people(tmp_path: Path) -> No
     assert row["distance"] is None
 
 
-@pytest.mark.parametrize("side", ["both", "reference"])
-def test_who_is_alone_in_a_cell_does_not_say_how_sure_one_can_be(tmp_path: Path, side: Side) -> None:
+def test_who_is_alone_in_a_cell_does_not_say_how_sure_one_can_be(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 3, 4, 4]}, {"H_URBRURAL": [1, 1, 1, 1, 2]})
     answers = read_answers(write_answers(tmp_path / "model.tsv", [("Q1", 101 + k, 1) for k in range(5)]))
-    how = How(min_n=1, resampling=Resampling(n=40, side=side))
+    how = How(min_n=1, resampling=FEW)
     tables = score_answers([answers], respondents_reference(dataset), groupings=HOMES, how=how).tables
     alone = tables["scores"].filter(group="Rural").row(0, named=True)
     assert (alone["n_responses"], alone["distance"]) == (1, 1)
@@ -114,11 +114,39 @@ def test_people_alone_in_their_strata_are_drawn_from_one_another(tmp_path: Path)
     assert widths[0] > 0.7 * widths[1]
 
 
-def test_somebody_alone_is_drawn_with_the_smallest_other_stratum() -> None:
-    strata = np.array([3, 3, 3, 5, 9, 9, 4, 4, 4, 4])
-    assert without_loners(strata).tolist() == [0, 0, 0, 3, 3, 3, 1, 1, 1, 1]
-    assert without_loners(np.array([7, 8, 1, 1])).tolist() == [1, 1, 0, 0]
-    assert without_loners(np.array([7])).tolist() == [0]
+def test_sources_that_state_probabilities_need_more_respondents_than_ratings(tmp_path: Path) -> None:
+    """They add no noise of their own, so with ten respondents the interval near 0 would not hold the truth."""
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 3] * 10, "Q2": [1, 2] * 10 + [-1] * 10})
+    keys = range(101, 131)
+    ratings = [Row(item, key, 1 + key % 3) for item in ("Q1", "Q2") for key in keys]
+    stated = [row._replace(rating=None, probabilities=[0.25] * 4) for row in ratings]
+    runs = {
+        "ratings": ratings,
+        "stated": stated,
+        "mixed": [*stated[:-1], ratings[-1]],
+        "mixed_too": [*ratings[:-1], stated[-1]],
+    }
+    answers = [read_answers(make_run(tmp_path / name, rows, dataset)) for name, rows in runs.items()]
+    # Q2 has twenty respondents; the one rating among probabilities was given for one who did not respond
+    expected = {"ratings": [False, False], "stated": [False, True], "mixed": [False, True], "mixed_too": [False, False]}
+    scores = score_answers(answers, respondents_reference(dataset), how=How(min_n=10))
+    for name, is_too_small in expected.items():
+        assert scores.table.filter(answers=name)["is_too_small"].to_list() == is_too_small, name
+    for how, is_too_small in ((How(5, min_n_stated=20), [False, False]), (How(40, min_n_stated=20), [True, True])):
+        scores = score_answers(answers[1:2], respondents_reference(dataset), how=how)
+        assert scores.table["is_too_small"].to_list() == is_too_small
+
+
+@pytest.mark.parametrize("sampling", ITEM_SAMPLING)
+def test_a_single_item_says_nothing_of_other_items(tmp_path: Path, sampling: Any) -> None:
+    """Then its mean is as sure as with items that are fixed."""
+    dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 3, 4] * 5})
+    answers = read_answers(write_answers(tmp_path / "model.tsv", [("Q1", 101 + k, 1 + k % 3) for k in range(20)]))
+    found = [
+        score_answers([answers], respondents_reference(dataset), how=How(resampling=FEW, item_sampling=one)).summary
+        for one in (sampling, "fixed")
+    ]
+    assert found[0].equals(found[1])
 
 
 def test_an_estimate_is_a_row_of_the_tables_with_its_interval_and_n(tmp_path: Path) -> None:
@@ -137,7 +165,7 @@ def test_an_estimate_is_a_row_of_the_tables_with_its_interval_and_n(tmp_path: Pa
     assert [of_group.value, of_group.low, of_group.high, of_group.n, of_group.corrected] == [
         mean[name] for name in ("mean", "mean_low", "mean_high", "n_effective", "mean_corrected")
     ]
-    assert str(of_group) == f"{mean['mean']:.3f} [{mean['mean_low']:.3f}, {mean['mean_high']:.3f}]"
+    assert str(of_group) == f"{max(mean['mean_corrected'], 0):.3f} [{mean['mean_low']:.3f}, {mean['mean_high']:.3f}]"
     for wrong in (("x",), ("m", "Q2"), ("m", "Q1", "Rural")):
         with pytest.raises(AnswersError, match=r"there is no score of .* too small"):
             scores.estimate(*wrong)
@@ -162,11 +190,17 @@ def test_a_label_of_two_groupings_needs_the_name_of_one(tmp_path: Path) -> None:
 def test_how_and_against_whom_refuse_to_be_wrong(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d", {"Q1": [1, 2]})
     answers = read_answers(write_answers(tmp_path / "m.tsv", [("Q1", 101, 1)]))
-    with pytest.raises(AnswersError, match="The minimum n is 0; expected 1 or more"):
-        How(min_n=0)
+    wrong: Any
+    for wrong, message in (
+        ({"min_n": 0}, "The minimum n is 0; expected 1 or more"),
+        ({"min_n_stated": -1}, "The minimum n is -1; expected 1 or more"),
+        ({"cluster": "Q1"}, "There is no column of clusters 'Q1'; there are I_PSU, N_REGION_WVS, L_INTERVIEWER_NUMBER"),
+        ({"item_sampling": "all"}, "There is no item sampling 'all'; there are within-topics, topics, fixed"),
+    ):
+        with pytest.raises(AnswersError, match=message):
+            How(**wrong)
     with pytest.raises(AnswersError, match="Missing answers are treated as published or as refusals; choose one"):
         score_answers([answers], respondents_reference(dataset), as_published=True, how=How(has_refusals=True))
-    wrong: Any
     for wrong, message in (
         ({"whom": "everybody"}, "There is no reference 'everybody'; there are probe, split, all, world"),
         ({"whom": "probe"}, "The reference probe needs a dataset"),

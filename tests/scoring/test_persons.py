@@ -18,7 +18,6 @@ from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.estimate import Resampling
 from worldvaluesbench.scoring import persons
 from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.persons import MEASURES
 from worldvaluesbench.scoring.reference import respondents_reference, world_reference
 from worldvaluesbench.scoring.score import score_answers
@@ -357,7 +356,7 @@ def test_the_level_of_intervals_is_that_of_the_resampling(sources: Mapping[str, 
 def test_how_many_examples_are_judged_at_a_time_changes_nothing(
     name: str, sources: Mapping[str, Answers], people: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = score_answers([sources[name]], respondents_reference(people), how=How(min_n=1))
+    whole = score_answers([sources[name]], respondents_reference(people), how=ALL)
     monkeypatch.setattr(persons, "AT_ONCE", 7)
-    parts = score_answers([sources[name]], respondents_reference(people), how=How(min_n=1))
+    parts = score_answers([sources[name]], respondents_reference(people), how=ALL)
     assert whole.tables["individuals"].equals(parts.tables["individuals"])

@@ -1,5 +1,6 @@
-"""Draws of people: each is what scoring the drawn people, written down one by one, would give."""
+"""Resamples of respondents: each is what scoring those in it, written down one by one, would give."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from worldvaluesbench.scoring import resample
 from worldvaluesbench.scoring.answers import Answers, read_answers
 from worldvaluesbench.scoring.groups import find_groups
 from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.intervals import resample_distances
+from worldvaluesbench.scoring.intervals import resampled_distances
+from worldvaluesbench.scoring.item_sampling import ITEM_SAMPLING
 from worldvaluesbench.scoring.panel import Entries, Panel, build_panel
 from worldvaluesbench.scoring.reference import Reference, read_humans, respondents_reference, world_reference
-from worldvaluesbench.scoring.resample import Drawing, draw_people, gradients
+from worldvaluesbench.scoring.resample import Design, Drawing, draw_people, generator_of
 from worldvaluesbench.scoring.rows import sort_rows
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.survey.attributes import parse_groupings
@@ -27,7 +29,8 @@ from worldvaluesbench.survey.codebook import load_codebook
 
 ITEMS = ("Q1", "Q48", "Q57")
 N_PEOPLE = 60
-BOTH = Resampling(n=40, seed=3, side="both")
+SOME = Resampling(n=40, seed=3)
+SIMPLE = Design()
 
 
 @pytest.fixture(scope="module")
@@ -80,57 +83,63 @@ def counts_of(entries: Entries, times: dict[int, float], kept: Any, n_items: int
 
 
 @pytest.mark.parametrize("weight", ["none", "W_WEIGHT"])
-@pytest.mark.parametrize("side", ["both", "reference"])
 @pytest.mark.parametrize("sparse", [0, 10**9], ids=["matrix", "entries"])
 def test_a_draw_is_the_score_of_the_people_in_it(
-    people: Dataset, answers: Answers, weight: Any, side: Any, sparse: int, monkeypatch: pytest.MonkeyPatch
+    people: Dataset, answers: Answers, weight: Any, sparse: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(resample, "SPARSE", sparse)
     reference = respondents_reference(people, "probe", weight)
     panel = panel_of(answers, reference)
     groups = find_groups(reference, parse_groupings("continent"), 3)[1]
     assert groups.member is not None
-    resampling = Resampling(n=40, seed=3, side=side)
-    drawn = draw_people([panel], groups.member, None, resampling)
-    found = resample_distances(Drawing(panel, drawn, resampling), 3)
+    drawn_people = draw_people([panel], groups.member, SIMPLE, SOME)
+    drawn = Drawing(panel, drawn_people, SOME).sums(range(3))
+    _, *gaps = next(drawn.answered_by)
+    found = resampled_distances(drawn, *gaps, (3, 3))
     for group in range(3):
+        is_in = np.flatnonzero(groups.member == group)
         for b in (0, 17, 39):
-            times = dict(zip(drawn.place.tolist(), drawn.drawn(slice(None))[:, b].tolist(), strict=True))
-            once = dict.fromkeys(times, 1.0)
-            is_in = np.flatnonzero(groups.member == group)
-            human = counts_of(panel.humans, times, is_in, 3)
-            answer = counts_of(panel.answers, once if side == "reference" else times, is_in, 3)
+            drawn_times = drawn_people.drawn(slice(None))[:, b].tolist()
+            times = dict(zip(drawn_people.place.tolist(), drawn_times, strict=True))
+            human, answer = (counts_of(side, times, is_in, 3) for side in (panel.humans, panel.answers))
             expected = wasserstein(shares_of(human), shares_of(answer), panel.n_points)
             assert found.draws[group, :, b] == pytest.approx(expected, abs=2e-6)
-
-
-def test_the_influence_of_people_is_what_a_little_more_of_each_does(people: Dataset, answers: Answers) -> None:
-    panel = panel_of(answers, respondents_reference(people))
-    drawn_people = draw_people([panel], None, None, BOTH)
-    drawing = Drawing(panel, drawn_people, BOTH)
-    drawn = drawing.sums(range(1))
-    (influence,) = drawing.influence(0, *gradients(drawn))
-    once = dict.fromkeys(drawn_people.place.tolist(), 1.0)
-
-    def distances(times: dict[int, float]) -> Array:
-        sides = (counts_of(side, times, None, 3) for side in (panel.humans, panel.answers))
-        human, answer = map(shares_of, sides)
-        return wasserstein(human, answer, panel.n_points)
-
-    for place in (0, 11, 40):
-        more = once | {int(drawn_people.place[place]): 1 + 1e-6}
-        moved = (distances(more) - distances(once)) / 1e-6
-        assert influence[place] == pytest.approx(moved, abs=1e-5)
 
 
 def test_the_same_seed_draws_the_same_people_whatever_they_are_grouped_by(people: Dataset, answers: Answers) -> None:
     reference = respondents_reference(people)
     panel = panel_of(answers, reference)
     member = find_groups(reference, parse_groupings("continent"), 3)[1].member
-    pooled, grouped = (draw_people([panel], groups, None, BOTH) for groups in (None, member))
+    pooled, grouped = (draw_people([panel], groups, SIMPLE, SOME) for groups in (None, member))
     of_person = dict(zip(pooled.place.tolist(), pooled.times.tolist(), strict=True))
     assert [of_person[place] for place in grouped.place.tolist()] == grouped.times.tolist()
-    assert not np.array_equal(draw_people([panel], None, None, Resampling(n=40, seed=4)).times, pooled.times)
+    assert not np.array_equal(draw_people([panel], None, SIMPLE, Resampling(n=40, seed=4)).times, pooled.times)
+
+
+def test_whoever_lacks_the_responses_cannot_repeat_the_draws(people: Dataset, answers: Answers, tmp_path: Path) -> None:
+    """Who is in a resample depends on the responses of the dataset, down to one of them, and not on the seed alone."""
+    panel = panel_of(answers, respondents_reference(people))
+    drawn = draw_people([panel], None, SIMPLE, SOME).times
+    assert panel.key
+    assert "key" not in repr(panel)
+    assert not np.array_equal(draw_people([replace(panel, key=())], None, SIMPLE, SOME).times, drawn)
+    responses = {item_id: people.responses([item_id])[item_id].to_list() for item_id in ITEMS}
+    same = make_dataset(tmp_path / "same", responses)
+    responses["Q1"][0] = 1 + responses["Q1"][0] % 4
+    other = make_dataset(tmp_path / "other", responses)
+    keys = [panel_of(answers, respondents_reference(dataset)).key for dataset in (same, other)]
+    assert keys[0] == panel.key != keys[1]
+
+
+def test_streams_of_random_numbers_are_apart(people: Dataset, answers: Answers) -> None:
+    panels = panel_of(answers, respondents_reference(people)), panel_of(answers, world_reference())
+    firsts = [
+        generator_of(panel, resampling, *stream).random()
+        for panel in panels
+        for resampling in (SOME, Resampling(n=40, seed=4))
+        for stream in ((), (1,), (2,))
+    ]
+    assert len(set(firsts)) == 12
 
 
 def test_within_strata_every_draw_has_as_many_people_of_each(people: Dataset, answers: Answers) -> None:
@@ -138,7 +147,7 @@ def test_within_strata_every_draw_has_as_many_people_of_each(people: Dataset, an
     panel = panel_of(answers, reference)
     stratum = find_groups(reference, parse_groupings("continent*H_URBRURAL"), 3)[1].member
     assert stratum is not None
-    drawn = draw_people([panel], None, stratum, BOTH)
+    drawn = draw_people([panel], None, Design(stratum), SOME)
     for one in np.unique(stratum):
         is_in = stratum[drawn.place] == one
         assert drawn.drawn(np.flatnonzero(is_in)).sum(axis=0) == pytest.approx(is_in.sum())
@@ -156,16 +165,37 @@ def test_scores_have_intervals_around_them_and_a_mean_with_one(people: Dataset, 
     mine = scores.summary.filter(answered_by=answers.name)
     assert (mine["mean_low"] < mine["mean_corrected"]).all()
     assert (mine["mean_corrected"] < mine["mean_high"]).all()
-    widths = scores.table.filter(grouping="all").select(pl.col("high") - pl.col("low")).to_series()
-    assert mine["mean_high"][0] - mine["mean_low"][0] < widths.max(), (
-        "the mean of three items is surer than one of them"
-    )
+
+
+def test_the_mean_of_some_fixed_items_is_surer_than_one_of_them_and_of_items_that_could_be_others_less(
+    people: Dataset, answers: Answers
+) -> None:
+    """Q1, Q48 and Q57 are of three topics, whose distances are far apart."""
+    reference, widths = respondents_reference(people), []
+    for sampling in ITEM_SAMPLING:
+        how = How(resampling=Resampling(n=200), item_sampling=sampling)
+        scores = score_answers([answers], reference, how=how)
+        mine = scores.summary.filter(answered_by=answers.name).row(0, named=True)
+        widths.append(mine["mean_high"] - mine["mean_low"])
+    of_items = (scores.table["high"] - scores.table["low"]).max()
+    assert isinstance(of_items, float)
+    within_topics, topics, fixed = widths
+    assert fixed < of_items
+    assert min(within_topics, topics) > 1.3 * fixed
 
 
 def test_the_world_is_drawn_as_so_many_other_interviews(people: Dataset, answers: Answers) -> None:
-    scores = score_answers([answers], world_reference(), how=How(resampling=Resampling(n=200, side="reference")))
-    widths = (scores.table["high"] - scores.table["low"]).to_list()
-    assert all(0 < width < 0.01 for width in widths), "of 94,278 people little is left to chance"
+    """The variance of its cumulative shares is F (1 - F) / n; of 2,000 resamples it is known to a tenth."""
+    panel, resampling = panel_of(answers, world_reference()), Resampling(n=2000)
+    drawn = Drawing(panel, draw_people([panel], None, SIMPLE, resampling), resampling).sums(range(1))
+    assert panel.marginals is not None
+    for item, n_points in enumerate(panel.n_points.tolist()):
+        counts, start = panel.marginals[item, :n_points], drawn.columns.start[item]
+        share = np.cumsum(counts)[:-1] / counts.sum()
+        inner = slice(start, start + n_points - 1)
+        assert drawn.humans[inner, 0] == pytest.approx(share, abs=1e-6)
+        variance = drawn.drawn_humans[inner].astype(np.float64).var(axis=1)
+        assert variance == pytest.approx(share * (1 - share) / counts.sum(), rel=0.15)
 
 
 def test_a_cell_that_is_too_small_has_counts_and_no_number(people: Dataset, answers: Answers, tmp_path: Path) -> None:

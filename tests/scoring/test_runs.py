@@ -222,10 +222,17 @@ def test_certain_distributions_score_as_ratings(people: Dataset, tmp_path: Path)
         row._replace(rating=None, probabilities=[2.0 - (row.rating or 0), (row.rating or 0) - 1.0]) for row in rows
     ]
     one, other = make_run(tmp_path / "a" / "same", rows, people), make_run(tmp_path / "b" / "same", certain, people)
-    assert_same_scores(one, other, people)
+    # stated probabilities are no random draws: their noise floor is that of the humans alone
+    floors = assert_same_scores(one, other, people, but=("noise_floor", "mean_noise_floor"))
+    for of_ratings, of_probabilities in floors:
+        assert of_ratings / of_probabilities == pytest.approx(2**0.5, rel=0.02)
 
 
-def assert_same_scores(one: Path, other: Path, people: Dataset) -> None:
+def assert_same_scores(
+    one: Path, other: Path, people: Dataset, *, but: Sequence[str] = ()
+) -> list[tuple[float, float]]:
+    """Both score alike in all columns but some; the numbers of both in the column `noise_floor`."""
+    floors: list[tuple[float, float]] = []
     for as_published in (False, True):
         first, second = (
             score_answers(
@@ -239,7 +246,10 @@ def assert_same_scores(one: Path, other: Path, people: Dataset) -> None:
         )
         # ratings and certain distributions are the same answers, but a log loss is that of distributions
         for name in ("scores", "summary", "attainment", "distances", "counts"):
-            assert_frame_equal(first.tables[name], second.tables[name], check_exact=True)
+            tables = [scores.tables[name].drop(but, strict=False) for scores in (first, second)]
+            assert_frame_equal(*tables, check_exact=True)
+        floors += zip(first.table["noise_floor"].to_list(), second.table["noise_floor"].to_list(), strict=True)
+    return floors
 
 
 def test_against_the_world_answers_of_an_example_share_its_weight_too(people: Dataset, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ from tests.scoring.people import make_dataset
 from tests.scoring.run_folders import Row, make_run
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.estimate import METHODS, SIDES, Resampling
+from worldvaluesbench.estimate import METHODS, Resampling
 from worldvaluesbench.scoring.answers import Answers, read_answers
 from worldvaluesbench.scoring.compare import compare_answers
 from worldvaluesbench.scoring.how import How
+from worldvaluesbench.scoring.item_sampling import ITEM_SAMPLING
 from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.survey.attributes import Grouping, parse_groupings
@@ -56,7 +58,10 @@ def some_row(rng: np.random.Generator, item_id: str, key: int, order: int, sampl
 
 
 def some_runs(rng: np.random.Generator, folder: Path, people: Dataset) -> list[Answers]:
-    """From one to three runs, each without some of the items and people, in two orders with two samples."""
+    """From one to three runs, each without some of the items and people, in two orders with two samples.
+
+    In every other run a request is answered for all respondents of the same remainder, as without demographics.
+    """
     frame = people.responses()
     keys, item_ids = frame["respondent_id"].to_list(), frame.columns[1:]
     runs = []
@@ -65,26 +70,31 @@ def some_runs(rng: np.random.Generator, folder: Path, people: Dataset) -> list[A
         slots = itertools.product(asked, range(2), range(2))
         rows = [row for example, *slot in slots if (row := some_row(rng, *example, *slot)) is not None]
         rows = rows or [Row(item_ids[0], keys[0], unparsed="refusal")]
+        if rng.random() < 0.5:
+            n_prompts = int(rng.integers(1, 5))
+            rows = [
+                row._replace(request_id=f"{row.item_id}-{row.respondent_id % n_prompts}-{row.order}") for row in rows
+            ]
         runs.append(read_answers(make_run(folder / f"run{number}", rows, people)))
     return runs
 
 
 def some_options(rng: np.random.Generator, people: Dataset) -> tuple[Reference, tuple[Grouping, ...], How]:
-    resampling = Resampling(
-        int(rng.choice([2, 5, 40])),
-        int(rng.integers(9)),
-        method=METHODS[rng.integers(3)],
-        side=SIDES[rng.integers(2)],
+    method = METHODS[rng.integers(len(METHODS))]
+    how = How(
+        min_n=int(rng.choice([1, 2, 5, 10])),
+        resampling=Resampling(int(rng.choice([2, 5, 40])), int(rng.integers(9)), method=method),
+        has_refusals=bool(rng.random() < 0.4),
+        item_sampling=ITEM_SAMPLING[rng.integers(len(ITEM_SAMPLING))],
+        min_n_stated=int(rng.choice([1, 5, 30])),
     )
-    how = How(int(rng.choice([1, 2, 5, 10])), resampling, None, bool(rng.random() < 0.4))
     whom: Any = rng.choice(["probe", "split", "all", "world"])
     if whom == "world":
         return world_reference(), (), how
     weight: Any = rng.choice(["none", "W_WEIGHT", "product"])
     groupings = parse_groupings(str(rng.choice(["H_URBRURAL", "continent*H_URBRURAL"])))
     strata = groupings[0] if rng.random() < 0.5 else None
-    how = How(how.min_n, how.resampling, strata, how.has_refusals)
-    return respondents_reference(people, str(whom), str(weight)), groupings, how  # type: ignore[arg-type]
+    return respondents_reference(people, str(whom), str(weight)), groupings, replace(how, strata=strata)  # type: ignore[arg-type]
 
 
 def check_finite(tables: Mapping[str, pl.DataFrame]) -> None:
@@ -101,7 +111,7 @@ def check_order(table: pl.DataFrame, names: Sequence[str]) -> None:
         assert (known[low] <= known[high] + 1e-9).all(), (low, high)
 
 
-@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("seed", [*range(16), 29])
 def test_numbers_are_numbers_and_in_their_order(seed: int, tmp_path: Path) -> None:
     rng = np.random.default_rng([97, seed])
     people = some_people(rng, tmp_path)
@@ -110,6 +120,11 @@ def test_numbers_are_numbers_and_in_their_order(seed: int, tmp_path: Path) -> No
     check_finite(scores.tables)
     is_small = scores.table["is_too_small"]
     assert (scores.table["distance"].is_null() == is_small).all()
+    if how.resampling is not None and how.resampling.method == "debiased":
+        shown = scores.table.with_columns(shown=pl.col("corrected").clip(0))
+        check_order(shown, ("low", "shown", "high"))
+        means = scores.summary.with_columns(shown=pl.col("mean_corrected").clip(0))
+        check_order(means, ("mean_low", "shown", "mean_high"))
     for names in (("low", "high"), ("best", "worst")):
         check_order(scores.table.with_columns(zero=0.0, one=1.0), ("zero", *names, "one"))
     own = scores.summary.filter(pl.col("answered_by") == pl.col("answers"), pl.col("n_items") > 0)
@@ -117,7 +132,7 @@ def test_numbers_are_numbers_and_in_their_order(seed: int, tmp_path: Path) -> No
     check_order(own, ("mean_low", "mean_high"))
     for measure in ("accuracy", "expected_accuracy", "absolute_error"):
         check_order(scores.tables["individuals"], (f"{measure}_low", measure, f"{measure}_high"))
-    plain = How(how.min_n, how.resampling, how.strata)
+    plain = replace(how, has_refusals=False)
     check_finite(score_answers(runs, reference, groupings=groupings, as_published=True, how=plain).tables)
     if have_something_in_common(runs, people, reference):
         check_comparison(runs, reference, groupings, plain)
@@ -143,5 +158,8 @@ def check_comparison(runs: Sequence[Answers], reference: Reference, groupings: S
     check_finite(compared.tables)
     check_order(compared.tables["leaderboard"], ("rank_low", "rank", "rank_high"))
     check_order(compared.tables["pairs"], ("low", "difference", "high"))
-    check_order(compared.tables["pairs"], ("p", "p_holm"))
+    pairs = compared.tables["pairs"].with_columns(zero=0.0, one=1.0)
+    check_order(pairs, ("zero", "p", "p_holm", "one"))
+    check_order(pairs, ("zero", "squared_p", "squared_p_holm", "one"))
+    check_order(pairs, ("squared_low", "squared_difference", "squared_high"))
     assert compared.tables["leaderboard"].select("low", "high").null_count().row(0) == (0, 0)

@@ -27,7 +27,7 @@ from worldvaluesbench.scoring.groups import Groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.intervals import Intervals, Sampling, find_intervals
 from worldvaluesbench.scoring.item_sampling import Items
-from worldvaluesbench.scoring.panel import Panel, build_panel, with_refusals
+from worldvaluesbench.scoring.panel import Panel, build_panel, count_clusters, with_refusals
 from worldvaluesbench.scoring.persons import Judged, judge_answers, no_person_tables, person_tables
 from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import Humans, Reference
@@ -106,8 +106,13 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
         sampling = Sampling(how.resampling, source.design, items)
         intervals = find_intervals(panel, groups.member, sampling, is_shown, known)
         beside = beside or Beside(source, is_shown, intervals.sets)
-        # who is alone in a cell does not say how sure one can be
-        intervals = replace(intervals, cells=intervals.cells.where(n_people > 1))
+        # who is alone in a cell, and a cluster that is, does not say how sure one can be
+        is_sure = n_people > 1
+        if source.design.cluster is not None:
+            clusters = source.design.cluster
+            n_clusters = count_clusters(source.panel.humans, groups.member, *is_shown.shape, clusters)
+            is_sure &= n_clusters > 1
+        intervals = replace(intervals, cells=intervals.cells.where(is_sure))
     keys, is_row = _keys(source, groups), _is_row(source, groups)
     counted = keys.hstack(_counts(source, tally, groups)).with_columns(is_too_small=~is_shown.ravel())
     values = _values(source, groups, tally, how, intervals, as_published=as_published)

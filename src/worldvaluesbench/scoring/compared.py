@@ -19,7 +19,7 @@ from worldvaluesbench.scoring.baselines import uniform_distances
 from worldvaluesbench.scoring.disparity import GroupMeans, comparable_cells, two_way_noise
 from worldvaluesbench.scoring.groups import EVERYONE, Groups
 from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.intervals import each_batch, filled, resampled_distances, spread_of
+from worldvaluesbench.scoring.intervals import each_batch, filled, resampled_distances, variance_of
 from worldvaluesbench.scoring.item_sampling import Items, Moments
 from worldvaluesbench.scoring.panel import Panel
 from worldvaluesbench.scoring.resample import Design, Drawing, draw_people
@@ -206,8 +206,9 @@ def _resample(panels: Sequence[Panel], drawings: Sequence[Drawing], is_in: Mask,
             found = resampled_distances(drawn, gap, of_draws, shape)
             corrected.append(found.corrected.astype(np.float64))
             draws.append(filled(found.corrected_draws, found.corrected))
-            # the square of a gap less its variance has no bias: a U-statistic over respondents
-            of_gap = spread_of(of_draws).astype(np.float64) ** 2 * (of_draws.shape[1] / (of_draws.shape[1] - 1))
+            # the square of a gap less its variance has no bias: a U-statistic over respondents; as with other
+            # corrections nothing is taken away where draws say nothing of the variance
+            of_gap = np.nan_to_num(variance_of(of_draws))[:, None]
             squared.append(drawn.columns.mean_gap(gap.astype(np.float64) ** 2 - of_gap).reshape(shape))
             of_squares = drawn.columns.mean_gap(of_draws**2).reshape(*shape, -1)
             squared_draws.append(filled(of_squares, squared[-1].astype(np.float32)))

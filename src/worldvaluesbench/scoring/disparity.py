@@ -48,14 +48,14 @@ def two_way_noise(
     items as respondents are resampled. Items are resampled for all groups alike. What respondents do to single items is
     part of how much items differ, so of their noise only what items have in common is added (`item_sampling`).
     """
-    if items.sampling == "fixed" or np.count_nonzero(common) < 2:
-        return noise
     weight = draw_items(items, common, noise.shape[1], np.random.default_rng([resampling.seed, 3]))
     n = np.count_nonzero(common)
+    if (weight[common] == 1).all():  # fixed items, or one item or topic, which says nothing of others
+        return noise
     values = np.where(common, np.nan_to_num(corrected), 0)
     of_items = (values - values.sum(axis=1, keepdims=True) / n) @ (weight - common[:, None]) / n
     has = noise.var(axis=1, ddof=1)
-    wanted = np.maximum(moments.covariance, 0) * (n - 1) / n
+    wanted = np.maximum(moments.covariance, 0)
     scale = np.sqrt(np.divide(wanted, has, out=np.zeros_like(wanted), where=has > 0))
     together = of_items + noise * np.minimum(scale, 1)[:, None]
     return np.asarray(together - together.mean(axis=1, keepdims=True), dtype=np.float32)

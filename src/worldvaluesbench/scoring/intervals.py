@@ -199,7 +199,7 @@ def _design_effects(drawn: Drawn) -> Array:
     variance = np.add.reduceat(mass * position**2, columns.start) - mean**2
     n = drawn.n_respondents
     of_sample = np.divide(variance, n - 1, out=np.full_like(variance, np.nan), where=n > 1)
-    of_design = spread_of(mean_of(drawn.drawn_humans))[:, 0] ** 2
+    of_design = variance_of(mean_of(drawn.drawn_humans))
     found: Array = np.divide(of_design, of_sample, out=np.full_like(variance, np.nan), where=of_sample > 1e-12)
     return found
 
@@ -236,10 +236,11 @@ def resampled_distances(
     columns = drawn.columns
     if drawn.has_refusals:
         value, of_draws = (_with_refusals(columns, gaps) for gaps in (gap, draws))
-        corrected: Floats = 2 * value - _mean_of_known(of_draws, value[:, 0])[:, None]
+        # no distance is larger than 1, whatever few resamples say
+        corrected: Floats = np.minimum(2 * value - _mean_of_known(of_draws, value[:, 0])[:, None], 1)
         corrected_draws = of_draws - (value - corrected).astype(np.float32)
     else:
-        spread = spread_of(draws)
+        spread = _spread(draws)
         value, of_draws = columns.mean_gap(np.abs(gap)), columns.mean_gap(np.abs(draws))
         corrected = columns.mean_gap(debias(gap, spread))
         corrected_draws = columns.mean_gap(debias(draws, spread)) if is_debiased else of_draws
@@ -248,7 +249,22 @@ def resampled_distances(
     )
 
 
-def spread_of(draws: Floats) -> Floats:
+def variance_of(draws: Floats) -> Array:
+    """The variance over the last axis of the draws that are not NaN, (...), n - 1 below; NaN where fewer than two are.
+
+    >>> variance_of(np.array([[1.0, 3.0, np.nan], [1.0, np.nan, np.nan]]))
+    array([ 2., nan])
+    """
+    is_known = ~np.isnan(draws)
+    n = is_known.sum(axis=-1)
+    known = np.where(is_known, draws, 0).astype(np.float64)
+    mean = known.sum(axis=-1) / np.maximum(n, 1)
+    squares = (np.where(is_known, known - mean[..., None], 0) ** 2).sum(axis=-1)
+    found: Array = np.divide(squares, n - 1, out=np.full(n.shape, np.nan), where=n > 1)
+    return found
+
+
+def _spread(draws: Floats) -> Floats:
     """The standard deviation over draws, (columns, 1); those that are NaN do not count."""
     spread: Floats = draws.std(axis=1, keepdims=True)
     lacking = np.flatnonzero(np.isnan(spread))

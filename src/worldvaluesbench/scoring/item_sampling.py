@@ -110,17 +110,19 @@ def _p(size: float, error: float, df: float) -> float:
         return np.nan
     if size <= 0:
         return 1.0
-    return 2 * (1 - t_share(size / error, df)) if error > 0 else 0.0
+    # rounded, a share may be a little larger than 1
+    return max(2 * (1 - t_share(size / error, df)), 0.0) if error > 0 else 0.0
 
 
 def standard_error(values: ArrayLike, is_in: Mask, moments: Moments, items: Items) -> StandardError:
     r"""The standard error of means of `values` over the items that are in; both of shape (..., items).
 
-    .. math:: \frac{1}{I^2} \sum_t I_t s_t^2 + \frac{I - 1}{I} c
+    .. math:: \frac{1}{I^2} \sum_t I_t s_t^2 + c
 
     with I_t items of topic t that differ with variance s_t^2 (n - 1 in the denominator), and c the covariance of
-    different items over respondents. With `topics` the first term is that of the totals of topics, a ratio estimate;
-    with `fixed` it is the mean of the items' own sampling variances over I. The degrees of freedom are those of a
+    different items over respondents. What items have in common is not part of how they differ, so all of c is added.
+    With `topics` the first term is that of the totals of topics, a ratio estimate; with `fixed` it is the mean of the
+    items' own sampling variances over I, to which c (I - 1) / I is added. The degrees of freedom are those of a
     stratified design: items less topics, or topics less one. Topics of one item are put together (collapsed strata,
     Wolter, 2007, section 2.5). A single item says nothing of other items: then it is taken as fixed. Sources: Owen
     (2007) on resampling of two-way tables; Miller (2024) on standard errors of evaluations.
@@ -129,8 +131,10 @@ def standard_error(values: ArrayLike, is_in: Mask, moments: Moments, items: Item
     shape, n_items = table.shape[:-1], table.shape[-1]
     rows, kept = table.reshape(-1, n_items), np.broadcast_to(is_in, table.shape).reshape(-1, n_items)
     own = np.broadcast_to(moments.variance, table.shape).reshape(-1, n_items)
-    # a covariance below 0 is an estimate of one that is near it
-    common = np.maximum(np.broadcast_to(moments.covariance, shape).ravel(), 0)
+    common = np.broadcast_to(moments.covariance, shape).ravel()
+    if items.sampling != "fixed":
+        # of items that could be others, a covariance below 0 is an estimate of one that is near it
+        common = np.maximum(common, 0)
     variance, df = np.full(rows.shape[0], np.nan), np.full(rows.shape[0], inf)
     patterns, pattern_of = np.unique(kept, axis=0, return_inverse=True)
     for place, pattern in enumerate(patterns):
@@ -140,7 +144,8 @@ def standard_error(values: ArrayLike, is_in: Mask, moments: Moments, items: Item
             of_items, free = _item_variance(
                 rows[which][:, pattern], own[which][:, pattern], items.topic[pattern], items.sampling
             )
-            variance[which], df[which] = of_items + common[which] * (size - 1) / size, free
+            part = (size - 1) / size if free == inf else 1
+            variance[which], df[which] = np.maximum(of_items + common[which] * part, 0), free
     return StandardError(np.sqrt(variance).reshape(shape), df.reshape(shape))
 
 

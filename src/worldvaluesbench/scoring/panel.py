@@ -234,6 +234,16 @@ def count_cells(
     return np.bincount(cell, weights=weight, minlength=n_cells)[:n_cells].reshape(n_groups, n_items)
 
 
+def count_clusters(
+    entries: Entries, member: NDArray[np.int64] | None, n_groups: int, n_items: int, cluster: NDArray[np.int64]
+) -> Ints:
+    """How many clusters the persons of each cell come from, shape (groups, items); `cluster` is that of each person."""
+    width, n_cells = int(cluster.max(initial=0)) + 1, n_groups * n_items
+    cell = cells_of(entries, member, n_groups, n_items).astype(np.int64)
+    pairs = np.unique(cell * width + cluster[entries.person])
+    return np.bincount(pairs // width, minlength=n_cells)[:n_cells].reshape(n_groups, n_items)
+
+
 def cells_of(entries: Entries, member: NDArray[np.int64] | None, n_groups: int, n_items: int) -> Ints:
     """The cell of each entry: group times items plus item. Whoever is in no group is in one after the last."""
     if member is None:
