@@ -189,8 +189,20 @@ def test_ranks_follow_from_the_leaderboard_and_the_pairs(comparison: Comparison)
         assert (row["rank"], row["rank_low"], row["rank_high"]) == (1 + behind, 1 + clearly_behind, 4 - clearly_ahead)
 
 
-def test_a_model_with_and_without_demographics_is_a_pair_by_its_names(comparison: Comparison) -> None:
+def test_a_pair_that_is_guessed_from_names_is_named_and_not_tested(comparison: Comparison) -> None:
     found = comparison.tables["demographics"]
+    assert found["differs_in"].unique().to_list() == ["kinds guessed from the names of files"]
+    for name in ("difference", "low", "high", "p", "p_holm", "squared_p"):
+        assert found[name].null_count() == found.height
+
+
+def test_a_model_with_and_without_demographics_is_a_pair_where_the_caller_says_so(
+    comparison: Comparison, answers: Sequence[Answers], people: Dataset
+) -> None:
+    reference = respondents_reference(people)
+    given = compare_answers(answers, reference, groupings=parse_groupings(BY), how=HOW, pairs=[("a", "a+demographics")])
+    found = given.tables["demographics"]
+    assert found["differs_in"].null_count() == found.height
     assert found.select("model", "without", "with").unique().rows() == [("a", "a", "a+demographics")]
     pairs = comparison.tables["pairs"].filter(first="a", second="a+demographics")
     keys = ["grouping", "group"]

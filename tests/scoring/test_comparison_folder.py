@@ -117,7 +117,8 @@ def test_the_document_repeats_its_tables(comparison: Comparison, folder: Path) -
     for name in IN_DOCUMENT:
         assert document[name] == pl.read_parquet(folder / f"{name}.parquet").to_dicts()
     assert document["n_common"] == 2 * N_PEOPLE
-    sort = {"kind": "with", "family": "gpt", "model": None, "method": None}
+    sort = {"kind": "with", "kind_from": "name", "family": "gpt", "model": None, "method": None}
+    sort |= {"conditions": None, "partner": None}
     assert document["sorts"]["gpt+demographics"] == sort
 
 
