@@ -23,7 +23,7 @@ from worldvaluesbench.elicitation.ask import Watch
 from worldvaluesbench.elicitation.examples import split_examples
 from worldvaluesbench.elicitation.finish import Outcome
 from worldvaluesbench.elicitation.models.hosted import HostedModel
-from worldvaluesbench.elicitation.settings import settle
+from worldvaluesbench.elicitation.settings import Settings, settle
 from worldvaluesbench.errors import FolderError, ModelError, ProbeError
 from worldvaluesbench.folder import new_file
 from worldvaluesbench.pipeline.people import mean_by_group
@@ -150,10 +150,15 @@ def mock_process() -> Iterator[str]:
 
 
 def _ask(results: Results, base_url: str, model_name: str, preset: str, watch: Watch | None) -> tuple[str, Outcome]:
-    settings = settle(preset)
+    settings = _settings_of(preset)
     name = run_name(model_name, settings)
     plan = plan_probe(results, settings)
     return name, ask_model(results, plan, HostedModel(model_name, base_url), name, watch=watch)
+
+
+def _settings_of(preset: str) -> Settings:
+    """How a demonstration asks: by sampled completions both ways, so that two runs differ in the persona alone."""
+    return settle(preset, method="sampled")
 
 
 def _check_folder(folder: Path) -> None:
@@ -168,7 +173,7 @@ def _check_folder(folder: Path) -> None:
 
 
 def _names_in_results() -> set[str]:
-    runs = {slug_of(run_name(name, settle(preset))) for name in MODELS for preset in PRESETS}
+    runs = {slug_of(run_name(name, _settings_of(preset))) for name in MODELS for preset in PRESETS}
     return set(PARTS) | runs
 
 
