@@ -90,6 +90,8 @@ class _Shown:
 
 def _rows(comparison: Comparison, grouping: str) -> pl.DataFrame:
     """Sources by groups over the items that all groups have, with intervals, and the band of each source once."""
+    if DRAWS not in comparison.tables:
+        raise NothingToDraw("A bundle does not hold the means of groups over the same items.")
     drawn = comparison.tables[DRAWS].filter(grouping=grouping)
     lacking = drawn.filter(pl.col("alike").is_null())["group"]
     drawn = drawn.filter(~pl.col("group").is_in(lacking.implode()))
