@@ -191,6 +191,11 @@ def _all(**values: object) -> Callable[[pl.DataFrame], pl.DataFrame]:
     )
 
 
+def _a_gap(found: pl.DataFrame, **values: object) -> pl.DataFrame:
+    """One row of a gap between groups."""
+    return pl.DataFrame([{"grouping": "H_URBRURAL", "answers": "model"} | values], schema=found.schema)
+
+
 @pytest.mark.parametrize(
     ("name", "forged", "message"),
     [
@@ -220,11 +225,15 @@ def _all(**values: object) -> Callable[[pl.DataFrame], pl.DataFrame]:
         ("individuals_summary", _first("answered_by", "me"), "has 'me' in answered_by"),
         ("leaderboard", _first("n_examples", 1), "has numbers of 1 cells with fewer than 10 people"),
         ("leaderboard", _first("kind", "76070001"), "has '76070001' in kind"),
-        ("draws", _first("n_examples", None), "has numbers of 1 cells with fewer than 10 people"),
-        ("draws", lambda found: found.with_columns(pl.col("noise").list.head(5)), "has other than 200 draws in a row"),
+        (
+            "leaderboard",
+            lambda found: found.with_columns(mean=pl.concat_list("mean", "mean")),
+            "has lists in its column mean, which no table of a bundle has",
+        ),
+        ("summary", lambda found: found.with_columns(pl.col("mean") + 1e-9), "has numbers with more decimals"),
         ("table_2", _first("n_responses", 3), "has numbers of 1 cells with fewer than 10 people"),
         ("demographics", _first("model", "76070001"), "has '76070001' in model"),
-        ("disparity", _first("worst", "76070001"), "has the group '76070001', which this comparison has not"),
+        ("disparity", lambda found: _a_gap(found, worst="76070001"), "has the group '76070001', which this comparison"),
         ("countries", _first("name", "76070001"), "has '76070001' in name"),
     ],
 )

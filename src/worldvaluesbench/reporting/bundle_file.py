@@ -27,8 +27,17 @@ from worldvaluesbench.reporting.bundle_zip import (
     load_schemas,
     open_zip,
     required_names,
+    table_path,
 )
 from worldvaluesbench.scoring.comparison import Comparison
+
+DRAWS_FILE = table_path("draws")
+"""A table that bundles of earlier versions held."""
+
+_HAS_DRAWS = (
+    f"{DRAWS_FILE} holds bootstrap resamples of respondents, from which the responses of single respondents can be "
+    "computed: do not share this bundle, delete it, and make it again from the comparison or the answers."
+)
 
 _SUM = re.compile(r"[0-9a-f]{64}  \S.*")
 
@@ -72,6 +81,9 @@ def check_bundle(path: Path | str) -> list[str]:
 
 def find_problems(files: Mapping[str, bytes]) -> Iterator[str]:
     """What is wrong with the files of a bundle: changed, foreign, or about single people."""
+    if DRAWS_FILE in files:
+        yield _HAS_DRAWS
+        return
     changed = list(_changed(files))
     yield from changed
     if changed:

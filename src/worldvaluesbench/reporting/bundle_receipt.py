@@ -12,7 +12,8 @@ from worldvaluesbench.reporting.bundle_tables import SAFE_MIN_N, plain
 from worldvaluesbench.reporting.bundle_texts import id_in
 from worldvaluesbench.reporting.bundle_zip import KIND, MANIFEST
 from worldvaluesbench.scoring.baselines import BASELINES
-from worldvaluesbench.scoring.kinds import KINDS
+from worldvaluesbench.scoring.item_sampling import ITEM_SAMPLING
+from worldvaluesbench.scoring.kinds import KIND_FROM, KINDS
 from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import WHOM
 from worldvaluesbench.survey.attributes import parse_groupings
@@ -76,6 +77,11 @@ def _is_about(about: Mapping[str, Any]) -> bool:
     return all(n is None or _is_count(n) for n in counts) and all(isinstance(one, str) for of in lists for one in of)
 
 
+def _are_texts(found: object) -> bool:
+    """Whether this is an object whose values are texts."""
+    return isinstance(found, Mapping) and all(isinstance(value, str) for value in found.values())
+
+
 _TEXT, _MAYBE_TEXT, _FLAG = _is(str), _is(str, type(None)), _is(bool)
 _OBJECT, _LIST, _MAYBE_OBJECT = _is(dict), _is(list), _is(dict, type(None))
 
@@ -106,7 +112,10 @@ SETTINGS: Mapping[str, Check] = {
     "has_refusals": _FLAG,
     "groupings": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
     "min_n": _is_count,
+    "min_n_stated": _is_count,
     "strata": _MAYBE_TEXT,
+    "cluster": _MAYBE_TEXT,
+    "item_sampling": lambda value: isinstance(value, str) and value in ITEM_SAMPLING,
     "resampling": lambda value: isinstance(value, dict) and set(value) == _DRAWN,
 }
 ANSWERS: Mapping[str, Check] = {
@@ -115,13 +124,17 @@ ANSWERS: Mapping[str, Check] = {
     "file": _TEXT,
     "size": _is_count,
     "sha256": _TEXT,
+    "answer_column": _MAYBE_TEXT,
     "run": _MAYBE_OBJECT,
 }
 SORT: Mapping[str, Check] = {
     "kind": lambda value: isinstance(value, str) and value in KINDS,
+    "kind_from": lambda value: isinstance(value, str) and value in KIND_FROM,
     "family": _TEXT,
     "model": _MAYBE_TEXT,
     "method": _MAYBE_TEXT,
+    "conditions": lambda value: value is None or _are_texts(value),
+    "partner": _MAYBE_TEXT,
 }
 SOURCE: Mapping[str, Check] = {"name": _TEXT, "sha256": _TEXT}
 OUTCOME: Mapping[str, Check] = dict.fromkeys(("n_rows", *OUTCOMES), _is_count)

@@ -13,6 +13,9 @@ import polars as pl
 
 from worldvaluesbench.errors import WorldValuesBenchError
 from worldvaluesbench.reporting.bundle_zip import PARQUET, TABLES, load_schemas, table_path
+from worldvaluesbench.reporting.complement import small_remainders
+from worldvaluesbench.reporting.partition import Group, group_of
+from worldvaluesbench.reporting.rounding import round_numbers
 from worldvaluesbench.scoring.baselines import BASELINES, MAJORITY, UNIFORM
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import KINDS, ORACLE, Pair, pairs_of, read_sort
@@ -20,7 +23,6 @@ from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.survey.attributes import group_label, load_derived_attributes, parse_groupings
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
 
-DRAWS = "draws"
 SAFE_MIN_N = 10
 """Cells with fewer people than these are never shared."""
 
@@ -32,7 +34,7 @@ RESPONDENT_COLUMNS = re.compile(r"respondent|participant|d_interview|person_id|^
 
 PARQUET_METADATA = {"ARROW:schema"}
 
-NOT_IN_KEYS = {"reference", "edition", "weight", "kind", "left_out", "best", "worst"}
+NOT_IN_KEYS = {"reference", "edition", "weight", "kind", "left_out", "best", "worst", "differs_in"}
 """Columns of text that tell no rows apart; all others do, with these numbers."""
 NUMBERS_IN_KEYS = {"threshold", "rating"}
 
@@ -77,6 +79,11 @@ def _wrong_columns(path: str, content: bytes, expected: Mapping[str, str]) -> It
         yield f"{path} has {n_rows:,} rows, more than any table of a bundle."
     if set(metadata) - PARQUET_METADATA:
         yield f"{path} has metadata of its own, which no table of a bundle has; write it again without."
+    nested = [column for column, dtype in schema.items() if dtype.is_nested()]
+    if nested:
+        # resamples of respondents, or rows of them, would stand in such columns
+        yield f"{path} has lists in its column {plain(nested[0])}, which no table of a bundle has; take it out."
+        return
     for column in schema:
         if RESPONDENT_COLUMNS.search(column):
             yield f"{path} has the column {plain(column)}, which is about single people."
@@ -101,7 +108,6 @@ class Known:
     words: Mapping[str, Sequence[str]]
     constant: Mapping[str, str | None]
     groupings: Sequence[str]
-    n_resamples: int
     codebook: Codebook
     families: Sequence[Pair]
 
@@ -127,8 +133,7 @@ class Known:
         reference = receipt["reference"]
         constant = {"reference": reference["name"], "edition": reference["edition"], "weight": reference["weight"]}
         families = pairs_of({name: read_sort(sort) for name, sort in receipt["sorts"].items()})
-        n_resamples = receipt["settings"]["resampling"]["n"]
-        return cls(words, constant, receipt["settings"]["groupings"], n_resamples, codebook, families)
+        return cls(words, constant, receipt["settings"]["groupings"], codebook, families)
 
 
 def table_problems(tables: Tables, receipt: Mapping[str, Any]) -> Iterator[str]:
@@ -145,7 +150,8 @@ def table_problems(tables: Tables, receipt: Mapping[str, Any]) -> Iterator[str]:
     yield from _twice(tables, labels)
     yield from _numbers_without_a_cell(tables)
     yield from _odd_shares(tables["distributions"], known)
-    yield from _odd_draws(tables[DRAWS], known)
+    yield from _few_left(tables["scores"], known)
+    yield from _too_exact(tables)
 
 
 def _odd_words(name: str, table: pl.DataFrame, known: Known) -> Iterator[str]:
@@ -160,6 +166,9 @@ def _odd_words(name: str, table: pl.DataFrame, known: Known) -> Iterator[str]:
             odd = values.filter(~values.str.contains(f"^{_REASON}(, {_REASON})*$").fill_null(True))
         elif column == "model":
             odd = values.filter(~values.is_in([family for family, *_ in known.families]))
+        elif column == "differs_in":
+            told = [pair.differs_in for pair in known.families if pair.differs_in is not None]
+            odd = values.filter(~values.is_in(told).fill_null(True))
         else:
             allowed = known.words.get(f"{name}.{column}", known.words.get(column, ()))
             may_lack = (name, column) in _MAY_LACK
@@ -273,12 +282,13 @@ def _numbers_without_a_cell(tables: Tables) -> Iterator[str]:
         numbers = [c for c, dtype in table.schema.items() if dtype.is_float() and c not in NUMBERS_IN_KEYS]
         with_numbers = table.filter(pl.any_horizontal(pl.col(numbers).is_not_null()))
         if name == "countries":
-            with_numbers = with_numbers.with_columns(grouping=pl.lit("B_COUNTRY"), group="name")
+            with_numbers = with_numbers.with_columns(
+                grouping=pl.lit("B_COUNTRY"), group_codes=pl.col("country").cast(pl.String)
+            )
         for source in sources:
-            on = {source: "answers", "grouping": "grouping", "group": "group"}
-            if "item_id" in table.columns:
-                on["item_id"] = "item_id"
-            odd = with_numbers.join(scores, left_on=list(on), right_on=list(on.values()), how="anti")
+            on = {source: "answers"}
+            on |= {key: key for key in ("grouping", "group", "group_codes", "item_id") if key in with_numbers.columns}
+            odd = with_numbers.join(scores, left_on=list(on), right_on=list(on.values()), how="anti", nulls_equal=True)
             if odd.height:
                 yield f"{table_path(name)} has {odd.height:,} rows with numbers whose scores are not in the bundle."
 
@@ -286,8 +296,8 @@ def _numbers_without_a_cell(tables: Tables) -> Iterator[str]:
 _SOURCES = {
     **dict.fromkeys(("distances", "distributions", "collapse", "individuals"), ("answers",)),
     **dict.fromkeys(("summary", "attainment", "collapse_summary", "individuals_summary", "countries"), ("answers",)),
-    **dict.fromkeys((DRAWS, "leaderboard"), ("answers",)),
-    "pairs": ("first", "second"),
+    **dict.fromkeys(("leaderboard", "group_means", "compared"), ("answers",)),
+    **dict.fromkeys(("pairs", "covariances"), ("first", "second")),
     "demographics": ("without", "with"),
 }
 """Tables of cells or groups, and their columns that name a source whose scores must be there."""
@@ -312,15 +322,33 @@ def _odd_shares(table: pl.DataFrame, known: Known) -> Iterator[str]:
         yield f"{table_path('distributions')} has distributions that are none; get the bundle again."
 
 
-_ROUNDING = 1e-6
+_ROUNDING = 1e-5
+"""Shares are rounded to six decimals, and there are ten of them at most."""
 
 
-def _odd_draws(table: pl.DataFrame, known: Known) -> Iterator[str]:
-    """Draws that are not as many as the receipt says."""
-    lengths = table.select(pl.col("noise", "alike_noise").list.len())
-    is_odd = (pl.col("noise").ne_missing(known.n_resamples)) | (pl.col("alike_noise") != known.n_resamples)
-    if lengths.filter(is_odd.fill_null(False)).height:
-        yield f"{table_path(DRAWS)} has other than {known.n_resamples:,} draws in a row; get the bundle again."
+def _few_left(scores: pl.DataFrame, known: Known) -> Iterator[str]:
+    """Cells that are shown, and of which too few respondents are left when the finer ones shown are taken away."""
+    shown = scores.filter(pl.col("n_responses").is_not_null() & ~pl.col("is_too_small"))
+    done: set[frozenset[tuple[Group, int]]] = set()
+    for column in ("n_responses", "n_examples"):
+        for (_, item_id), cells in shown.group_by("answers", "item_id", maintain_order=True):
+            rows = cells.select("grouping", "group_codes", column).iter_rows()
+            counts = {group_of(grouping, codes): n for grouping, codes, n in rows}
+            key = frozenset(counts.items())
+            if key not in done and small_remainders(counts, SAFE_MIN_N, known.constant["edition"]):
+                yield (
+                    f"{table_path('scores')} has cells of {item_id} from which one of fewer than {SAFE_MIN_N} "
+                    "respondents can be computed; do not share it, make it again from the comparison."
+                )
+                return
+            done.add(key)
+
+
+def _too_exact(tables: Tables) -> Iterator[str]:
+    """Numbers that are not rounded: they would serve to verify a guess at single responses."""
+    for name, table in tables.items():
+        if not table.equals(round_numbers(table)):
+            yield f"{table_path(name)} has numbers with more decimals than any bundle; make it again."
 
 
 def _unreadable(path: str, error: Exception) -> str:

@@ -1,30 +1,38 @@
-"""Suppression: what is taken out of a comparison before it is shared, so that no small group can be read from it."""
+"""Cell suppression: what is taken out of a comparison before it is shared, so that it gives no small group away."""
 
 import numpy as np
 import polars as pl
 
 from worldvaluesbench.errors import BundleError
 from worldvaluesbench.reporting.bundle_tables import SAFE_MIN_N
-from worldvaluesbench.reporting.complement import Group, find_complements
+from worldvaluesbench.reporting.bundle_zip import load_schemas
+from worldvaluesbench.reporting.complement import find_complements
+from worldvaluesbench.reporting.partition import Group, group_of
+from worldvaluesbench.reporting.rounding import round_numbers
 from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.groups import EVERYONE
 
-CELL = ("item_id", "grouping", "group")
+CELL = ("item_id", "grouping", "group", "group_codes")
+GROUP = ("grouping", "group", "group_codes")
 COUNTS = ("n_responses", "n_effective", "n_answers", "n_examples", "n_missing", "coverage", "left_out")
 COUNTRY = "B_COUNTRY"
 BY_GROUP = ("summary", "attainment", "individuals_summary", "collapse_summary")
-COMPARED_BY_GROUP = ("leaderboard", "pairs", "demographics", "draws")
+COMPARED_BY_GROUP = ("leaderboard", "pairs", "demographics", "group_means", "covariances")
 """Tables with a row for each group, of one source and of all together."""
 
 BY_GROUPING = ("disparity", "determination", "determination_summary")
 """Tables with a row for all groups of a grouping together."""
 
-BY_CELL = ("distributions", "individuals", "collapse")
+BY_CELL = ("distributions", "individuals", "collapse", "compared")
 """Tables with a row for each cell that has a number."""
+
+BOUNDS = ("best", "worst")
+"""Columns of scores that depend on the responses of those respondents, too, whose answers cannot be used."""
 
 
 def suppress(comparison: Comparison) -> Comparison:
-    """The comparison without what is known of cells that are too small: not even how many people they have.
+    """The comparison as a bundle holds it: with the tables that may be shared, and nothing of cells that are too small.
+
+    Not even the number of respondents of such a cell is left.
 
     Raises BundleError where it has numbers of cells with fewer than `SAFE_MIN_N` people.
     """
@@ -33,7 +41,9 @@ def suppress(comparison: Comparison) -> Comparison:
         raise BundleError(
             f"The comparison shows cells of {least} people and more; to share it, make it with --min-n {SAFE_MIN_N}."
         )
-    return protect(comparison)
+    protected = protect(comparison)
+    tables = {name: table for name, table in protected.tables.items() if name in load_schemas()}
+    return Comparison(protected.receipt, tables)
 
 
 def protect(comparison: Comparison) -> Comparison:
@@ -41,15 +51,19 @@ def protect(comparison: Comparison) -> Comparison:
 
     Such cells then are too small as well, and nothing is said of their groups over all items, for a mean less what is
     shown is what is not. Where two sources answer for the same people but a few, the people of the source with more
-    stand for those of both, so that nobody sees the few by taking one from the other.
+    stand for those of both, so that nobody sees the few by taking one from the other. Numbers are rounded, so that
+    they do not serve to verify a guess at single responses.
     """
     least = int(comparison.receipt["settings"]["min_n"])
     tables = dict(comparison.tables)
-    complements = pl.concat([_complements(tables["scores"], least), _hidden_elsewhere(tables["scores"])]).unique()
-    tables["scores"] = _without(tables["scores"], complements)
+    edition = comparison.receipt["reference"]["edition"]
+    complements = pl.concat([_complements(tables["scores"], least, edition), _hidden_elsewhere(tables["scores"])])
+    complements = complements.unique()
+    tables["scores"] = _without(tables["scores"], complements, least)
     small = tables["scores"].filter("is_too_small").select("answers", *CELL)
     for name in BY_CELL:
-        tables[name] = tables[name].join(small, on=["answers", *CELL], how="anti", maintain_order="left")
+        if name in tables:
+            tables[name] = _anti(tables[name], small if "answers" in tables[name].columns else small.drop("answers"))
     tables["distances"] = _emptied(tables["distances"], small)
     for name in ("individuals", "individuals_summary"):
         if not tables[name].is_empty():
@@ -58,56 +72,70 @@ def protect(comparison: Comparison) -> Comparison:
     tables["table_2"] = tables["table_2"].with_columns(enough.alias("n_responses"))
     _drop_groups(tables, complements)
     tables["distributions"] = _same_humans(tables["distributions"], comparison.tables["scores"], least)
-    return Comparison(comparison.receipt, tables)
+    return Comparison(comparison.receipt, {name: round_numbers(table) for name, table in tables.items()})
 
 
-def _complements(scores: pl.DataFrame, least: int) -> pl.DataFrame:
+def _on(table: pl.DataFrame, keys: pl.DataFrame) -> list[str]:
+    """The columns by which a table is joined with cells or groups: those of these keys that it has."""
+    return [name for name in keys.columns if name in table.columns]
+
+
+def _anti(table: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a table that are of none of these cells or groups."""
+    return table.join(cells, on=_on(table, cells), how="anti", maintain_order="left", nulls_equal=True)
+
+
+def _semi(table: pl.DataFrame, shown: pl.DataFrame) -> pl.DataFrame:
+    """The rows of a table that are of one of these groups; where it has labels alone, of none that is not."""
+    return table.join(shown, on=_on(table, shown), how="semi", maintain_order="left", nulls_equal=True)
+
+
+def _complements(scores: pl.DataFrame, least: int, edition: str | None) -> pl.DataFrame:
     """The cells that are shown and from which a small one could be computed."""
-    found: set[tuple[str, str, str]] = set()
+    found: set[tuple[str, str, str, str | None]] = set()
     known: dict[frozenset[tuple[Group, int | None, bool]], set[Group]] = {}
-    small = (pl.col("n_responses") > 0) & (pl.col("n_responses") < least)
-    concerned = scores.filter(small).select("answers", "item_id").unique()
-    rows = scores.join(concerned, on=["answers", "item_id"], how="semi", maintain_order="left")
-    for (_, item_id), cells in rows.group_by("answers", "item_id", maintain_order=True):
-        names: dict[Group, tuple[str, str]] = {}
-        counts: dict[Group, int] = {}
-        hidden: set[Group] = set()
-        for grouping, label, codes, n, is_small in cells.select(
-            "grouping", "group", "group_codes", "n_responses", "is_too_small"
-        ).iter_rows():
-            group = _group_of(grouping, codes)
-            names[group] = grouping, label
-            if n is not None:
-                counts[group] = n
-            if is_small:
-                hidden.add(group)
-        key = frozenset((group, counts.get(group), group in hidden) for group in names)
-        if key not in known:
-            known[key] = find_complements(counts, hidden, least)
-        found |= {(str(item_id), *names[group]) for group in known[key]}
-    return pl.DataFrame(sorted(found), schema=dict.fromkeys(CELL, pl.String), orient="row")
+    # where answers are held against other respondents than those they are for, either can be small
+    for column in ("n_responses", "n_examples"):
+        for (_, item_id), cells in scores.group_by("answers", "item_id", maintain_order=True):
+            names: dict[Group, tuple[str, str, str | None]] = {}
+            counts: dict[Group, int] = {}
+            hidden: set[Group] = set()
+            for grouping, label, codes, n, is_small in cells.select(*GROUP, column, "is_too_small").iter_rows():
+                group = group_of(grouping, codes)
+                names[group] = grouping, label, codes
+                if n is not None:
+                    counts[group] = n
+                if is_small:
+                    hidden.add(group)
+            key = frozenset((group, counts.get(group), group in hidden) for group in names)
+            if key not in known:
+                known[key] = find_complements(counts, hidden, least, edition)
+            found |= {(str(item_id), *names[group]) for group in known[key]}
+    return pl.DataFrame(sorted(found, key=str), schema=dict.fromkeys(CELL, pl.String), orient="row")
 
 
-def _group_of(grouping: str, codes: str | None) -> Group:
-    """The group of a row of scores by attributes and codes; everybody is the empty one."""
-    if grouping == EVERYONE or codes is None:
-        return frozenset()
-    return frozenset(zip(grouping.split("*"), map(int, codes.split("·")), strict=True))
+def _without(scores: pl.DataFrame, complements: pl.DataFrame, least: int) -> pl.DataFrame:
+    """Scores in which these cells are too small, and nothing is said of cells that are.
 
-
-def _without(scores: pl.DataFrame, complements: pl.DataFrame) -> pl.DataFrame:
-    """Scores in which these cells are too small, and nothing is said of cells that are."""
-    marked = scores.join(complements.with_columns(is_complement=True), on=CELL, how="left", maintain_order="left")
+    Bounds are left out where they depend on the responses of a few respondents beyond those of the cell.
+    """
+    marked = scores.join(
+        complements.with_columns(is_complement=True), on=CELL, how="left", maintain_order="left", nulls_equal=True
+    )
     is_small = pl.col("is_too_small") | pl.col("is_complement").fill_null(False)
+    is_few = pl.col("n_missing").is_between(1, least - 1).fill_null(False)
     numbers = [name for name, kind in scores.schema.items() if kind.is_float() or name in COUNTS]
-    kept = [pl.when(~is_small).then(pl.col(name)).alias(name) for name in numbers]
+    kept = [
+        pl.when(~(is_small | is_few) if name in BOUNDS else ~is_small).then(pl.col(name)).alias(name)
+        for name in numbers
+    ]
     return marked.with_columns(*kept, is_small.alias("is_too_small")).select(scores.columns)
 
 
 def _emptied(table: pl.DataFrame, small: pl.DataFrame) -> pl.DataFrame:
     """A table in which the cells that are too small have no number."""
     marked = table.join(
-        small.with_columns(is_small=True), on=["answers", *CELL], how="left", maintain_order="left"
+        small.with_columns(is_small=True), on=["answers", *CELL], how="left", maintain_order="left", nulls_equal=True
     ).with_columns(pl.col("is_small").fill_null(False))
     numbers = [name for name, kind in table.schema.items() if kind.is_float()]
     return marked.with_columns(pl.when(~pl.col("is_small")).then(pl.col(name)).alias(name) for name in numbers).select(
@@ -120,36 +148,48 @@ def _hidden_elsewhere(scores: pl.DataFrame) -> pl.DataFrame:
     is_hidden = pl.col("is_too_small") & pl.col("n_responses").is_null()
     hidden = scores.filter(is_hidden).select(CELL).unique()
     shown = scores.filter(~pl.col("is_too_small")).select(CELL).unique()
-    return hidden.join(shown, on=CELL, how="semi")
+    return hidden.join(shown, on=CELL, how="semi", nulls_equal=True)
 
 
 def _drop_groups(tables: dict[str, pl.DataFrame], complements: pl.DataFrame) -> None:
     """Take out what is said over all items of groups that are hidden for an item for another's sake, or for all."""
-    shown = tables["scores"].filter(~pl.col("is_too_small")).select("answers", "grouping", "group").unique()
-    shown = shown.join(complements, on=["grouping", "group"], how="anti")
-    for name in BY_GROUP:
-        tables[name] = tables[name].join(shown, on=shown.columns, how="semi", maintain_order="left")
-    by_country = shown.filter(grouping=COUNTRY).select("answers", name="group")
-    tables["countries"] = tables["countries"].join(
-        by_country, on=["answers", "name"], how="semi", maintain_order="left"
+    scores = tables["scores"]
+    groups = scores.select("answers", *GROUP).unique(maintain_order=True)
+    shown = _anti(
+        _semi(groups, scores.filter(~pl.col("is_too_small")).select(groups.columns).unique()),
+        complements.drop("item_id"),
     )
-    sources = tables["scores"]["answers"].n_unique()
-    by_all = shown.group_by("grouping", "group").len().filter(len=sources).select("grouping", "group")
+    for name in BY_GROUP:
+        tables[name] = _of_groups(tables[name], shown, groups)
+    by_country = shown.filter(grouping=COUNTRY).select("answers", country=pl.col("group_codes").cast(pl.Int64))
+    tables["countries"] = _semi(tables["countries"], by_country)
+    sources = scores["answers"].n_unique()
+    by_all = shown.group_by(GROUP, maintain_order=True).len().filter(len=sources).select(GROUP)
     for name in COMPARED_BY_GROUP:
-        tables[name] = tables[name].join(by_all, on=by_all.columns, how="semi", maintain_order="left")
+        if name in tables:
+            tables[name] = _of_groups(tables[name], by_all, groups.select(GROUP).unique(maintain_order=True))
     # these are of all groups of a grouping together
     concerned = complements.select("grouping").unique()
     for name in BY_GROUPING:
         if name in tables:
-            tables[name] = tables[name].join(concerned, on="grouping", how="anti", maintain_order="left")
+            tables[name] = _anti(tables[name], concerned)
+
+
+def _of_groups(table: pl.DataFrame, shown: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
+    """The rows of these groups; of a table without codes, those whose label no other group has that is not shown."""
+    if "group_codes" in table.columns:
+        return _semi(table, shown)
+    return _anti(table, _anti(groups, shown).drop("group_codes"))
 
 
 def _same_humans(distributions: pl.DataFrame, scores: pl.DataFrame, least: int) -> pl.DataFrame:
     """Distributions in which the people of a cell are those of a source with more of them, where few differ."""
     n = scores.select("answers", *CELL, n="n_responses")
-    rows = distributions.join(n, on=["answers", *CELL], how="left", maintain_order="left").with_row_index("row")
+    rows = distributions.join(
+        n, on=["answers", *CELL], how="left", maintain_order="left", nulls_equal=True
+    ).with_row_index("row")
     differ = rows.group_by(*CELL, "rating").agg(pl.col("humans").n_unique()).filter(pl.col("humans") > 1)
-    concerned = rows.join(differ.select(CELL).unique(), on=CELL, how="semi", maintain_order="left")
+    concerned = rows.join(differ.select(CELL).unique(), on=CELL, how="semi", maintain_order="left", nulls_equal=True)
     taken: list[tuple[int, int]] = []
     for _, cell in concerned.group_by(CELL, maintain_order=True):
         sources = [
