@@ -94,8 +94,8 @@ def test_a_draw_is_the_score_of_the_people_in_it(
     assert groups.member is not None
     drawn_people = draw_people([panel], groups.member, SIMPLE, SOME)
     drawn = Drawing(panel, drawn_people, SOME).sums(range(3))
-    _, *gaps = next(drawn.answered_by)
-    found = resampled_distances(drawn, *gaps, (3, 3))
+    _, gap, draws = next(drawn.answered_by)
+    found = resampled_distances(drawn, gap, draws, (3, 3))
     for group in range(3):
         is_in = np.flatnonzero(groups.member == group)
         for b in (0, 17, 39):

@@ -14,7 +14,7 @@ from tests.scoring.run_folders import Row, make_run
 from tests.scoring.simulated import draw_points, panel_of, ratings
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.distribution import Array, wasserstein
-from worldvaluesbench.estimate import Resampling
+from worldvaluesbench.estimate import Floats, Resampling
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.intervals import Sampling, find_intervals
@@ -152,7 +152,7 @@ def drawn_of(panel: Panel, resampling: Resampling = MANY, member: NDArray[np.int
     return Drawing(panel, people, resampling).sums(range(n_groups))
 
 
-def covariance_of(draws: Array) -> Array:
+def covariance_of(draws: Floats) -> Array:
     """The covariance of cumulative shares over resamples, without the last point of each item of four."""
     is_inner = np.arange(draws.shape[0]) % 4 != 3
     return np.atleast_2d(np.cov(draws[is_inner].astype(np.float64)))

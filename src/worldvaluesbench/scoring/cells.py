@@ -109,9 +109,8 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
         # who is alone in a cell, and a cluster that is, does not say how sure one can be
         is_sure = n_people > 1
         if source.design.cluster is not None:
-            clusters = source.design.cluster
-            n_clusters = count_clusters(source.panel.humans, groups.member, *is_shown.shape, clusters)
-            is_sure &= n_clusters > 1
+            n_groups, n_items = is_shown.shape
+            is_sure &= count_clusters(panel.humans, groups.member, n_groups, n_items, source.design.cluster) > 1
         intervals = replace(intervals, cells=intervals.cells.where(is_sure))
     keys, is_row = _keys(source, groups), _is_row(source, groups)
     counted = keys.hstack(_counts(source, tally, groups)).with_columns(is_too_small=~is_shown.ravel())
