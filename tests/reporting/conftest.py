@@ -24,6 +24,7 @@ MIN_N = 30
 """Some countries have fewer people than these, and some cities."""
 
 NAMES = ("model", "model+demographics", "other")
+PAIR = ("model", "model+demographics")
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +33,7 @@ def answer_files(paper: Dataset, tmp_path_factory: pytest.TempPathFactory) -> li
     folder = tmp_path_factory.mktemp("answers")
     examples = paper.examples("full", ITEMS).collect().with_columns(pl.col("item_id").cast(pl.String))
     rng = np.random.default_rng(0)
+    examples = examples.rename({"response": "rating"})
     shuffled = examples.with_columns(pl.col("rating").shuffle(seed=1).over("item_id"))
     is_kept = pl.Series(rng.random(examples.height) < 0.5)
     made = {
@@ -55,6 +57,7 @@ def comparison(paper: Dataset, answer_files: list[Path]) -> Comparison:
         respondents_reference(paper),
         groupings=parse_groupings(GROUPINGS),
         how=How(min_n=MIN_N, resampling=Resampling(n=200)),
+        pairs=[PAIR],
     )
 
 
@@ -66,6 +69,7 @@ def too_few(paper: Dataset, answer_files: list[Path]) -> Comparison:
         respondents_reference(paper),
         groupings=parse_groupings("H_URBRURAL"),
         how=How(min_n=1_000_000, resampling=Resampling(n=50)),
+        pairs=[PAIR],
     )
 
 
@@ -81,6 +85,7 @@ def renamed(comparison: Comparison, names: Mapping[str, str]) -> Comparison:
         receipt[key] = {names.get(name, name): value for name, value in receipt[key].items()}
     for name, sort in receipt["sorts"].items():
         sort["family"] = name.removesuffix("+demographics")
+        sort["partner"] = names.get(sort["partner"], sort["partner"])
     for answers in receipt["answers"]:
         answers["name"] = names.get(answers["name"], answers["name"])
     return Comparison(receipt, tables)
