@@ -173,7 +173,7 @@ def source(request: pytest.FixtureRequest) -> Dataset:
 
 
 def receipt_of(dataset: Dataset) -> dict[str, Any]:
-    names = ("edition", "source", "file_version", "is_invented", "n_respondents", "worldvaluesbench")
+    names = ("edition", "source", "file_version", "is_invented", "n_respondents", "worldvaluesbench", "identity")
     manifest = manifest_in(dataset.folder)
     return {name: manifest[name] for name in names}
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from worldvaluesbench.benchmark.dataset import CATALOGUE, RESPONDENTS, RESPONSES, Dataset, load_dataset
 from worldvaluesbench.benchmark.edition import Edition, load_edition
+from worldvaluesbench.benchmark.identity import identity_of
 from worldvaluesbench.benchmark.respondents import Kept, build_respondents, keep_respondents
 from worldvaluesbench.benchmark.split import SPLITS
 from worldvaluesbench.folder import check_destination, file_facts, new_folder, write_json, write_manifest
@@ -57,6 +58,7 @@ def build_dataset(
     respondents = build_respondents(microdata, coded, kept, rules)
     responses = coded.responses[kept.rows].insert_column(0, respondents["respondent_id"])
     content = _describe(microdata, coded, kept, rules, respondents)
+    content["identity"] = identity_of(rules.name, respondents, responses, codebook)
     content["wordings"] = None if wordings is None else {"name": Path(wordings).name, **file_facts(Path(wordings))}
     with new_folder(out, "dataset", force=force) as staging:
         respondents.write_parquet(staging / RESPONDENTS)
