@@ -49,7 +49,7 @@ def test_one_seed_gives_one_survey_and_another_seed_another() -> None:
 
 
 def test_the_file_has_the_columns_of_the_real_one(frame: pl.DataFrame, codebook: Codebook) -> None:
-    assert frame.shape == (N, 377)
+    assert frame.shape == (N, 378)
     assert frame.columns[:3] == ["version", "doi", "A_WAVE"]
     assert set(codebook.item_ids) | set(codebook.attribute_ids) <= set(frame.columns)
     questions = [name for name in frame.columns if name in codebook.item_ids]

@@ -14,7 +14,7 @@ from worldvaluesbench.benchmark.split import SPLITS
 from worldvaluesbench.folder import check_destination, file_facts, new_folder, write_json, write_manifest
 from worldvaluesbench.survey.catalogue import catalogue_of, read_wordings
 from worldvaluesbench.survey.codebook import Attribute, Codebook, Item, load_codebook
-from worldvaluesbench.survey.columns import COUNTRY_COLUMN, WEIGHT_COLUMNS
+from worldvaluesbench.survey.columns import CLUSTER_COLUMNS, COUNTRY_COLUMN, WEIGHT_COLUMNS
 from worldvaluesbench.survey.microdata import Microdata, read_microdata
 from worldvaluesbench.survey.responses import Coded, code_responses
 
@@ -151,5 +151,6 @@ def _describe(
         "without_education_level": int(education.is_in(list(edition.education_without_level)).sum()),
         "unlisted": [asdict(code) for code in coded.unlisted],
         "weights": [name for name in WEIGHT_COLUMNS if name in respondents.columns],
+        "clusters": [name for name in CLUSTER_COLUMNS if name in respondents.columns],
         "notes": [*microdata.notes, *_country_notes(countries)],
     }

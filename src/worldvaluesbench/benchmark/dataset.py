@@ -32,8 +32,8 @@ class Dataset:
 
     `respondents`: one row a respondent, in file order: `respondent_id` (Int64), `split` and `place` (its place in
     the split), the 42 attributes and the derived ones (Int32 and Int8 codes, negative: a missing reason), and the
-    weights of the file. `responses`: in the same row order, `respondent_id` and a column for each of the 239 items
-    (Int8: an on-scale rating, or the negative code of a missing reason).
+    weights and clusters of the file. `responses`: in the same row order, `respondent_id` and a column for each of the
+    239 items (Int8: an on-scale rating, or the negative code of a missing reason).
     """
 
     folder: Path
