@@ -154,6 +154,9 @@ def test_weights_have_mean_one_and_make_each_country_a_thousand(frame: pl.DataFr
     sums = frame.group_by("B_COUNTRY").agg(pl.col("W_WEIGHT").mean().alias("mean"), pl.col("S018").sum().alias("sum"))
     np.testing.assert_allclose(sums["mean"], 1.0, rtol=1e-12)
     np.testing.assert_allclose(sums["sum"], 1000.0, rtol=1e-12)
+    assert frame["S017"].to_list() == frame["W_WEIGHT"].to_list()
+    assert (frame["PWGHT"] > 0).all()
+    assert frame.group_by("B_COUNTRY").agg(pl.col("PWGHT").n_unique())["PWGHT"].max() == 1
     assert frame["W_WEIGHT"].is_between(0.1, 4.0).all()
 
 
