@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -130,14 +131,14 @@ def test_clusters_are_no_attributes_and_stay_out_of_what_leaves_the_dataset(
     assert name not in (Path(__file__).parents[2] / "src/worldvaluesbench/data/shared_columns.csv").read_text()
 
 
-def scored(dataset: Dataset, answers: Path, out: Path, *options: str) -> dict[str, float]:
+def scored(dataset: Dataset, answers: Path, out: Path, *options: str) -> dict[str, Any]:
     """The summary of one file of answers, scored on the command line."""
     command = ["score", str(answers), "--data", str(dataset.folder), "--resamples", "200", "--items", "fixed"]
     with pytest.raises(SystemExit) as stopped:
         main([*command, *options, "--out", str(out)])
     assert not stopped.value.code
     summary = pl.read_parquet(out / "summary.parquet").filter(pl.col("answered_by") == "model")
-    row: dict[str, float] = summary.row(0, named=True)
+    row: dict[str, Any] = summary.row(0, named=True)
     return row
 
 
