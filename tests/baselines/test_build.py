@@ -202,7 +202,7 @@ def test_a_fit_of_something_else_is_refused(paper: Dataset, corrected: Dataset, 
     refused = [
         (paper, "cell", ["Q1"], {"groups": "continent"}, r"holds another fit \(settings.groups: \['continent', 'B_"),
         (paper, "marginal", ["Q1"], {}, r"holds another fit \(baseline: 'cell' before, 'marginal' now"),
-        (corrected, "cell", ["Q1"], {}, r"holds another fit \(dataset.edition: 'paper' before, 'corrected' now"),
+        (corrected, "cell", ["Q1"], {}, r"holds another fit \(dataset: edition paper, not corrected"),
         (paper, "cell", ["Q1", "Q2"], {}, r"was fitted without 1 of the 2 items that are asked, the first of them Q2"),
     ]
     for dataset, name, items, options, message in refused:

@@ -109,6 +109,7 @@ def check_dataset(dataset: Dataset, survey: Path, edition: str, **expected: Any)
         "counts": recounted(kept, dataset.respondents(["split"])["split"].to_list()),
         "notes": [],
         "wordings": None,
+        "clusters": ["I_PSU", "N_REGION_WVS", "L_INTERVIEWER_NUMBER"],
         **expected,
     }
     assert {key: manifest[key] for key in values} == values
@@ -129,7 +130,7 @@ def test_a_dataset_says_what_its_survey_file_holds(
         absent_items=[],
         absent_attributes=[],
         unlisted=unlisted_births(survey_csv),
-        weights=["W_WEIGHT", "S018"],
+        weights=["W_WEIGHT", "S018", "PWGHT", "S017"],
     )
 
 
@@ -151,7 +152,7 @@ def test_a_dataset_says_what_is_odd_about_its_survey_file(edition: str, odd: dic
             {"column": "Q1", "code": 7, "n": 2},
             {"column": "Q1", "code": 9, "n": 1},
         ],
-        weights=["W_WEIGHT"],
+        weights=["W_WEIGHT", "PWGHT", "S017"],
         notes=["Respondents without a listed country, and so without a continent: 1."],
     )
 
@@ -173,7 +174,7 @@ def source(request: pytest.FixtureRequest) -> Dataset:
 
 
 def receipt_of(dataset: Dataset) -> dict[str, Any]:
-    names = ("edition", "source", "file_version", "is_invented", "n_respondents", "worldvaluesbench")
+    names = ("edition", "source", "file_version", "is_invented", "n_respondents", "worldvaluesbench", "identity")
     manifest = manifest_in(dataset.folder)
     return {name: manifest[name] for name in names}
 

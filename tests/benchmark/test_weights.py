@@ -13,9 +13,11 @@ from worldvaluesbench.errors import DatasetError
 
 def test_weights_are_read_by_name_and_both_are_multiplied(tmp_path: Path) -> None:
     given: dict[str, list[float | None]] = {"W_WEIGHT": [0.5, 2.0, None], "S018": [3.0, 0.25, 1.0]}
+    given |= {"PWGHT": [7.0, 7.0, 0.5], "S017": [0.5, None, 1.0]}
+    expected = {name: [np.nan if value is None else value for value in values] for name, values in given.items()}
+    expected["product"] = [1.5, 0.5, np.nan]
     dataset = make_dataset(tmp_path / "d", {"Q1": [1, 2, 3]}, weights=given)
     assert read_weights(dataset, "none") is None
-    expected = {"W_WEIGHT": [0.5, 2.0, np.nan], "S018": [3.0, 0.25, 1.0], "product": [1.5, 0.5, np.nan]}
     assert set(WEIGHTS) == {"none", *expected}
     for name, weights in expected.items():
         known: Any = name
@@ -24,8 +26,8 @@ def test_weights_are_read_by_name_and_both_are_multiplied(tmp_path: Path) -> Non
 
 def test_an_unknown_weight_is_refused(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d", {"Q1": [1]})
-    unknown: Any = "PWGHT"
-    with pytest.raises(DatasetError, match=r"There is no weight 'PWGHT'; there are none, W_WEIGHT, S018, product\."):
+    unknown: Any = "S019"
+    with pytest.raises(DatasetError, match=r"no weight 'S019'; there are none, W_WEIGHT, S018, product, PWGHT, S017\."):
         read_weights(dataset, unknown)
 
 

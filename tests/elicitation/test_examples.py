@@ -76,7 +76,7 @@ def test_some_items_of_a_probe_can_be_asked(paper: Dataset, probe: Path) -> None
 def test_a_probe_of_another_dataset_is_refused_with_the_difference(corrected: Dataset, probe: Path) -> None:
     with pytest.raises(ProbeError) as caught:
         probe_examples(corrected, probe)
-    assert "edition: 'paper' before, 'corrected' now" in str(caught.value)
+    assert ": edition paper, not corrected (identity " in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

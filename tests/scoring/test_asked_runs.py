@@ -83,7 +83,9 @@ def test_a_run_of_another_edition_is_refused(paper: Dataset, corrected: Dataset,
     model = FunctionModel("two", complete=lambda prompt, sampling: "2")
     scores = ask_and_score(paper, model, tmp_path / "run")
     assert scores.answers[0].describe()["run"]["fingerprint"] == settle().fingerprint
-    with pytest.raises(RunError, match="edition paper, not corrected; score it with the dataset it was made from"):
+    with pytest.raises(
+        RunError, match=r"edition paper, not corrected \(identity .*\); score it with the dataset it was made from"
+    ):
         score_answers([read_answers(tmp_path / "run")], respondents_reference(corrected))
 
 

@@ -112,25 +112,34 @@ OTHER_DATASETS: dict[str, dict[str, Any]] = {
     "file_version 5.0, not 6.0": {"file_version": "6.0"},
     "n_respondents 2, not 3": {"n_respondents": 3},
     "survey file by_hand.csv, not other.csv": {"source": {"name": "other.csv", "sha256": "1"}},
-    "survey file another by_hand.csv": {"source": {"name": "by_hand.csv", "sha256": "1"}},
+    "survey file by_hand.csv by name, but with other content": {"source": {"name": "by_hand.csv", "sha256": "1"}},
 }
 
 
 @pytest.mark.parametrize("difference", OTHER_DATASETS)
-def test_a_run_made_from_another_dataset_is_refused_with_the_difference(
+def test_a_run_of_an_earlier_version_is_refused_where_its_dataset_came_from_another_file(
     difference: str, people: Dataset, tmp_path: Path
 ) -> None:
     other = Dataset(people.folder, {**people.manifest, **OTHER_DATASETS[difference]}, people.codebook)
-    answers = read_answers(make_run(tmp_path / "run", ROWS, people))
+    run = make_run(tmp_path / "run", ROWS, people)
+    said = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    del said["dataset"]["identity"]
+    (run / "run.json").write_text(json.dumps(said), encoding="utf-8")
+    answers = read_answers(run)
     message = message_of(lambda: score_answers([answers], respondents_reference(other)), RunError)
     assert message.startswith("run: the run was made from another dataset than ")
     assert difference in message
 
 
 @pytest.mark.parametrize(
-    "same", [{"worldvaluesbench": "0.0.1"}, {"source": {"name": "renamed.csv", "size": 0, "sha256": ""}}]
+    "same",
+    [
+        {"worldvaluesbench": "0.0.1"},
+        {"source": {"name": "renamed.csv", "size": 0, "sha256": ""}},
+        {"source": {"name": "other.sav", "size": 1, "sha256": "1"}, "file_version": None},
+    ],
 )
-def test_a_dataset_built_again_or_from_a_renamed_file_is_the_same(
+def test_a_dataset_built_again_or_from_a_file_in_another_format_is_the_same(
     same: dict[str, Any], people: Dataset, tmp_path: Path
 ) -> None:
     again = Dataset(people.folder, {**people.manifest, **same}, people.codebook)

@@ -144,7 +144,10 @@ def weighted_people(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         tmp_path_factory.mktemp("people") / "dataset",
         responses,
         {"H_URBRURAL": [1, 2] * 20},
-        weights={"W_WEIGHT": rng.gamma(1.0, size=N_PEOPLE).tolist(), "S018": rng.gamma(2.0, size=N_PEOPLE).tolist()},
+        weights={
+            name: rng.gamma(shape, size=N_PEOPLE).tolist()
+            for name, shape in (("W_WEIGHT", 1.0), ("S018", 2.0), ("PWGHT", 1.5), ("S017", 3.0))
+        },
         splits=["test", "test", "train", "valid"] * 10,
     )
 

@@ -49,7 +49,7 @@ def test_one_seed_gives_one_survey_and_another_seed_another() -> None:
 
 
 def test_the_file_has_the_columns_of_the_real_one(frame: pl.DataFrame, codebook: Codebook) -> None:
-    assert frame.shape == (N, 377)
+    assert frame.shape == (N, 378)
     assert frame.columns[:3] == ["version", "doi", "A_WAVE"]
     assert set(codebook.item_ids) | set(codebook.attribute_ids) <= set(frame.columns)
     questions = [name for name in frame.columns if name in codebook.item_ids]
@@ -154,6 +154,9 @@ def test_weights_have_mean_one_and_make_each_country_a_thousand(frame: pl.DataFr
     sums = frame.group_by("B_COUNTRY").agg(pl.col("W_WEIGHT").mean().alias("mean"), pl.col("S018").sum().alias("sum"))
     np.testing.assert_allclose(sums["mean"], 1.0, rtol=1e-12)
     np.testing.assert_allclose(sums["sum"], 1000.0, rtol=1e-12)
+    assert frame["S017"].to_list() == frame["W_WEIGHT"].to_list()
+    assert (frame["PWGHT"] > 0).all()
+    assert frame.group_by("B_COUNTRY").agg(pl.col("PWGHT").n_unique())["PWGHT"].max() == 1
     assert frame["W_WEIGHT"].is_between(0.1, 4.0).all()
 
 

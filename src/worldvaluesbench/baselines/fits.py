@@ -11,6 +11,7 @@ from worldvaluesbench.baselines.distributions import Distributions, distribution
 from worldvaluesbench.baselines.features import Features, is_nominal
 from worldvaluesbench.baselines.trees import Trees, start_levels
 from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark.identity import dataset_difference
 from worldvaluesbench.elicitation.finish import used_versions
 from worldvaluesbench.elicitation.settings import differences
 from worldvaluesbench.errors import RunError
@@ -45,6 +46,9 @@ def find_fit(folder: Path, wanted: Content) -> bool:
         raise RunError(f"{folder}: holds no fit; choose an absent or empty folder to keep one in.")
     found = check_files(folder, KIND)
     different = differences(_compared(found), _compared(wanted))
+    other = dataset_difference(found["dataset"], wanted["dataset"])
+    if other is not None:
+        different.append(f"dataset: {other}")
     if different:
         raise RunError(f"{folder}: holds another fit ({'; '.join(different[:3])}); choose another folder for this one.")
     absent = [item_id for item_id in wanted["item_ids"] if item_id not in found["item_ids"]]
@@ -92,6 +96,4 @@ def read_trees(folder: Path, attribute_ids: Sequence[str], dataset: Dataset) -> 
 
 
 def _compared(content: Content) -> dict[str, Any]:
-    # the version that built a dataset is no part of what it is: the same file in the same edition holds the same people
-    dataset = {name: value for name, value in content["dataset"].items() if name != "worldvaluesbench"}
-    return {"baseline": content["baseline"], "settings": content["settings"], "dataset": dataset}
+    return {"baseline": content["baseline"], "settings": content["settings"]}

@@ -8,12 +8,13 @@ import polars as pl
 
 from worldvaluesbench.benchmark.dataset import CATALOGUE, RESPONDENTS, RESPONSES, Dataset, load_dataset
 from worldvaluesbench.benchmark.edition import Edition, load_edition
+from worldvaluesbench.benchmark.identity import identity_of
 from worldvaluesbench.benchmark.respondents import Kept, build_respondents, keep_respondents
 from worldvaluesbench.benchmark.split import SPLITS
 from worldvaluesbench.folder import check_destination, file_facts, new_folder, write_json, write_manifest
 from worldvaluesbench.survey.catalogue import catalogue_of, read_wordings
 from worldvaluesbench.survey.codebook import Attribute, Codebook, Item, load_codebook
-from worldvaluesbench.survey.columns import COUNTRY_COLUMN, WEIGHT_COLUMNS
+from worldvaluesbench.survey.columns import CLUSTER_COLUMNS, COUNTRY_COLUMN, WEIGHT_COLUMNS
 from worldvaluesbench.survey.microdata import Microdata, read_microdata
 from worldvaluesbench.survey.responses import Coded, code_responses
 
@@ -57,6 +58,7 @@ def build_dataset(
     respondents = build_respondents(microdata, coded, kept, rules)
     responses = coded.responses[kept.rows].insert_column(0, respondents["respondent_id"])
     content = _describe(microdata, coded, kept, rules, respondents)
+    content["identity"] = identity_of(rules.name, respondents, responses, codebook)
     content["wordings"] = None if wordings is None else {"name": Path(wordings).name, **file_facts(Path(wordings))}
     with new_folder(out, "dataset", force=force) as staging:
         respondents.write_parquet(staging / RESPONDENTS)
@@ -149,5 +151,6 @@ def _describe(
         "without_education_level": int(education.is_in(list(edition.education_without_level)).sum()),
         "unlisted": [asdict(code) for code in coded.unlisted],
         "weights": [name for name in WEIGHT_COLUMNS if name in respondents.columns],
+        "clusters": [name for name in CLUSTER_COLUMNS if name in respondents.columns],
         "notes": [*microdata.notes, *_country_notes(countries)],
     }

@@ -6,11 +6,13 @@ On disk it is a folder: `respondents.parquet`, `responses.parquet`, `items.json`
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from worldvaluesbench.benchmark.identity import identity_of, secret_of
 from worldvaluesbench.benchmark.split import SPLITS
 from worldvaluesbench.errors import DatasetError, FolderError
 from worldvaluesbench.folder import check_files
@@ -30,8 +32,8 @@ class Dataset:
 
     `respondents`: one row a respondent, in file order: `respondent_id` (Int64), `split` and `place` (its place in
     the split), the 42 attributes and the derived ones (Int32 and Int8 codes, negative: a missing reason), and the
-    weights of the file. `responses`: in the same row order, `respondent_id` and a column for each of the 239 items
-    (Int8: an on-scale rating, or the negative code of a missing reason).
+    weights and clusters of the file. `responses`: in the same row order, `respondent_id` and a column for each of the
+    239 items (Int8: an on-scale rating, or the negative code of a missing reason).
     """
 
     folder: Path
@@ -48,16 +50,28 @@ class Dataset:
         """Whether the people in it were invented by `wvb synthetic`."""
         return bool(self.manifest["is_invented"])
 
+    @cached_property
+    def identity(self) -> str:
+        """The hash of what is in it, the same for every download of one survey in one edition; see `identity_of`."""
+        # a dataset that an earlier version built does not say it
+        return str(self.manifest.get("identity") or identity_of(*self._content()))
+
     @property
     def receipt(self) -> dict[str, Any]:
         """What later folders say of the dataset they were made from."""
         kept = ("edition", "source", "file_version", "is_invented", "n_respondents", "worldvaluesbench")
-        return {key: self.manifest[key] for key in kept}
+        return {key: self.manifest[key] for key in kept} | {"identity": self.identity}
 
     def secret(self) -> bytes:
-        import hashlib
+        """32 bytes that only a holder of the responses can compute; never to be written or printed. See `secret_of`."""
+        return self._secret
 
-        return hashlib.blake2b((self.folder / RESPONSES).read_bytes(), digest_size=32, key=b"resampling").digest()
+    @cached_property
+    def _secret(self) -> bytes:
+        return secret_of(*self._content())
+
+    def _content(self) -> tuple[str, pl.DataFrame, pl.DataFrame, Codebook]:
+        return self.edition, self.respondents(), self.responses(), self.codebook
 
     def respondents(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The respondents table, or these columns of it, in file order."""

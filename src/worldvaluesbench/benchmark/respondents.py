@@ -13,7 +13,7 @@ from worldvaluesbench.benchmark.split import SPLITS, Split, split_by_hash, split
 from worldvaluesbench.errors import DatasetError
 from worldvaluesbench.survey.attributes import derive_attribute, load_derived_attributes
 from worldvaluesbench.survey.codebook import Codebook
-from worldvaluesbench.survey.columns import COUNTRY_COLUMN, ID_COLUMN, WEIGHT_COLUMNS
+from worldvaluesbench.survey.columns import CLUSTER_COLUMNS, COUNTRY_COLUMN, ID_COLUMN, WEIGHT_COLUMNS
 from worldvaluesbench.survey.microdata import Microdata
 from worldvaluesbench.survey.responses import Coded
 
@@ -89,7 +89,7 @@ def fresh_ids(coded: Coded, rows: NDArray[np.int64], old_ids: NDArray[np.int64])
 
 
 def build_respondents(microdata: Microdata, coded: Coded, kept: Kept, edition: Edition) -> pl.DataFrame:
-    """The respondents table of an edition: id, split, place, attributes, derived attributes, weights."""
+    """The respondents table of an edition: id, split, place, attributes, derived attributes, weights, clusters."""
     attributes = coded.attributes[kept.rows]
     split = _split(attributes, kept, edition)
     derived = [
@@ -102,7 +102,7 @@ def build_respondents(microdata: Microdata, coded: Coded, kept: Kept, edition: E
         for derived in load_derived_attributes().values()
     ]
     names = pl.Series("split", np.array(SPLITS)[split.split], dtype=pl.Enum(SPLITS))
-    weights = [microdata.frame[name].gather(kept.rows) for name in WEIGHT_COLUMNS if name in microdata.frame.columns]
+    design = [name for name in (*WEIGHT_COLUMNS, *CLUSTER_COLUMNS) if name in microdata.frame.columns]
     return pl.DataFrame(
         [
             pl.Series("respondent_id", kept.respondent_ids),
@@ -110,7 +110,7 @@ def build_respondents(microdata: Microdata, coded: Coded, kept: Kept, edition: E
             pl.Series("place", split.place),
             *attributes.get_columns(),
             *derived,
-            *weights,
+            *(microdata.frame[name].gather(kept.rows) for name in design),
         ]
     )
 

@@ -1,5 +1,6 @@
 """Survey weights: how many people each respondent stands for."""
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import numpy as np
@@ -9,12 +10,32 @@ from worldvaluesbench.benchmark.dataset import RESPONDENTS, Dataset
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.errors import DatasetError
 
-WeightName = Literal["none", "W_WEIGHT", "S018", "product"]
+WeightName = Literal["none", "W_WEIGHT", "S018", "product", "PWGHT", "S017"]
 WEIGHTS: tuple[WeightName, ...] = get_args(WeightName)
 """`none`: everybody counts once. `W_WEIGHT`: the weight within a country. `S018`: every country counts as 1,000 people,
-each of them alike. `product`: both."""
+each of them alike. `product`: W_WEIGHT times S018. `PWGHT`: countries count by population. `S017`: the original weight
+of the country, as the survey's files of several waves name it."""
 
-_COLUMNS = {"W_WEIGHT": ("W_WEIGHT",), "S018": ("S018",), "product": ("W_WEIGHT", "S018")}
+_COLUMNS: Mapping[WeightName, tuple[str, ...]] = {
+    "W_WEIGHT": ("W_WEIGHT",),
+    "S018": ("S018",),
+    "product": ("W_WEIGHT", "S018"),
+    "PWGHT": ("PWGHT",),
+    "S017": ("S017",),
+}
+_ALIKE = "every country counts as 1,000 interviews, Andorra as much as China"
+_COUNTRIES: Mapping[str, str] = {"S018": _ALIKE, "product": _ALIKE, "PWGHT": "countries count by population"}
+
+
+def describe_weight(name: str) -> str:
+    """What a weighted number is of, in words: the weight, and how much each country counts where the weight settles it.
+
+    >>> describe_weight("PWGHT"), describe_weight("W_WEIGHT"), describe_weight("none")
+    ('weighted by PWGHT (countries count by population)', 'weighted by W_WEIGHT', 'unweighted')
+    """
+    if name == "none":
+        return "unweighted"
+    return f"weighted by {name}" + (f" ({_COUNTRIES[name]})" if name in _COUNTRIES else "")
 
 
 def read_weights(dataset: Dataset, name: WeightName) -> Array | None:

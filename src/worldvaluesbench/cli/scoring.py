@@ -8,6 +8,7 @@ from typing import Any
 import click
 import polars as pl
 
+from worldvaluesbench.benchmark.weights import describe_weight
 from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.judging import (
     DRAWN,
@@ -25,6 +26,7 @@ from worldvaluesbench.scoring.reference import WHOM
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.scoring.scores import KIND, Scores, once_a_baseline, scores_document, write_scores
 from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.survey.marginals import WHICH_WORLD
 
 MAX_ITEMS_SHOWN = 60
 
@@ -110,8 +112,8 @@ def names_without_valid_rows(scores: Scores) -> list[str]:
 def describe_reference(reference: Mapping[str, Any]) -> str:
     """Who the humans are, in words, from what a manifest says about the reference."""
     if reference["name"] == "world":
-        return "Humans: the world marginals of file version 5, unweighted"
-    weight = "unweighted" if reference["weight"] == "none" else f"weighted by {reference['weight']}"
+        return f"Humans: the world marginals ({WHICH_WORLD})"
+    weight = describe_weight(reference["weight"])
     return f"Humans: {WHOM[reference['name']]}, edition {reference['edition']}, {weight}"
 
 

@@ -14,9 +14,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark.identity import dataset_difference
 from worldvaluesbench.benchmark.probe import PROBE
 from worldvaluesbench.elicitation.keys import read_keys
-from worldvaluesbench.elicitation.settings import differences
 from worldvaluesbench.errors import DatasetError, ProbeError
 from worldvaluesbench.folder import check_files, file_facts
 from worldvaluesbench.survey.codebook import Codebook
@@ -70,12 +70,10 @@ def probe_examples(dataset: Dataset, probe_folder: Path | str, item_ids: Iterabl
     """
     folder = Path(probe_folder)
     manifest = check_files(folder, "probe")
-    # the version that built it is no part of what a dataset is: the same file in the same edition holds the same people
-    theirs, ours = _without_version(manifest["dataset"]), _without_version(dataset.receipt)
-    if theirs != ours:
+    difference = dataset_difference(manifest["dataset"], dataset.receipt)
+    if difference is not None:
         raise ProbeError(
-            f"{folder}: was drawn from another dataset than {dataset.folder} "
-            f"({'; '.join(differences(theirs, ours)[:3])}); draw a probe from this one."
+            f"{folder}: was drawn from another dataset than {dataset.folder}: {difference}; draw a probe from this one."
         )
     keys = pl.read_parquet(folder / PROBE, columns=["item_id", "respondent_id"], glob=False)
     rows, n_left_out = _rows_of(_only(keys, item_ids, dataset.codebook, str(folder)), dataset, folder)
@@ -124,10 +122,6 @@ def _listed(dataset: Dataset, rows: Mapping[str, Rows], source: Mapping[str, Any
     return ExampleSet(
         dataset, {item_id: named.size for item_id, named in rows.items()}, rows.__getitem__, source, n_left_out
     )
-
-
-def _without_version(receipt: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in receipt.items() if name != "worldvaluesbench"}
 
 
 def _in_order(item_ids: Iterable[str], codebook: Codebook) -> list[str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from worldvaluesbench.benchmark.identity import dataset_difference
 from worldvaluesbench.elicitation.journal import JOURNAL, open_journal
 from worldvaluesbench.elicitation.plan import EXAMPLES, REQUESTS, Plan, read_requests, write_plan
 from worldvaluesbench.elicitation.prompt import parse_template
@@ -199,12 +200,15 @@ def _without_address(model: Mapping[str, Any]) -> dict[str, Any]:
 
 def _reopen(folder: Path, wanted: Mapping[str, Any], *, has_name: bool) -> Run:
     run = open_run(folder)
-    compared = [key for key in _COMPARED if has_name or key != "name"]
+    compared = [key for key in _COMPARED if key != "dataset" and (has_name or key != "name")]
     before, now = (
         {key: content.get(key) for key in compared} | {"model": _without_address(content["model"])}
         for content in (run.description, wanted)
     )
     found = differences(before, now)
+    other = dataset_difference(run.description["dataset"], wanted["dataset"])
+    if other is not None:
+        found.append(f"dataset: {other}")
     if found:
         unused = "; it has no answers yet and may be deleted" if _is_empty(folder / JOURNAL) else ""
         raise RunError(

@@ -1,6 +1,7 @@
 """What the receipt of a bundle may say: how a comparison was made, in the shape that everything reads it in."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
@@ -56,6 +57,10 @@ def _is(*types: type) -> Check:
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value) is not None
 
 
 def _lacks(found: object, shape: Mapping[str, Check]) -> str | None:
@@ -161,6 +166,8 @@ def _shape_problem(receipt: Mapping[str, Any]) -> str | None:
             parts += [("answers.run.", one["run"], RUN) for one in receipt["answers"] if _has(one, "run")]
             parts += [("sorts.", one, SORT) for one in receipt["sorts"].values()]
             parts += [("outcomes.", one, OUTCOME) for one in receipt["outcomes"].values()]
+            if "identity" in receipt["reference"]:  # earlier versions gave datasets none
+                parts.append(("reference.", receipt["reference"], {"identity": _is_hash}))
             if "source" in receipt["reference"]:
                 parts.append(("reference.source.", receipt["reference"]["source"], SOURCE))
     return None

@@ -6,6 +6,7 @@ from typing import Any
 
 import altair as alt
 
+from worldvaluesbench.benchmark.weights import describe_weight
 from worldvaluesbench.reporting.figures.letters import (
     break_lines,
     label_expression,
@@ -17,6 +18,7 @@ from worldvaluesbench.reporting.figures.letters import (
 from worldvaluesbench.scoring.baselines import MAJORITY, MAJORITY_POOLED, UNIFORM, WORLD
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.kinds import Sort
+from worldvaluesbench.survey.marginals import WHICH_WORLD
 
 COLUMN, PAGE = 218, 455
 """Widths in points: a column and the text of a page of two columns, as the proceedings of the field have them."""
@@ -264,12 +266,12 @@ def level_of(comparison: Comparison) -> str:
 def humans_note(comparison: Comparison) -> str:
     """Who the humans of a comparison are, in words."""
     reference = comparison.receipt["reference"]
-    weight = "" if reference["weight"] == "none" else f", weighted by {reference['weight']}"
+    weight = "" if reference["weight"] == "none" else f", {describe_weight(reference['weight'])}"
     whom = {
         "probe": "the respondents answered for",
         "split": "everyone of their split",
         "all": "everyone of the dataset",
-        "world": "world marginals, all interviews of file version 5",
+        "world": f"the world marginals ({WHICH_WORLD})",
     }[reference["name"]]
     edition = f", edition {reference['edition']}" if reference["edition"] else ""
     return f"Humans: {whom}{edition}{weight}."

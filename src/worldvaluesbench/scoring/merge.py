@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from worldvaluesbench.benchmark.identity import dataset_difference, describe_dataset
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.estimate import Resampling
 from worldvaluesbench.scoring.compared import COMPARED, COVARIANCES, read_compared
@@ -20,7 +21,7 @@ from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import Sort
 from worldvaluesbench.scoring.table2 import table_2
 
-_SAME_REFERENCE = ("name", "weight", "edition", "file_version", "n_respondents", "is_invented")
+_SAME_REFERENCE = ("name", "weight")
 _SAME_SETTINGS = ("min_n", "min_n_stated", "has_refusals", "as_published", "cluster", "item_sampling")
 
 ANEW = ("leaderboard", "pairs", "demographics")
@@ -80,9 +81,12 @@ def _check_alike(first: Mapping[str, Any], other: Mapping[str, Any]) -> None:
                 f"The comparisons differ in the {name} of confidence intervals: {drawn[0][name]} and {drawn[1][name]}; "
                 f"make them alike first."
             )
-    sources = [(receipt["reference"].get("source") or {}).get("sha256") for receipt in (first, other)]
-    if sources[0] != sources[1]:
-        raise AnswersError("The comparisons are with respondents of different survey files; make them alike first.")
+    difference = dataset_difference(first["reference"], other["reference"])
+    if difference is not None:
+        raise AnswersError(
+            f"The comparisons are with different datasets, the first with {describe_dataset(first['reference'])}, the "
+            f"other with {describe_dataset(other['reference'])}: {difference}; make them alike first."
+        )
 
 
 def _receipt(comparisons: Sequence[Comparison], sorts: Mapping[str, Sort], groupings: Sequence[str]) -> dict[str, Any]:

@@ -33,9 +33,6 @@ COLUMNS: Mapping[str, type[pl.DataType] | pl.DataType] = {
 OPTIONAL = ("raw", "request_id")
 """Columns of text that may stand beside them: of imported answers as they were written; the request answered."""
 
-SAME_DATASET = ("edition", "file_version", "is_invented", "n_respondents")
-"""What two datasets must agree on, beside the hash of the survey file, to hold the same people under the same ids."""
-
 
 @dataclass(frozen=True)
 class RunFacts:
@@ -169,23 +166,6 @@ def settings_fingerprint(settings: Mapping[str, object]) -> str:
     """The hash of a run's settings, as the run itself computes it."""
     text = json.dumps(settings, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def dataset_difference(of_run: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
-    """Wherein two receipts of datasets differ, so that an id need not be the same person in both; None: nowhere.
-
-    >>> dataset_difference({"edition": "paper"}, {"edition": "corrected"})
-    'edition paper, not corrected'
-    """
-    for key in SAME_DATASET:
-        if of_run.get(key) != other.get(key):
-            return f"{key} {of_run.get(key)}, not {other.get(key)}"
-    sources = [receipt.get("source") or {} for receipt in (of_run, other)]
-    if sources[0].get("sha256") == sources[1].get("sha256"):
-        return None
-    names = [source.get("name") for source in sources]
-    shown = f"{names[0]}, not {names[1]}" if names[0] != names[1] else f"another {names[0]}"
-    return f"survey file {shown}"
 
 
 def read_run_table(folder: Path, content: bytes) -> pl.DataFrame:

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from worldvaluesbench.benchmark.clusters import read_clusters
+from worldvaluesbench.benchmark.identity import dataset_difference
 from worldvaluesbench.errors import AnswersError, RunError
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.baselines import BASELINES
@@ -25,7 +26,6 @@ from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import Reference, read_humans
 from worldvaluesbench.scoring.resample import Design
 from worldvaluesbench.scoring.rows import Rows, sort_rows
-from worldvaluesbench.scoring.runs import dataset_difference
 from worldvaluesbench.scoring.scores import Scores
 from worldvaluesbench.survey.attributes import Grouping
 from worldvaluesbench.survey.codebook import Item

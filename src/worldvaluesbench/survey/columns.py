@@ -11,7 +11,11 @@ from worldvaluesbench.survey.codebook import Codebook
 
 ID_COLUMN = "D_INTERVIEW"
 COUNTRY_COLUMN = "B_COUNTRY"
-WEIGHT_COLUMNS = ("W_WEIGHT", "S018")
+WEIGHT_COLUMNS = ("W_WEIGHT", "S018", "PWGHT", "S017")
+CLUSTER_COLUMNS = ("I_PSU", "N_REGION_WVS", "L_INTERVIEWER_NUMBER")
+"""How respondents were sampled: primary sampling unit, region, interviewer. They name places and persons in the field,
+so they stay in the dataset: never an attribute, a grouping, or part of a prompt, an export or anything shared."""
+
 WAVE_COLUMN = "A_WAVE"
 VERSION_COLUMN = "version"
 
@@ -40,7 +44,9 @@ def choose_columns(names: Sequence[str], where: str, codebook: Codebook) -> Colu
     and where the names are labels.
     """
     questions = (*codebook.attribute_ids, *codebook.item_ids)
-    found = _find_columns(names, where, (ID_COLUMN, VERSION_COLUMN, WAVE_COLUMN, *questions, *WEIGHT_COLUMNS))
+    found = _find_columns(
+        names, where, (ID_COLUMN, VERSION_COLUMN, WAVE_COLUMN, *questions, *WEIGHT_COLUMNS, *CLUSTER_COLUMNS)
+    )
     reversed_names = {question: f"{question}P" for question in questions if f"{question}P" in codebook.inverted}
     found_reversed = _find_columns(names, where, tuple(reversed_names.values()))
     _check_names(names, where, found)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from worldvaluesbench.survey.codebook import Codebook
@@ -12,6 +13,7 @@ from worldvaluesbench.survey.invented_responses import NO_ANSWER, NOT_ASKED, Cod
 LongCodes = NDArray[np.int32]
 
 OTHER_COUNTRY, OTHER_LANGUAGE = 9999, 9000
+UNIT_SIZE, UNITS_OF_AN_INTERVIEWER = 12, 3
 NORTHERN_IRELAND, GREAT_BRITAIN = 909, 826
 """Births in the one are counted under the other."""
 
@@ -37,6 +39,30 @@ def draw_home_codes(
     for column, immigrant in BIRTHS.items():
         abroad = [code for code in codebook.attribute(column).choices if code != OTHER_COUNTRY]
         columns[column] = _draw_births(own, responses[immigrant], abroad, rng)
+    return columns
+
+
+def cluster_columns(people: People, region: LongCodes) -> dict[str, pl.Series]:
+    """Who was sampled with whom: units of neighbours within a region, each region's few interviewers.
+
+    A unit has about a dozen respondents who live about as far out of town. Units and interviewers are numbered from 1
+    in each country, so that their numbers say nothing without it. No random numbers are used.
+    """
+    order = np.lexsort((people.tendencies["urbanity"], region))
+    sorted_region = region[order]
+    starts_region = np.append(True, sorted_region[1:] != sorted_region[:-1])
+    place = np.arange(people.n)
+    in_region = place - np.maximum.accumulate(np.where(starts_region, place, 0))
+    columns = {}
+    for name, size in (("I_PSU", UNIT_SIZE), ("L_INTERVIEWER_NUMBER", UNIT_SIZE * UNITS_OF_AN_INTERVIEWER)):
+        number = np.cumsum(in_region % size == 0)
+        # regions of a country stand together, for their codes begin with its
+        home = people.home[order]
+        first = np.zeros(len(people.places), dtype=np.int64)
+        first[home[::-1]] = number[::-1]
+        codes = np.empty(people.n, dtype=np.int64)
+        codes[order] = number - first[home] + 1
+        columns[name] = pl.Series(name, codes)
     return columns
 
 

@@ -12,6 +12,9 @@ from worldvaluesbench.errors import CodebookError
 from worldvaluesbench.scale import MAX_POINTS
 from worldvaluesbench.survey.codebook import Codebook, load_codebook, read_table
 
+WHICH_WORLD = "all interviews of file version 5.0 pooled, unweighted: a country counts by its number of interviews"
+"""What the world of the world marginals is, in words."""
+
 N_INTERVIEWS = 94_278
 """Interviews in file version 5; the counts of every variable sum to it."""
 

@@ -14,6 +14,7 @@ from worldvaluesbench.errors import SurveyFileError
 from worldvaluesbench.survey.cells import codes_of, ids_of, weights_of
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
 from worldvaluesbench.survey.columns import (
+    CLUSTER_COLUMNS,
     EXPECTED,
     ID_COLUMN,
     VERSION_COLUMN,
@@ -50,7 +51,8 @@ class Microdata:
     """The respondents of a survey file in file order, in the standard raw codes, before any recode.
 
     `frame` has `D_INTERVIEW` (Int64); every attribute and item the file has (Int32, codebook order), codes untouched,
-    missing and unlisted ones included, blank cells null; `W_WEIGHT` and `S018` (Float64) where the file has them.
+    missing and unlisted ones included, blank cells null; the weights (Float64) and clusters (Int64) that the file has,
+    missing ones null.
     `columns` says under which name the file holds each of them, `inverted` which were turned back, and from which
     inverted column of the codebook. `notes` are one-line remarks for the user.
     """
@@ -101,7 +103,7 @@ def read_microdata(path: Path, codebook: Codebook | None = None) -> Microdata:
         inverted=choice.inverted,
         absent_items=tuple(item_id for item_id in codebook.item_ids if item_id not in choice.columns),
         absent_attributes=tuple(name for name in codebook.attribute_ids if name not in choice.columns),
-        notes=(*cells.notes, *_doubled_notes(choice), *notes),
+        notes=(*cells.notes, *_doubled_notes(choice), *_cluster_notes(choice, frame), *notes),
     )
 
 
@@ -114,14 +116,15 @@ def _open_table(contents: Unpacked) -> SurveyTable:
 
 
 def _read_columns(table: SurveyTable, choice: ColumnChoice) -> TableCells:
-    """The chosen columns, still under the file's names; weights as text where they may have a decimal comma."""
-    texts = [name for ours, name in choice.columns.items() if ours in (*WEIGHT_COLUMNS, VERSION_COLUMN)]
+    """The chosen columns, still under the file's names; as text those that may be no plain numbers."""
+    as_text = (*WEIGHT_COLUMNS, *CLUSTER_COLUMNS, VERSION_COLUMN)
+    texts = [name for ours, name in choice.columns.items() if ours in as_text]
     return table.read_cells([name for name in choice.columns.values() if name not in texts], texts)
 
 
 def _in_codes(cells: pl.DataFrame, choice: ColumnChoice, where: str, codebook: Codebook) -> pl.DataFrame:
-    """Our columns in our order and under our names: id, attributes, items, weights, and last the wave."""
-    order = (ID_COLUMN, *codebook.attribute_ids, *codebook.item_ids, *WEIGHT_COLUMNS, WAVE_COLUMN)
+    """Our columns in our order and under our names: id, attributes, items, weights, clusters, and last the wave."""
+    order = (ID_COLUMN, *codebook.attribute_ids, *codebook.item_ids, *WEIGHT_COLUMNS, *CLUSTER_COLUMNS, WAVE_COLUMN)
     missing_codes = [code for missing in codebook.missing_reasons for code in missing.file_codes]
     columns = []
     for ours in order:
@@ -132,10 +135,29 @@ def _in_codes(cells: pl.DataFrame, choice: ColumnChoice, where: str, codebook: C
             column = ids_of(column, where)
         elif ours in WEIGHT_COLUMNS:
             column = weights_of(column, where, missing_codes)
+        elif ours in CLUSTER_COLUMNS:
+            numbers = _clusters_of(column, where)
+            if numbers is None:
+                continue
+            column = numbers
         else:
             column = codes_of(column, where)
         columns.append(column.alias(ours))
     return pl.DataFrame(columns)
+
+
+def _clusters_of(cells: pl.Series, where: str) -> pl.Series | None:
+    """A column of clusters, Int64, missing ones null; None where it holds other than whole numbers."""
+    try:
+        numbers = codes_of(cells, where, pl.Int64)
+    except SurveyFileError:  # nothing is lost to whoever does not ask for these clusters
+        return None
+    return numbers.set(numbers < 0, None)
+
+
+def _cluster_notes(choice: ColumnChoice, frame: pl.DataFrame) -> list[str]:
+    left_out = [name for name in CLUSTER_COLUMNS if name in choice.columns and name not in frame.columns]
+    return [f"column {name} holds other than whole numbers, and is left out: no clusters by it." for name in left_out]
 
 
 def _without_blank_rows(frame: pl.DataFrame, where: str) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from worldvaluesbench.errors import SurveyFileError, WorldValuesBenchError
 from worldvaluesbench.folder import OwnFile, new_file
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
 from worldvaluesbench.survey.invented_files import writer_of
-from worldvaluesbench.survey.invented_homes import draw_home_codes
+from worldvaluesbench.survey.invented_homes import cluster_columns, draw_home_codes
 from worldvaluesbench.survey.invented_people import People, Whole, draw_people, read_synthetic_table
 from worldvaluesbench.survey.invented_responses import Codes, draw_responses
 from worldvaluesbench.survey.microdata import read_microdata
@@ -28,7 +28,7 @@ WAVE = 7
 
 
 def build_synthetic(n_respondents: int, *, rng: np.random.Generator, codebook: Codebook | None = None) -> pl.DataFrame:
-    """An invented survey file of version 5: one row per respondent, 377 columns, raw codes.
+    """An invented survey file of version 5: one row per respondent, 378 columns, raw codes.
 
     Raises SurveyFileError for fewer than 100 or more than 2,000,000 respondents.
     """
@@ -43,9 +43,9 @@ def build_synthetic(n_respondents: int, *, rng: np.random.Generator, codebook: C
     columns |= _recoded_columns(responses)
     columns |= _interview_columns(people, responses["Q262"], rng)
     columns |= _weight_columns(people, rng)
-    columns |= {
-        name: pl.Series(name, codes) for name, codes in draw_home_codes(people, responses, rng, codebook).items()
-    }
+    homes = draw_home_codes(people, responses, rng, codebook)
+    columns |= {name: pl.Series(name, codes) for name, codes in homes.items()}
+    columns |= cluster_columns(people, homes["N_REGION_WVS"])
     return pl.DataFrame([_column(row, columns, people.n, rng) for row in read_synthetic_table("columns")])
 
 
@@ -148,7 +148,11 @@ def respondent_ids(people: People) -> Whole:
 
 
 def _weight_columns(people: People, rng: np.random.Generator) -> dict[str, pl.Series]:
-    """`W_WEIGHT` has mean 1 in each country; `S018` makes each country count as 1,000 people."""
+    """Weights of the interviews.
+
+    `W_WEIGHT`, and `S017` with it, has mean 1 in each country; `S018` makes each country count as 1,000 people; `PWGHT`
+    makes countries count by invented populations.
+    """
     sizes = people.sizes[people.home]
     raw = np.clip(np.exp(0.4 * rng.standard_normal(people.n)), 0.35, 2.8)
     means = np.bincount(people.home, weights=raw) / people.sizes
@@ -158,6 +162,7 @@ def _weight_columns(people: People, rng: np.random.Generator) -> dict[str, pl.Se
         "W_WEIGHT": pl.Series("W_WEIGHT", weight),
         "S018": pl.Series("S018", weight * 1000 / sizes),
         "PWGHT": pl.Series("PWGHT", population[people.home]),
+        "S017": pl.Series("S017", weight),
     }
 
 
