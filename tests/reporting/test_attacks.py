@@ -269,7 +269,8 @@ def influence_of_each(draws: NDArray[np.float64], m: int, stratum: Who, seed: in
     fit = np.linalg.lstsq(design[:n_train], draws[:n_train], rcond=1e-6)[0]
     left, predicted = draws[n_train:], design[n_train:] @ fit
     r2 = 1 - ((left - predicted) ** 2).sum() / ((left - left.mean()) ** 2).sum()
-    return np.linalg.lstsq(design, draws, rcond=1e-6)[0][:-1], float(r2)
+    influence = np.asarray(np.linalg.lstsq(design, draws, rcond=1e-6)[0][:-1], dtype=np.float64)
+    return influence, float(r2)
 
 
 @pytest.mark.parametrize(("n_strata", "seed"), [(1, 0), (1, 12345), (4, 3)])

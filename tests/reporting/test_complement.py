@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from worldvaluesbench.reporting.complement import Group, find_complements
+from worldvaluesbench.reporting.complement import find_complements, small_remainders
+from worldvaluesbench.reporting.partition import Group
 from worldvaluesbench.survey.attributes import load_derived_attributes
 
 LEAST = 10
@@ -63,9 +64,19 @@ def test_the_rest_of_a_whole_is_hidden_with_a_small_part() -> None:
     assert check(people, [("Q260",)]) == (1, 1)
 
 
-def test_nothing_is_hidden_where_nothing_is_small_or_somebody_lacks_a_level() -> None:
+def test_nothing_more_is_hidden_where_nothing_is_small_or_many_lack_a_level() -> None:
     assert check([{"Q260": 1}] * 30 + [{"Q260": 2}] * 12, [("Q260",)]) == (0, 0)
     assert check([{"Q260": 1}] * 30 + [{"Q260": 2}] * 6 + [{"Q260": -1}] * 20, [("Q260",)]) == (1, 0)
+
+
+def test_few_who_lack_a_level_are_protected_as_a_group_is() -> None:
+    """Everybody less both levels are three respondents; with ten nothing is hidden."""
+    urban, rural = (frozenset({("H_URBRURAL", code)}) for code in (1, 2))
+    for n in (3, 10):
+        counts = {frozenset(): 60 + n, urban: 35, rural: 25}
+        is_few = n < LEAST
+        assert find_complements(counts, set(), LEAST) == ({rural} if is_few else set())
+        assert small_remainders(counts, LEAST) == ({frozenset(): n} if is_few else {})
 
 
 def test_few_small_parts_are_protected_together() -> None:

@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from tests.scoring.people import make_dataset, write_answers
 from worldvaluesbench.estimate import Resampling
 from worldvaluesbench.reporting.bundle import write_bundle
-from worldvaluesbench.reporting.bundle_file import read_bundle
+from worldvaluesbench.reporting.bundle_file import check_bundle, read_bundle
 from worldvaluesbench.reporting.suppress import protect
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.compare import compare_answers
@@ -138,3 +138,22 @@ def test_bounds_that_depend_on_a_few_responses_more_are_left_out(tmp_path: Path)
     ).tables["scores"]
     assert scores["n_missing"].to_list() == [0, 3, 12]
     assert scores["best"].is_null().to_list() == scores["worst"].is_null().to_list() == [False, True, False]
+
+
+def test_few_respondents_without_a_response_are_not_counted(tmp_path: Path) -> None:
+    """Three of sixty gave no response to Q1, twenty none to Q46: neither the three are shown, nor the rows of Q1."""
+    responses = {
+        "Q1": [-1 if k < 3 else 1 + k % 4 for k in range(N)],
+        "Q46": [-1 if k < 20 else 1 + k % 4 for k in range(N)],
+    }
+    dataset = make_dataset(tmp_path / "d", responses)
+    rows = [(item, 101 + k, 2) for item in responses for k in range(N)]
+    file = read_answers(write_answers(tmp_path / "a.tsv", rows))
+    found = protect(compare_answers([file], respondents_reference(dataset), how=How(resampling=Resampling(n=20))))
+    counts = found.tables["counts"].select("item_id", "n_rows", "valid", "no_response").rows()
+    assert counts == [("Q1", None, 57, None), ("Q46", 60, 40, 20)]
+    outcomes = found.receipt["outcomes"]["a"]
+    assert (outcomes["n_rows"], outcomes["no_response"], outcomes["valid"]) == (None, None, 97)
+    assert found.tables["scores"]["left_out"].to_list() == [None, None]
+    write_bundle(found, tmp_path / "b.zip")
+    assert check_bundle(tmp_path / "b.zip") == []

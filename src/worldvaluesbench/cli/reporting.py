@@ -81,14 +81,20 @@ def report(files: tuple[Path, ...], out: Path, with_published: bool, force: bool
     show.say(f"Report: {page} ({page.stat().st_size / 1e6:.1f} MB)")
 
 
+_SOUND = (
+    "whole. Every cell has at least 10 respondents, and fewer are not left when one is taken from another; "
+    "no respondent ids, no resamples. Other bundles of the same data are not looked at (docs/report.md)."
+)
+
+
 @click.command()
 @comparison_options
 @click.option("--out", type=options.PATH, help="The bundle to make, a .zip.")
 @options.force
 def bundle(files: tuple[Path, ...], out: Path | None, force: bool, **given: Any) -> None:
-    """Pack aggregates, report, card and checksums into one zip, to be shared without anybody's data.
+    """Pack aggregates, report, card and checksums into one zip that is made to be shared: it holds no microdata.
 
-    `wvb bundle check FILE.zip` says whether a bundle is whole and holds no data about single people.
+    `wvb bundle check FILE.zip` says whether a bundle is whole and holds aggregates of at least ten respondents alone.
     """
     from worldvaluesbench.reporting.bundle import check_bundle_destination, write_bundle
     from worldvaluesbench.reporting.bundle_file import check_bundle
@@ -101,7 +107,7 @@ def bundle(files: tuple[Path, ...], out: Path | None, force: bool, **given: Any)
             click.echo(f"wvb: {files[1]}: {problem}", err=True)
         if problems:
             raise click.exceptions.Exit(1)
-        show.say(f"{files[1]}: whole, and no data about single people.")
+        show.say(f"{files[1]}: {_SOUND}")
         return
     if out is None:
         raise click.UsageError("Missing option '--out'.")

@@ -61,7 +61,7 @@ __all__ = [
 def read_bundle(path: Path | str) -> Comparison:
     """The comparison in a bundle, after checking it; card and page are for readers, and not drawn again.
 
-    Raises BundleError where it is none, was changed, or holds data about single people.
+    Raises BundleError where it is none, was changed, or holds what may not be shared.
     """
     files = open_zip(Path(path))
     problems = list(find_problems(files))
@@ -80,7 +80,7 @@ def check_bundle(path: Path | str) -> list[str]:
 
 
 def find_problems(files: Mapping[str, bytes]) -> Iterator[str]:
-    """What is wrong with the files of a bundle: changed, foreign, or about single people."""
+    """What is wrong with the files of a bundle: changed, foreign, or about single respondents."""
     if DRAWS_FILE in files:
         yield _HAS_DRAWS
         return

@@ -22,6 +22,9 @@ from worldvaluesbench.survey.attributes import parse_groupings
 MAX_TEXT, MAX_LIST, MAX_DEPTH = 20_000, 1000, 12
 """No text of a receipt has more letters than the first, no list more entries than the second."""
 
+MAX_NUMBERS = 50
+"""No list of a receipt has more numbers: resamples of respondents would."""
+
 COUNTED = frozenset(("size", "prompt_tokens", "completion_tokens", "n_requests", "n_completions", "n_examples", "seed"))
 """Whole numbers under these names may look like ids by chance."""
 
@@ -142,7 +145,11 @@ SORT: Mapping[str, Check] = {
     "partner": _MAYBE_TEXT,
 }
 SOURCE: Mapping[str, Check] = {"name": _TEXT, "sha256": _TEXT}
-OUTCOME: Mapping[str, Check] = dict.fromkeys(("n_rows", *OUTCOMES), _is_count)
+OUTCOME: Mapping[str, Check] = {
+    **dict.fromkeys(OUTCOMES, _is_count),
+    # not said where few respondents gave no response
+    **dict.fromkeys(("n_rows", "no_response"), lambda value: value is None or _is_count(value)),
+}
 RUN: Mapping[str, Check] = {
     "model": _MAYBE_TEXT,
     "method": _MAYBE_TEXT,
@@ -210,6 +217,8 @@ def _content_problem(found: object, key: str = "", depth: int = 0) -> str | None
     if isinstance(found, Mapping | list):
         if len(found) > MAX_LIST:
             return f"has {len(found):,} entries in {plain(key)}, more than any"
+        if isinstance(found, list) and sum(isinstance(one, int | float) for one in found) > MAX_NUMBERS:
+            return f"has a list of {len(found):,} numbers in {plain(key)}, which no bundle has"
         pairs = found.items() if isinstance(found, Mapping) else ((key, one) for one in found)
         inside = (
             _content_problem(one, name, depth + 1) or _content_problem(name, name, MAX_DEPTH) for name, one in pairs

@@ -18,6 +18,7 @@ from worldvaluesbench.reporting.figures.forest import plot_forest
 from worldvaluesbench.reporting.figures.heatmap import plot_groups, plot_heatmap
 from worldvaluesbench.reporting.figures.world import plot_map
 from worldvaluesbench.reporting.save import Format, save_figure
+from worldvaluesbench.reporting.suppress import protect
 from worldvaluesbench.reporting.theme import Chart
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
@@ -99,6 +100,7 @@ def write_figures(
     Figures for which the comparison has no numbers are left out. Raises FolderError where the folder is occupied,
     AnswersError for an item that the comparison does not have, and where there is nothing to draw at all.
     """
+    comparison = protect(comparison)
     check_any(comparison)
     names: list[str] = []
     with new_folder(Path(folder), KIND, force=force) as staging:

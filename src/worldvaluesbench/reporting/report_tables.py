@@ -198,13 +198,17 @@ class ReportTables:
 
     def outcomes(self) -> Markup:
         """What became of the rows of every source."""
-        outcomes: Mapping[str, Mapping[str, int]] = self.comparison.receipt["outcomes"]
+        outcomes: Mapping[str, Mapping[str, Any]] = self.comparison.receipt["outcomes"]
         rows = []
         for name, counts in outcomes.items():
             left_out = {key: n for key, n in counts.items() if key not in ("n_rows", "valid") and n}
             reasons = ", ".join(f"{key} {n:,}" for key, n in left_out.items()) or "none"
-            share = counts["valid"] / counts["n_rows"] if counts["n_rows"] else 0.0
-            rows.append({"name": name, "rows": f"{counts['n_rows']:,}", "valid": f"{share:.1%}", "reasons": reasons})
+            # few respondents without a response are not counted, nor is what gives their number away
+            n_rows = counts["n_rows"]
+            share = counts["valid"] / n_rows if n_rows else None
+            valid = None if share is None else f"{share:.1%}"
+            shown = f"{counts['valid']:,} valid" if n_rows is None else f"{n_rows:,}"
+            rows.append({"name": name, "rows": shown, "valid": valid, "reasons": reasons})
         columns = [
             Column("Answers", "name", is_text=True),
             Column("Rows", "rows"),

@@ -1,5 +1,8 @@
 """Cell suppression: what is taken out of a comparison before it is shared, so that it gives no small group away."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import polars as pl
 
@@ -25,6 +28,7 @@ BY_GROUPING = ("disparity", "determination", "determination_summary")
 BY_CELL = ("distributions", "individuals", "collapse", "compared")
 """Tables with a row for each cell that has a number."""
 
+NO_RESPONSE = "no_response"
 BOUNDS = ("best", "worst")
 """Columns of scores that depend on the responses of those respondents, too, whose answers cannot be used."""
 
@@ -72,7 +76,8 @@ def protect(comparison: Comparison) -> Comparison:
     tables["table_2"] = tables["table_2"].with_columns(enough.alias("n_responses"))
     _drop_groups(tables, complements)
     tables["distributions"] = _same_humans(tables["distributions"], comparison.tables["scores"], least)
-    return Comparison(comparison.receipt, {name: round_numbers(table) for name, table in tables.items()})
+    tables["counts"], receipt = _without_few_nonresponses(tables["counts"], comparison.receipt, least)
+    return Comparison(receipt, {name: round_numbers(table) for name, table in tables.items()})
 
 
 def _on(table: pl.DataFrame, keys: pl.DataFrame) -> list[str]:
@@ -129,7 +134,27 @@ def _without(scores: pl.DataFrame, complements: pl.DataFrame, least: int) -> pl.
         pl.when(~(is_small | is_few) if name in BOUNDS else ~is_small).then(pl.col(name)).alias(name)
         for name in numbers
     ]
-    return marked.with_columns(*kept, is_small.alias("is_too_small")).select(scores.columns)
+    reasons = marked.with_columns(*kept, is_small.alias("is_too_small")).select(scores.columns)
+    # how many of a group gave no response is about the respondents, not about the answers
+    words = pl.col("left_out").str.replace(rf"{NO_RESPONSE} \d+(, )?", "").str.strip_suffix(", ")
+    return reasons.with_columns(pl.when(words != "").then(words).alias("left_out"))
+
+
+def _without_few_nonresponses(
+    counts: pl.DataFrame, receipt: Mapping[str, Any], least: int
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Counts and receipt that do not say where fewer than `least` respondents gave no response to an item.
+
+    All rows less those of the other outcomes would say it, so the number of rows goes as well; and so does the total.
+    """
+    is_few = pl.col(NO_RESPONSE).is_between(1, least - 1) | pl.col(NO_RESPONSE).is_null()
+    concerned = set(counts.filter(is_few)["answers"].to_list())
+    kept = [pl.when(~is_few).then(pl.col(name)).alias(name) for name in ("n_rows", NO_RESPONSE)]
+    outcomes = {
+        name: {**of, "n_rows": None, NO_RESPONSE: None} if name in concerned else of
+        for name, of in receipt["outcomes"].items()
+    }
+    return counts.with_columns(kept), {**receipt, "outcomes": outcomes}
 
 
 def _emptied(table: pl.DataFrame, small: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from worldvaluesbench.folder import new_folder, write_manifest
 from worldvaluesbench.reporting.html_tables import Column, render_table, render_table_2
 from worldvaluesbench.reporting.published import load_published
 from worldvaluesbench.reporting.report_tables import ReportTables
+from worldvaluesbench.reporting.suppress import protect
 from worldvaluesbench.reporting.templating import read_template
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
@@ -32,6 +33,7 @@ def write_table_set(
 
     Raises FolderError where the folder is occupied, or the dataset cannot be opened.
     """
+    comparison = protect(comparison)
     dataset = None if data is None else load_dataset(data)
     names = []
     with new_folder(Path(folder), KIND, force=force) as staging:
