@@ -55,5 +55,5 @@ def compared_of(
     if member is not None:
         names = tuple(map(str, range(int(member.max()) + 1)))
         groups = Groups("by hand", names, names, member)
-    names = [f"source {place}" for place in range(len(panels))]
-    return compare_groups(names, panels, groups, design or Design(), how, items)
+    sources = [f"source {place}" for place in range(len(panels))]
+    return compare_groups(sources, panels, groups, design or Design(), how, items)

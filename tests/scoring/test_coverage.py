@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from benchmarks.claims import at_distance, equally_far, judge_groups, judge_pair
+from benchmarks.claims import equally_far, judge_groups, judge_pair
 from benchmarks.coverage import (
     TRIO,
     all_items,
+    at_distance,
     compare,
     differences,
     draw_items,
@@ -86,7 +87,10 @@ def simulate(name: str, n: int) -> Simulated:
     return Simulated(
         {method: np.array(held) for method, held in items.items()},
         {method: np.array(held) for method, held in means.items()},
-        *map(np.array, (fixed, raw, corrected, shares)),
+        np.array(fixed),
+        np.array(raw),
+        np.array(corrected),
+        np.array(shares),
         bands,
     )
 

@@ -19,8 +19,8 @@ COLUMN_NAMES = {
     "respondent_id": ("participant_id", "respondent_id"),
     "answer": ("score", "rating", "answer", "prediction"),
 }
-"""What each column may be called, in any case. Where several could be the one that is meant, the file is refused: beside
-a model's answers there may be the humans' responses, a confidence, or the text that an answer was read from."""
+"""What each column may be called, in any case. Where several could be the one that is meant, the file is refused:
+beside a model's answers there may be the humans' responses, a confidence, or the text that an answer was read from."""
 
 RESPONSES = "response"
 """The column of the humans' responses in tables of examples: never that of a model's answers unless it is named."""
