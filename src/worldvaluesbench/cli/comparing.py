@@ -88,7 +88,11 @@ def comparison_of(
     made = [_open(path) for path in files]
     answers = [path for path, found in zip(files, made, strict=True) if found is None]
     opened = [found for found in made if found is not None]
-    comparison = merge_comparisons([*([_compare(answers, given)] if answers else []), *opened])
+    comparison = merge_comparisons(
+        [*([_compare(answers, given)] if answers else []), *opened],
+        kinds={name: cast("Kind", kind) for name, kind in (_split("--kind", text, "=") for text in given["kind"])},
+        pairs=[_split("--pair", text, ",") for text in given["pair"]],
+    )
     if not answers:
         _refuse_what_changes_nothing(comparison, [name for name in _MAKING if name not in used])
     if not is_shared:
@@ -96,7 +100,7 @@ def comparison_of(
     return comparison
 
 
-_MAKING = ("data", "reference", "weight", "by", "partial", "pair", "kind", "answer_column", *DRAWN, "min_n")
+_MAKING = ("data", "reference", "weight", "by", "partial", "answer_column", *DRAWN, "min_n")
 """Options that say how a comparison is made."""
 
 
@@ -140,8 +144,6 @@ def _compare(paths: Sequence[Path], given: Given) -> Comparison:
         reference,
         groupings=parse_groupings(by, reference.codebook) if by else (),
         how=how_of(given, reference.codebook),
-        kinds={name: cast("Kind", kind) for name, kind in (_split("--kind", text, "=") for text in given["kind"])},
-        pairs=[_split("--pair", text, ",") for text in given["pair"]],
     )
 
 

@@ -120,7 +120,14 @@ def sorts_of(
 
     Raises AnswersError where a name is that of no source, or a source is given two kinds or two partners.
     """
-    sorts = {one.name: sort_of(one) for one in answers}
+    return give_kinds({one.name: sort_of(one) for one in answers}, kinds=kinds, pairs=pairs)
+
+
+def give_kinds(
+    sorts: Mapping[str, Sort], *, kinds: Mapping[str, Kind] | None = None, pairs: Sequence[tuple[str, str]] = ()
+) -> dict[str, Sort]:
+    """Sorts by name, with what the caller says of them; see `sorts_of`."""
+    sorts = dict(sorts)
     given: dict[str, Kind] = dict(kinds or {})
     partners: dict[str, str] = {}
     for without, shown in pairs:

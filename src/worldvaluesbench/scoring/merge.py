@@ -18,7 +18,7 @@ from worldvaluesbench.scoring.compared import COMPARED, COVARIANCES, read_compar
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.contrasts import Terms, contrast
 from worldvaluesbench.scoring.groups import EVERYONE
-from worldvaluesbench.scoring.kinds import Sort
+from worldvaluesbench.scoring.kinds import Kind, Sort, give_kinds
 from worldvaluesbench.scoring.table2 import table_2
 
 _SAME_REFERENCE = ("name", "weight")
@@ -28,12 +28,19 @@ ANEW = ("leaderboard", "pairs", "demographics")
 """Tables that are made anew; all others are those of the comparisons, one after another."""
 
 
-def merge_comparisons(comparisons: Sequence[Comparison]) -> Comparison:
+def merge_comparisons(
+    comparisons: Sequence[Comparison],
+    *,
+    kinds: Mapping[str, Kind] | None = None,
+    pairs: Sequence[tuple[str, str]] = (),
+) -> Comparison:
     """Several comparisons as one. Groupings that not all of them have are left out.
+
+    `kinds` and `pairs` say what sources do not say of themselves, as in `compare_answers`.
 
     Raises AnswersError where they are not of the same people or not made alike, or two sources share a name.
     """
-    if len(comparisons) == 1:
+    if len(comparisons) == 1 and not kinds and not pairs:
         return comparisons[0]
     first = comparisons[0].receipt
     for other in comparisons[1:]:
@@ -43,7 +50,8 @@ def merge_comparisons(comparisons: Sequence[Comparison]) -> Comparison:
         raise AnswersError(f"Two of the comparisons have answers called {twice[0]!r}; compare under other names.")
     groupings = [name for name in comparisons[0].groupings if all(name in one.groupings for one in comparisons)]
     kept = [EVERYONE, *groupings]
-    sorts = {name: sort for one in comparisons for name, sort in one.sorts.items()}
+    known = {name: sort for one in comparisons for name, sort in one.sorts.items()}
+    sorts = give_kinds(known, kinds=kinds, pairs=pairs)
     tables = {
         name: pl.concat([_kept(one.tables[name], kept) for one in comparisons], how="vertical_relaxed")
         for name in comparisons[0].tables
