@@ -20,7 +20,12 @@ from worldvaluesbench.survey.attributes import parse_groupings
 MAX_TEXT, MAX_LIST, MAX_DEPTH = 20_000, 1000, 12
 """No text of a receipt has more letters than the first, no list more entries than the second."""
 
-COUNTED = frozenset(("size", "prompt_tokens", "completion_tokens", "n_requests", "n_completions", "n_examples", "seed"))
+COUNTED = frozenset(
+    (
+        *("size", "prompt_tokens", "completion_tokens", "n_requests", "n_completions", "n_examples", "seed"),
+        *("n_received", "n_without_usage"),
+    )
+)
 """Whole numbers under these names may look like ids by chance."""
 
 Check = Callable[[Any], bool]
@@ -66,7 +71,10 @@ def _lacks(found: object, shape: Mapping[str, Check]) -> str | None:
 
 def _is_about(about: Mapping[str, Any]) -> bool:
     """Whether what a run says of itself can be shown."""
-    counts = (about.get(name) for name in ("n_requests", "prompt_tokens", "completion_tokens"))
+    counts = (
+        about.get(name)
+        for name in ("n_requests", "prompt_tokens", "completion_tokens", "n_received", "n_without_usage")
+    )
     settings = about.get("settings")
     if settings is not None and not isinstance(settings, Mapping):
         return False

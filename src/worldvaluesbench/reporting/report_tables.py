@@ -301,7 +301,6 @@ def _source(answers: Mapping[str, Any]) -> dict[str, Any]:
     run = answers["run"] or {}
     about = run.get("about") or {}
     settings = about.get("settings") or {}
-    tokens = (about.get("prompt_tokens"), about.get("completion_tokens"))
     return {
         "name": answers["name"],
         "model": run.get("model") or "a file",
@@ -310,10 +309,19 @@ def _source(answers: Mapping[str, Any]) -> dict[str, Any]:
         "temperature": settings.get("temperature"),
         "template": (settings.get("template") or {}).get("name"),
         "requests": f"{about['n_requests']:,}" if about.get("n_requests") else None,
-        "tokens": f"{tokens[0]:,} / {tokens[1]:,}" if tokens[0] and tokens[1] is not None else None,
+        "tokens": _tokens(about),
         "fingerprint": run.get("fingerprint"),
         "sha256": answers["sha256"][:16] + "…",
     }
+
+
+def _tokens(about: Mapping[str, Any]) -> str | None:
+    """Tokens sent and received, and of how many completions they are where usage was not reported for all."""
+    sent, received, n_without = (about.get(key) for key in ("prompt_tokens", "completion_tokens", "n_without_usage"))
+    if not sent or received is None:
+        return "not reported" if n_without else None
+    missing = f" (not reported for {n_without:,} of {about.get('n_received') or 0:,} completions)" if n_without else ""
+    return f"{sent:,} / {received:,}{missing}"
 
 
 def _table(caption: str, columns: list[Column], rows: list[dict[str, Any]]) -> Markup:
