@@ -7,13 +7,13 @@ import polars as pl
 from markupsafe import Markup
 
 from worldvaluesbench.reporting.board import board_of, own_means
-from worldvaluesbench.reporting.figures.data import grouping_name
 from worldvaluesbench.reporting.html_tables import Column, render_table
 from worldvaluesbench.reporting.theme import NAMES
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.latex import floored, p_text
 from worldvaluesbench.scoring.words import poll_text, rank_text
+from worldvaluesbench.survey.attributes import grouping_name
 
 MAX_PAIRS = 60
 
