@@ -1,10 +1,14 @@
 """The options of commands that ask: one that would do nothing is refused before anything is read or sent."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.test_commands import Capture, run
+from tests.elicitation.scripted import Response, scripted
 from worldvaluesbench.benchmark.dataset import Dataset
 
 
@@ -54,6 +58,59 @@ def test_other_settings_are_refused_before_the_plan_is_printed(capsys: Capture, 
     assert said.out == ""
     assert "it has no answers yet and may be deleted" in said.err
     assert "model.model: 'mistyped' before, 'other' now" in said.err
+
+
+@pytest.mark.parametrize(
+    ("reported", "said"),
+    [
+        (lambda number: True, None),
+        (
+            lambda number: number > 0,
+            r"cost at most [0-9.]+, .*No usage reported for 1 of 10 completions: the cost takes",
+        ),
+        (lambda number: False, r"cost at most [0-9.]+, .*No usage reported for 10 of 10 completions: the cost takes"),
+    ],
+)
+def test_a_cost_without_usage_is_shown_as_the_bound_it_is(
+    capsys: Capture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    paper: Dataset,
+    reported: Callable[[int], bool],
+    said: str | None,
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    rows = paper.examples("test", ["Q1"]).select("item_id", "respondent_id").head(10).collect()
+    rows.write_csv(tmp_path / "examples.csv")
+
+    def script(body: dict[str, Any], number: int) -> Response:
+        usage = {"usage": {"prompt_tokens": 10, "completion_tokens": 1}} if reported(number) else {}
+        choice = {"index": 0, "message": {"role": "assistant", "content": "2"}, "finish_reason": "stop"}
+        return Response({"choices": [choice], **usage})
+
+    with scripted(script) as server:
+        command = (
+            "ask",
+            paper.folder,
+            "--examples",
+            tmp_path / "examples.csv",
+            "--out",
+            tmp_path / "run",
+            "--model",
+            "m",
+        )
+        shown = ("--attributes", "B_COUNTRY,Q260,Q262,Q275,Q279,Q288")
+        prices = ("--price-in", "1", "--price-out", "2", "--base-url", server.base_url)
+        assert run(*command, *shown, *prices) == 0
+    out = capsys.readouterr()
+    told = " ".join(out.out.split())
+    if said is None:
+        assert re.search(r"cost 0\.[0-9]+, ", told)
+        assert "No usage" not in told
+        assert "at most" not in out.err
+    else:
+        assert re.search(said, told), told
+        assert re.search("spent at most", out.err)
 
 
 def test_ctrl_c_anywhere_ends_with_130_and_one_line(

@@ -1,5 +1,6 @@
 """What stops a run, its budget, an interrupt, a full disk, costs no answer that has come."""
 
+import json
 import os
 import resource
 import signal
@@ -63,6 +64,27 @@ def test_without_reported_tokens_the_worst_is_counted_in_every_session(begin: Be
     spending = Spending(prices)
     assert read_received(run, spending).n_done == 18
     assert spending.spent == pytest.approx(worst)
+    assert (spending.cost_is, spending.n_received, spending.n_without_usage) == ("at most", 18, 18)
+
+
+def test_a_run_that_mixes_replies_with_and_without_usage_says_so_at_its_end_and_ever_after(begin: Begin) -> None:
+    run = begin(method="sampled", n=3, max_tokens=50)
+    left = [4]
+
+    def answer(request: Request) -> Reply:
+        left[0] -= 1
+        return replying("2", (10, 5) if left[0] >= 0 else None)(request)
+
+    with pytest.raises(ModelError):
+        ask(run, CountingModel(failing_after(6, ModelError("stopped"), answer)), budget=Budget(None, 1.0, 1.0))
+    outcome = ask(run, CountingModel(answer), budget=Budget(None, 1.0, 1.0))
+    n = run.n_completions
+    assert (outcome.cost_is, outcome.n_received, outcome.n_without_usage) == ("at most", n, n - 12)
+    manifest = json.loads((run.folder / "manifest.json").read_text())
+    kept = ("cost", "cost_is", "n_received", "n_without_usage")
+    assert [manifest[name] for name in kept] == [getattr(outcome, name) for name in kept]
+    again = ask(run, CountingModel(answer), budget=Budget(None, 1.0, 1.0))
+    assert [getattr(again, name) for name in kept] == [getattr(outcome, name) for name in kept]
 
 
 def test_a_budget_without_a_limit_on_completions_is_refused(paper: Dataset, tmp_path: Path) -> None:

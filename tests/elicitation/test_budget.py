@@ -63,11 +63,31 @@ def test_spend_is_counted_by_reported_tokens_else_at_its_most() -> None:
     assert (spending.prompt_tokens, spending.completion_tokens) == (2_000_000, 100_000)
 
 
+def test_a_cost_without_usage_is_a_bound_and_says_for_how_many_completions() -> None:
+    spending = Spending(Budget(None, 2.0, 10.0))
+    assert spending.cost_is == "exact"
+    spending.settle(Reply(ASKED, (Completion("1"),), (), (), 1_000_000, 100_000))
+    spending.settle(Reply(ASKED, failure="no answer"))
+    assert (spending.cost_is, spending.n_received, spending.n_without_usage) == ("exact", 1, 0)
+    spending.settle(Reply(ASKED, (Completion("1"), Completion("2")), (), (), 1_000_000, None))
+    assert (spending.cost_is, spending.n_received, spending.n_without_usage) == ("at most", 3, 2)
+    assert spending.spent == pytest.approx(3.0 + 2.0 + 100 * 10e-6)
+
+
+def test_without_a_limit_there_is_no_most_and_the_cost_is_at_least_what_is_reported() -> None:
+    endless = replace(ASKED, sampling=replace(ASKED.sampling, max_tokens=None))
+    spending = Spending(Budget(None, 2.0, 10.0))
+    spending.settle(Reply(endless, (Completion("1"),), (), (), 1_000_000, 100_000))
+    assert spending.cost_is == "exact"
+    spending.settle(Reply(endless, (Completion("1"),)))
+    assert (spending.cost_is, spending.spent, spending.n_without_usage) == ("at least", 3.0, 1)
+
+
 def test_without_prices_tokens_are_counted_and_money_is_not() -> None:
     spending = Spending(Budget())
     assert spending.set_aside(ASKED)
     spending.settle(Reply(ASKED, (Completion("1"),), (), (), 12, 3))
-    assert spending.spent is None
+    assert (spending.spent, spending.cost_is) == (None, None)
     assert (spending.prompt_tokens, spending.completion_tokens) == (12, 3)
 
 

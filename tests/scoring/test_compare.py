@@ -365,16 +365,42 @@ def test_against_the_world_rows_without_an_id_are_nobody_of_another_file(tmp_pat
         compare_answers(strangers, world_reference(), how=HOW)
 
 
-def test_against_splits_the_humans_are_those_of_the_splits_that_all_are_in(tmp_path: Path) -> None:
-    """One answers for the test split, the other for all; both say what the people of the test split say."""
+@pytest.mark.parametrize("whom", ["test", "valid"])
+def test_against_a_split_a_stray_row_of_another_split_is_counted_and_changes_nothing(whom: str, tmp_path: Path) -> None:
+    """The test split says 1, the other 4; one source answers for one more respondent, of the other split."""
     dataset = make_dataset(tmp_path / "d", {"Q1": [1] * 20 + [4] * 20}, splits=["test"] * 20 + ["valid"] * 20)
+    own, other = (range(20), 39) if whom == "test" else (range(20, 40), 0)
+    rating = {"test": 1, "valid": 4}[whom]
+    rows = [("Q1", 101 + k, rating) for k in own]
     sources = [
-        read_answers(write_answers(tmp_path / f"{name}.tsv", [("Q1", 101 + k, 1) for k in range(n)]))
-        for name, n in (("short", 20), ("long", 40))
+        read_answers(write_answers(tmp_path / "plain.tsv", rows)),
+        read_answers(write_answers(tmp_path / "stray.tsv", [("Q1", 101 + other, rating), *rows])),
     ]
     found = compare_answers(sources, respondents_reference(dataset, "split"), how=HOW)
+    assert found.n_common == 20
     assert found.tables["leaderboard"]["mean"].to_list() == [0, 0]
     assert found.tables["pairs"].select("difference", "p").row(0) == (0, 1)
+    assert found.tables["counts"].select("n_rows", "valid", "other_split").rows() == [(20, 20, 0), (21, 20, 1)]
+    assert found.tables["scores"].select("n_responses", "n_answers").rows() == [(20, 20)] * 2
+
+
+def test_as_published_a_stray_row_of_another_split_leaves_both_sides(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", {"Q1": [1] * 20 + [4] * 20}, splits=["test"] * 20 + ["valid"] * 20)
+    rows = [("Q1", 101 + k, 1) for k in (*range(20), 39)]
+    one = read_answers(write_answers(tmp_path / "stray.tsv", rows))
+    scores = score_answers([one], respondents_reference(dataset, "split"), as_published=True)
+    assert scores.table.select("n_responses", "n_answers", "distance").row(0) == (20, 20, 0)
+
+
+def test_sources_that_answer_for_different_splits_are_refused_by_name(tmp_path: Path) -> None:
+    dataset = make_dataset(tmp_path / "d", {"Q1": [1] * 40}, splits=["test"] * 15 + ["valid"] * 25)
+    sources = [
+        read_answers(write_answers(tmp_path / f"{name}.tsv", [("Q1", 101 + k, 1) for k in range(n)]))
+        for name, n in (("short", 15), ("long", 40))
+    ]
+    with pytest.raises(AnswersError, match=r"answer for several: short \(test\), long \(valid\); compare those"):
+        compare_answers(sources, respondents_reference(dataset, "split"), how=HOW)
+    assert compare_answers(sources, respondents_reference(dataset, "all"), how=HOW).n_common == 15
 
 
 def test_one_source_alone_has_a_leaderboard_and_no_pairs(answers: Sequence[Answers], people: Dataset) -> None:

@@ -30,6 +30,7 @@ TABLES = (
     "distributions",
     "individuals",
     "individuals_summary",
+    "groupings",
     "counts",
 )
 

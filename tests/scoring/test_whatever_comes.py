@@ -1,6 +1,7 @@
 """Whatever people, answers and options come together: no NaN, no warning, and numbers in their order."""
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -134,20 +135,35 @@ def test_numbers_are_numbers_and_in_their_order(seed: int, tmp_path: Path) -> No
         check_order(scores.tables["individuals"], (f"{measure}_low", measure, f"{measure}_high"))
     plain = replace(how, has_refusals=False)
     check_finite(score_answers(runs, reference, groupings=groupings, as_published=True, how=plain).tables)
-    if have_something_in_common(runs, people, reference):
+    if reference.name == "split" and len({split_of(run, people) for run in runs}) > 1:
+        with pytest.raises(AnswersError, match="the sources answer for several"):
+            compare_answers(runs, reference, groupings=groupings, how=plain)
+    elif have_something_in_common(runs, people, reference):
         check_comparison(runs, reference, groupings, plain)
     else:
         with pytest.raises(AnswersError, match="No example is answered by all of"):
             compare_answers(runs, reference, groupings=groupings, how=plain)
 
 
+def split_of(run: Answers, people: Dataset) -> str:
+    """The split that most rows of a run are for; of several the first."""
+    of = dict(people.respondents(["respondent_id", "split"]).rows())
+    times = Counter(of[key] for key in run.frame["respondent_id"].to_list())
+    return min(times, key=lambda split: (-times[split], ["train", "valid", "test"].index(split)))
+
+
 def have_something_in_common(runs: Sequence[Answers], people: Dataset, reference: Reference) -> bool:
     """Whether all runs have an answer for one person and item with a response; against the world Q234A has none."""
     responses = {row["respondent_id"]: row for row in people.responses().to_dicts()}
+    splits = dict(people.respondents(["respondent_id", "split"]).rows())
     answered = []
     for run in runs:
         rows = run.frame.filter(pl.col("unparsed").is_null()).select(pl.col("item_id").cast(pl.String), "respondent_id")
-        answered.append(set(rows.rows()))
+        found = set(rows.rows())
+        if reference.name == "split":
+            own = split_of(run, people)
+            found = {row for row in found if splits[row[1]] == own}
+        answered.append(found)
     if reference.name == "world":
         return any(item_id != "Q234A" for item_id, _ in set.intersection(*answered))
     return any(responses[key][item_id] >= 0 for item_id, key in set.intersection(*answered))

@@ -26,7 +26,7 @@ from worldvaluesbench.cli.asking import (
     whom_to_ask,
 )
 from worldvaluesbench.cli.power import power_wanted, show_power, what_it_detects
-from worldvaluesbench.cli.progress import counting, duration, money, watching
+from worldvaluesbench.cli.progress import bounded_money, counting, duration, money, watching
 from worldvaluesbench.cli.scoring import show_scores
 from worldvaluesbench.elicitation.ask import ask as ask_run
 from worldvaluesbench.elicitation.budget import Budget
@@ -187,6 +187,16 @@ def _how_counted(costs: Costs) -> str:
     return "counted by the tokenizer"
 
 
+def _usage_missing(outcome: Outcome) -> str:
+    """For how many completions there are no token counts, and what that makes of the cost."""
+    said = f"No usage reported for {outcome.n_without_usage:,} of {show.counted(outcome.n_received, 'completion')}"
+    if outcome.cost is None:
+        return f"{said}: their tokens are not counted."
+    if outcome.cost_is == "at least":
+        return f"{said}: the cost leaves them out, for completions have no limit (--max-tokens)."
+    return f"{said}: the cost takes the most that they can have, and the tokens leave them out."
+
+
 def show_outcome(outcome: Outcome, folder: Path) -> None:
     """Print how a session of asking ended; exit with 130 where it was interrupted, 1 where it is not finished."""
     parts = [show.counted(outcome.n_done, "completion"), f"{outcome.n_unparsed:,} unparsed"]
@@ -195,10 +205,12 @@ def show_outcome(outcome: Outcome, folder: Path) -> None:
     if outcome.prompt_tokens or outcome.completion_tokens:
         parts.append(f"{outcome.prompt_tokens:,} prompt and {outcome.completion_tokens:,} completion tokens")
     if outcome.cost is not None:
-        parts.append(f"cost {money(outcome.cost)}")
+        parts.append(f"cost {bounded_money(outcome.cost, outcome.cost_is)}")
     if outcome.seconds:
         parts.append(duration(outcome.seconds))
     show.say(", ".join(parts) + ".")
+    if outcome.n_without_usage and (outcome.cost is not None or outcome.prompt_tokens or outcome.completion_tokens):
+        show.say(_usage_missing(outcome))
     if outcome.unparsed:
         show.say("Unparsed: " + ", ".join(f"{reason} {n:,}" for reason, n in outcome.unparsed.items()) + ".")
     if outcome.is_finished:

@@ -20,7 +20,7 @@ from worldvaluesbench.cli.judging import (
     reference_of,
     warn_of_small_cells,
 )
-from worldvaluesbench.cli.scoring import at_least_0, describe_reference, say_columns, with_interval
+from worldvaluesbench.cli.scoring import at_least_0, describe_reference, say_columns, say_without_level, with_interval
 from worldvaluesbench.folder import check_destination, kind_of
 from worldvaluesbench.reporting.board import own_means
 from worldvaluesbench.reporting.bundle_file import is_bundle, read_bundle
@@ -37,6 +37,7 @@ from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import GUESSED, KINDS, Kind, pairs_of
 from worldvaluesbench.scoring.latex import p_text
 from worldvaluesbench.scoring.merge import merge_comparisons
+from worldvaluesbench.scoring.without_level import GROUPINGS
 from worldvaluesbench.scoring.words import poll_text, rank_text
 from worldvaluesbench.survey.attributes import parse_groupings
 
@@ -193,6 +194,7 @@ def show_comparison(comparison: Comparison) -> None:
     _show_differences(comparison, "pairs", ("first", "second"), "Paired differences of mean W1, first − second")
     show_demographics(comparison)
     _show_disparity(comparison)
+    say_without_level(comparison.tables[GROUPINGS])
     _show_collapse(comparison)
 
 

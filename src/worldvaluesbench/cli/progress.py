@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from worldvaluesbench.elicitation.budget import CostIs
 from worldvaluesbench.elicitation.progress import Progress
 
 EVERY_SECONDS = 30.0
@@ -113,7 +114,7 @@ def describe(progress: Progress) -> str:
         parts.append(f"failed {progress.n_failed:,}")
     if progress.spend is not None:
         limit = "" if progress.budget is None else f" of {money(progress.budget)}"
-        parts.append(f"spent {money(progress.spend)}{limit}")
+        parts.append(f"spent {bounded_money(progress.spend, progress.spend_is)}{limit}")
     if progress.seconds_left is not None and progress.n_done < progress.n_completions:
         parts.append(f"{duration(progress.seconds_left)} left")
     return ", ".join(parts)
@@ -126,6 +127,15 @@ def money(amount: float) -> str:
     ('0.0123', '12.50')
     """
     return f"{amount:,.4f}" if 0 < amount < 1 else f"{amount:,.2f}"
+
+
+def bounded_money(amount: float, cost_is: CostIs | None) -> str:
+    """An amount with what it is, where it is a bound.
+
+    >>> bounded_money(12.5, "at most"), bounded_money(12.5, "exact")
+    ('at most 12.50', '12.50')
+    """
+    return money(amount) if cost_is in (None, "exact") else f"{cost_is} {money(amount)}"
 
 
 def duration(seconds: float) -> str:

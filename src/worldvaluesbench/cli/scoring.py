@@ -25,6 +25,7 @@ from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.reference import WHOM
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.scoring.scores import KIND, Scores, once_a_baseline, scores_document, write_scores
+from worldvaluesbench.scoring.without_level import GROUPINGS, without_level_sentences
 from worldvaluesbench.survey.attributes import parse_groupings
 from worldvaluesbench.survey.marginals import WHICH_WORLD
 
@@ -96,6 +97,7 @@ def show_scores(scores: Scores) -> None:
             show.say(f"{one.name} is not finished: scored as far as its answers go.")
     _show_outcomes(scores)
     _show_summary(scores)
+    say_without_level(scores.tables[GROUPINGS])
     items = scores.table["item_id"].n_unique()
     if items <= MAX_ITEMS_SHOWN:
         _show_items(scores)
@@ -126,6 +128,12 @@ def say_columns(columns: Mapping[str, str | None]) -> None:
     for column, names in read.items():
         whose = "" if len(read) == 1 else f" of {', '.join(names)}"
         show.say(f"Answers{whose} are read from the column {column}.")
+
+
+def say_without_level(groupings: pl.DataFrame) -> None:
+    """Say how many respondents are in no group of each grouping, where there are any."""
+    for sentence in without_level_sentences(groupings):
+        show.say(sentence)
 
 
 def _show_outcomes(scores: Scores) -> None:

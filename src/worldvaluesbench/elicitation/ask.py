@@ -221,6 +221,7 @@ class _Session:
             prompt_tokens=spending.prompt_tokens,
             completion_tokens=spending.completion_tokens,
             spend=spending.spent,
+            spend_is=spending.cost_is,
             budget=spending.budget.maximum,
             seconds=self._pace.seconds,
             rate=rate,
@@ -233,9 +234,12 @@ class _Session:
         if self.is_stopped:
             return f"Interrupted: {kept}; give the same command again to go on."
         if self._held is not None:
+            spent = f"{self.spending.spent:.4g}"
+            if self.spending.cost_is != "exact":
+                spent = f"{self.spending.cost_is} {spent}"
             return (
                 f"The budget of {self.spending.budget.maximum:g} has no room for another request "
-                f"({self.spending.spent:.4g} spent): {kept}; give a larger budget to go on."
+                f"({spent} spent): {kept}; give a larger budget to go on."
             )
         if not self.failures:
             return f"The model left requests without a reply: {kept}; give the same command again to ask them again."

@@ -10,6 +10,7 @@ import json
 import math
 from dataclasses import dataclass
 from threading import Lock
+from typing import Literal
 
 from worldvaluesbench.elicitation.request import Reply, Request
 from worldvaluesbench.elicitation.settings import Settings
@@ -22,6 +23,10 @@ FRAME_TOKENS = 16
 """Tokens that an endpoint puts around a prompt (roles, turns), at most."""
 
 _MILLION = 1_000_000
+_EACH_OPTION = "option_likelihood"
+
+CostIs = Literal["exact", "at most", "at least"]
+"""What a cost is: the reported tokens at the prices; or, where usage is not reported for all completions, a bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class Budget:
 
     def check(self, settings: Settings) -> None:
         """Raise RunError where no most can be said of what a request costs, and there is a maximum to hold."""
-        is_endless = settings.max_tokens is None and settings.method != "option_likelihood"
+        is_endless = settings.max_tokens is None and settings.method != _EACH_OPTION
         if self.maximum is not None and is_endless:
             raise RunError("A budget needs a limit on the length of completions; give --max-tokens.")
 
@@ -68,7 +73,7 @@ def most_tokens(request: Request) -> tuple[int, int]:
     maximum to hold, `Budget.check` refuses those.
     """
     prompt = _n_tokens(request.prompt) + FRAME_TOKENS
-    if request.method == "option_likelihood":
+    if request.method == _EACH_OPTION:
         sent = sum(prompt + _n_tokens(option) for option in request.options)
         return sent, len(request.options)
     schema = _n_tokens(json.dumps(request.schema)) if request.schema else 0
@@ -78,6 +83,9 @@ def most_tokens(request: Request) -> tuple[int, int]:
 class Spending:
     """What a run has cost so far and what is set aside for requests in flight; safe to share between threads.
 
+    `n_received` counts completions, those asked again included, and `n_without_usage` those of them for which the model
+    did not report the tokens of prompt and completion; the tokens are those that it did report.
+
     Requests may be taken by another thread than the one that receives replies, as in a model with an event loop.
     """
 
@@ -85,6 +93,9 @@ class Spending:
         self.budget = budget
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.n_received = 0
+        self.n_without_usage = 0
+        self._is_unlimited = False
         self._spent = 0.0
         self._aside: dict[tuple[str, int, int], float] = {}
         self._sum_aside = 0.0
@@ -94,6 +105,18 @@ class Spending:
     def spent(self) -> float | None:
         """The cost so far, earlier sessions included; None without prices."""
         return self._spent if self.budget.has_prices else None
+
+    @property
+    def cost_is(self) -> CostIs | None:
+        """What `spent` is; None without prices.
+
+        Completions without usage count with the most tokens that they can have, or with none where they have no limit.
+        """
+        if not self.budget.has_prices:
+            return None
+        if not self.n_without_usage:
+            return "exact"
+        return "at least" if self._is_unlimited else "at most"
 
     def set_aside(self, request: Request) -> bool:
         """Set aside the most that a request can cost; False, and nothing is, where the budget has no room for it."""
@@ -111,7 +134,12 @@ class Spending:
         """Count what a reply cost; where the model does not say, the most it can have, or nothing for a failure."""
         counts = reply.prompt_tokens, reply.completion_tokens
         cost = self._cost_of(reply)
+        n = 0 if reply.failure is not None else max(1, len(reply.completions))
         with self._lock:
+            self.n_received += n
+            if None in counts and n:
+                self.n_without_usage += n
+                self._is_unlimited |= _is_unlimited(reply.request)
             self.prompt_tokens += counts[0] or 0
             self.completion_tokens += counts[1] or 0
             self._spent += cost
@@ -125,10 +153,15 @@ class Spending:
             return 0.0
         if sent is not None and received is not None:
             return self.budget.cost_of(sent, received)
-        if reply.failure is not None:
+        if reply.failure is not None or _is_unlimited(reply.request):
             return self.budget.cost_of(sent or 0, received or 0)
         most_sent, most_received = most_tokens(reply.request)
         return self.budget.cost_of(most_sent if sent is None else sent, most_received if received is None else received)
+
+
+def _is_unlimited(request: Request) -> bool:
+    """Whether no most can be said of the tokens of a completion."""
+    return request.sampling.max_tokens is None and request.method != _EACH_OPTION
 
 
 def _n_tokens(text: str) -> int:

@@ -10,11 +10,25 @@ from typing import Any
 import polars as pl
 
 from worldvaluesbench.elicitation.answers import order_disagreement, write_answers
-from worldvaluesbench.elicitation.budget import Spending
+from worldvaluesbench.elicitation.budget import CostIs, Spending
 from worldvaluesbench.elicitation.journal import JOURNAL
 from worldvaluesbench.elicitation.received import Received
 from worldvaluesbench.elicitation.run import ANSWERS, PLANNED, RUN, Run, write_whole
 from worldvaluesbench.folder import MANIFEST, file_facts, manifest_of, read_manifest
+
+_KEPT = (
+    "n_completions",
+    "n_done",
+    "unparsed",
+    "n_retried",
+    "prompt_tokens",
+    "completion_tokens",
+    "cost",
+    "cost_is",
+    "n_received",
+    "n_without_usage",
+)
+"""What the manifest keeps of an outcome."""
 
 _LIBRARIES = ("polars", "openai", "aiohttp", "torch", "transformers", "lightgbm")
 
@@ -24,8 +38,10 @@ class Outcome:
     """How a session of asking ended. Counts are over all sessions, but for failures and `seconds`, which are its own.
 
     `n_done` of `n_completions` samples have an answer, of which `unparsed` counts those that could not be read, by
-    reason. `failures` counts requests that have none, by what is told of them. `cost` is None without prices. `why`
-    says in one line why the run is not finished, or that it was before; "" where it finished now.
+    reason. `failures` counts requests that have none, by what is told of them. `cost` is None without prices; where
+    the model did not report its usage for `n_without_usage` of the `n_received` completions (those asked again
+    included), it is a bound, and `cost_is` says which. `why` says in one line why the run is not finished, or that it
+    was before; "" where it finished now.
     """
 
     n_completions: int
@@ -35,6 +51,9 @@ class Outcome:
     prompt_tokens: int
     completion_tokens: int
     cost: float | None
+    cost_is: CostIs | None
+    n_received: int
+    n_without_usage: int
     is_finished: bool
     is_interrupted: bool = False
     seconds: float = 0.0
@@ -56,8 +75,7 @@ def finish_run(run: Run, received: Received, spending: Spending, seconds: float 
     """Write the answers table of a complete run and its manifest, last. `seconds`: how long the last session took."""
     write_answers(run.folder)
     outcome = outcome_of(received, spending, is_finished=True)
-    kept = ("n_completions", "n_done", "unparsed", "n_retried", "prompt_tokens", "completion_tokens", "cost")
-    counts = {name: value for name, value in asdict(outcome).items() if name in kept}
+    counts = {name: value for name, value in asdict(outcome).items() if name in _KEPT}
     content = {key: value for key, value in run.description.items() if key not in ("kind", "worldvaluesbench", "files")}
     budget = spending.budget
     content |= counts | {
@@ -82,6 +100,9 @@ def outcome_of(received: Received, spending: Spending, *, is_finished: bool, **o
         prompt_tokens=spending.prompt_tokens,
         completion_tokens=spending.completion_tokens,
         cost=spending.spent,
+        cost_is=spending.cost_is,
+        n_received=spending.n_received,
+        n_without_usage=spending.n_without_usage,
         is_finished=is_finished,
         **others,
     )
@@ -90,9 +111,9 @@ def outcome_of(received: Received, spending: Spending, *, is_finished: bool, **o
 def read_outcome(run: Run) -> Outcome:
     """The outcome of a run that was finished before, from its manifest."""
     manifest = read_manifest(run.folder, "run")
-    names = ("n_completions", "n_done", "unparsed", "n_retried", "prompt_tokens", "completion_tokens", "cost")
+    before = {"cost_is": None, "n_received": 0, "n_without_usage": 0}  # of a run that an earlier version finished
     return Outcome(
-        **{name: manifest[name] for name in names},
+        **{name: (before | manifest)[name] for name in _KEPT},
         is_finished=True,
         why="The run was finished before; there is nothing to do.",
     )

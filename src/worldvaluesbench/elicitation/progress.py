@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from worldvaluesbench.elicitation.budget import CostIs
+
 WINDOW = 30.0
 """Seconds over which the rate is taken."""
 
@@ -18,8 +20,9 @@ class Progress:
 
     `n_done` of `n_completions` samples have an answer, `n_before` of them from earlier sessions; `n_unparsed` of them
     could not be read; `n_retried` completions were asked again. `n_failed` requests failed in this session and are
-    asked again in the next. `spend` is None without prices, `budget` without a limit. `rate` is completions per second
-    over the last half minute, `seconds_left` None as long as there is none. `notice` is said once, when it is news.
+    asked again in the next. `spend` is None without prices, `budget` without a limit; `spend_is` says whether `spend`
+    is a bound, for the model did not report its usage for all completions. `rate` is completions per second over the
+    last half minute, `seconds_left` None as long as there is none. `notice` is said once, when it is news.
     """
 
     n_requests: int
@@ -32,6 +35,7 @@ class Progress:
     prompt_tokens: int
     completion_tokens: int
     spend: float | None
+    spend_is: CostIs | None
     budget: float | None
     seconds: float
     rate: float

@@ -25,7 +25,12 @@ MAX_TEXT, MAX_LIST, MAX_DEPTH = 20_000, 1000, 12
 MAX_NUMBERS = 50
 """No list of a receipt has more numbers: resamples of respondents would."""
 
-COUNTED = frozenset(("size", "prompt_tokens", "completion_tokens", "n_requests", "n_completions", "n_examples", "seed"))
+COUNTED = frozenset(
+    (
+        *("size", "prompt_tokens", "completion_tokens", "n_requests", "n_completions", "n_examples", "seed"),
+        *("n_received", "n_without_usage"),
+    )
+)
 """Whole numbers under these names may look like ids by chance."""
 
 Check = Callable[[Any], bool]
@@ -75,7 +80,10 @@ def _lacks(found: object, shape: Mapping[str, Check]) -> str | None:
 
 def _is_about(about: Mapping[str, Any]) -> bool:
     """Whether what a run says of itself can be shown."""
-    counts = (about.get(name) for name in ("n_requests", "prompt_tokens", "completion_tokens"))
+    counts = (
+        about.get(name)
+        for name in ("n_requests", "prompt_tokens", "completion_tokens", "n_received", "n_without_usage")
+    )
     settings = about.get("settings")
     if settings is not None and not isinstance(settings, Mapping):
         return False

@@ -13,10 +13,11 @@ from typing import Any
 
 import polars as pl
 
-from worldvaluesbench.reporting.figures.data import OVERALL, grouping_name, item_labels
+from worldvaluesbench.reporting.figures.data import OVERALL, item_labels
 from worldvaluesbench.reporting.theme import look_of
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.survey.attributes import grouping_name
 from worldvaluesbench.survey.codebook import load_codebook
 
 ABSENT, SAME_HUMANS, OWN_HUMANS = 0, 1, 2

@@ -23,7 +23,7 @@ from worldvaluesbench.reporting.explorer import build_explorer
 from worldvaluesbench.reporting.figure_set import MAX_GROUPS, file_name, free_name, groups_with_numbers, telling_items
 from worldvaluesbench.reporting.figures.attainment import plot_attainment
 from worldvaluesbench.reporting.figures.collapse import plot_collapse
-from worldvaluesbench.reporting.figures.data import NothingToDraw, grouping_name
+from worldvaluesbench.reporting.figures.data import NothingToDraw
 from worldvaluesbench.reporting.figures.demographics import plot_demographics
 from worldvaluesbench.reporting.figures.disparity import plot_disparity
 from worldvaluesbench.reporting.figures.distributions import plot_distributions
@@ -40,6 +40,8 @@ from worldvaluesbench.reporting.wording import headline, summary_sentences
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.kinds import tested_pairs
 from worldvaluesbench.scoring.merge import is_paired
+from worldvaluesbench.scoring.without_level import GROUPINGS, without_level_sentences
+from worldvaluesbench.survey.attributes import grouping_name
 from worldvaluesbench.survey.codebook import load_codebook
 from worldvaluesbench.version import __version__
 
@@ -73,6 +75,7 @@ def build_report(comparison: Comparison, published: Mapping[str, Mapping[str, fl
         "interval": interval_note(comparison),
         "receipt": receipt,
         "groupings": [{"id": name, "name": grouping_name(name)} for name in comparison.groupings],
+        "without_level": without_level_sentences(comparison.tables[GROUPINGS]),
         "figures": _draw(comparison),
         "has_map": bool(_mapped(comparison)),
         "tables": tables,

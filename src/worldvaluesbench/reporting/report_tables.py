@@ -7,13 +7,13 @@ import polars as pl
 from markupsafe import Markup
 
 from worldvaluesbench.reporting.board import board_of, own_means
-from worldvaluesbench.reporting.figures.data import grouping_name
 from worldvaluesbench.reporting.html_tables import Column, render_table
 from worldvaluesbench.reporting.theme import NAMES
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.latex import floored, p_text
 from worldvaluesbench.scoring.words import poll_text, rank_text
+from worldvaluesbench.survey.attributes import grouping_name
 
 MAX_PAIRS = 60
 
@@ -305,7 +305,6 @@ def _source(answers: Mapping[str, Any]) -> dict[str, Any]:
     run = answers["run"] or {}
     about = run.get("about") or {}
     settings = about.get("settings") or {}
-    tokens = (about.get("prompt_tokens"), about.get("completion_tokens"))
     return {
         "name": answers["name"],
         "model": run.get("model") or "a file",
@@ -314,10 +313,19 @@ def _source(answers: Mapping[str, Any]) -> dict[str, Any]:
         "temperature": settings.get("temperature"),
         "template": (settings.get("template") or {}).get("name"),
         "requests": f"{about['n_requests']:,}" if about.get("n_requests") else None,
-        "tokens": f"{tokens[0]:,} / {tokens[1]:,}" if tokens[0] and tokens[1] is not None else None,
+        "tokens": _tokens(about),
         "fingerprint": run.get("fingerprint"),
         "sha256": answers["sha256"][:16] + "…",
     }
+
+
+def _tokens(about: Mapping[str, Any]) -> str | None:
+    """Tokens sent and received, and of how many completions they are where usage was not reported for all."""
+    sent, received, n_without = (about.get(key) for key in ("prompt_tokens", "completion_tokens", "n_without_usage"))
+    if not sent or received is None:
+        return "not reported" if n_without else None
+    missing = f" (not reported for {n_without:,} of {about.get('n_received') or 0:,} completions)" if n_without else ""
+    return f"{sent:,} / {received:,}{missing}"
 
 
 def _table(caption: str, columns: list[Column], rows: list[dict[str, Any]]) -> Markup:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from worldvaluesbench.benchmark.split import SPLITS
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.estimate import Resampling
 from worldvaluesbench.scoring.answers import Answers
@@ -41,8 +42,9 @@ def compare_answers(
     `kinds` and `pairs` say what files do not say of themselves: whether a source is a model asked with or without
     demographics, or a baseline; and which two, without and with, are one model, so that their difference is tested.
 
-    Raises what `score_answers` does, and AnswersError where no example is answered by all of them, or refusals are to
-    be a category: what is compared is what all of them answer.
+    Raises what `score_answers` does, and AnswersError where no example is answered by all of them, they answer for
+    different splits of which each is the reference, or refusals are to be a category: what is compared is what all of
+    them answer.
     """
     how = How() if how is None else how
     if how.has_refusals:
@@ -51,6 +53,7 @@ def compare_answers(
     check_sources(answers, reference)
     sorts = sorts_of(answers, kinds=kinds, pairs=pairs)
     sources = list(open_sources(answers, reference, how))
+    _check_splits(sources)
     panels = common_panels([source.panel for source in sources])
     if not panels[0].examples.size:
         names = ", ".join(one.name for one in answers)
@@ -58,6 +61,17 @@ def compare_answers(
     scores = score_sources(sources, answers, reference, groupings, how)
     tables = dict(scores.tables) | _compare(sources, panels, scores, sorts)
     return Comparison(_receipt(scores, sorts, sources[0], panels[0]), tables)
+
+
+def _check_splits(sources: Sequence[Source]) -> None:
+    """Raise AnswersError where everyone of a split is the reference, and it is not one split for all sources."""
+    splits = {source.answers.name: SPLITS[source.rows.split] for source in sources if source.rows.split is not None}
+    if len(set(splits.values())) > 1:
+        named = ", ".join(f"{name} ({split})" for name, split in splits.items())
+        raise AnswersError(
+            f"--reference split compares with everyone of one split, and the sources answer for several: {named}; "
+            f"compare those of one split, or choose --reference probe or all."
+        )
 
 
 def _compare(

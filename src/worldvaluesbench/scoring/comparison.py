@@ -18,6 +18,7 @@ from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import Sort, read_sort
 from worldvaluesbench.scoring.latex import render_leaderboard, render_table_2
 from worldvaluesbench.scoring.scores import write_tables
+from worldvaluesbench.scoring.without_level import GROUPINGS, GROUPINGS_SCHEMA
 
 KIND = "comparison"
 DOCUMENT = "comparison.json"
@@ -47,9 +48,9 @@ class Comparison:
     `tables`, by the name of their file. Over the examples that all sources answer: `leaderboard`, `pairs`,
     `demographics` (with against without), `disparity` and its `group_means`, `compared` and `covariances`, from which
     these are made, `collapse`, `collapse_summary`, `determination`, `determination_summary`, `structure`. Over each
-    source's own: those of its scores, `table_2` of the paper, `countries` for a map. `receipt` says how it was made:
-    what a manifest of scores says, and `sorts` (of each source), `n_common` (examples that all answer),
-    `examples_sha256` (which these are).
+    source's own: those of its scores (`groupings` among them), `table_2` of the paper, `countries` for a map. `receipt`
+    says how it was made: what a manifest of scores says, and `sorts` (of each source), `n_common` (examples that all
+    answer), `examples_sha256` (which these are).
     """
 
     receipt: Mapping[str, Any]
@@ -125,7 +126,7 @@ def read_comparison(folder: Path | str) -> Comparison:
         }
     except (OSError, pl.exceptions.PolarsError) as error:
         raise FolderError(f"{folder}: cannot be read ({str(error).splitlines()[0]}); make it again.") from None
-    for name, columns in {**SCHEMAS, **MADE_FROM}.items():
+    for name, columns in {**SCHEMAS, **MADE_FROM, GROUPINGS: GROUPINGS_SCHEMA}.items():
         if name not in tables or set(tables[name].columns) != set(columns):
             made_by = manifest["worldvaluesbench"]
             raise FolderError(

@@ -48,6 +48,11 @@ class Groups:
             return np.ones(1, dtype=bool)
         return np.bincount(group + 1, minlength=len(self.labels) + 1)[1:] > 0
 
+    def count_without_level(self, respondent: Ints) -> int:
+        """How many of these respondents lack a level, and so are in no group."""
+        group = self.of_respondents(respondent)
+        return 0 if group is None else int(np.count_nonzero(group < 0))
+
 
 POOLED = Groups(EVERYONE, (EVERYONE,), (None,))
 """Everybody in one group."""

@@ -23,7 +23,7 @@ from worldvaluesbench.scoring.sides import Side, find_sides, share_answers
 REFUSALS = (-1, -2)
 """The missing reasons of a response that are a refusal to answer: don't know, and no answer."""
 
-_NOT_OF_ANSWERS = ("unknown_item", "unknown_id", "no_response", "duplicate")
+_NOT_OF_ANSWERS = ("unknown_item", "unknown_id", "other_split", "no_response", "duplicate")
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def build_panel(
 def common_panels(panels: Sequence[Panel]) -> list[Panel]:
     """The panels with those examples alone that all of them have an answer to; they must be of the same people.
 
-    Where the humans are not those answered for, they are those that all panels have: people of the same splits.
+    Where the humans are not those answered for, they are those that all panels have: respondents of the same split.
     """
     n_people = max(panel.n_people for panel in panels)
     examples = _common([panel.examples for panel in panels], panels[0].n_items, n_people)
@@ -336,12 +336,11 @@ def _refusals_answered_for(rows: Rows, person: Ints, humans: Humans) -> tuple[En
 
 
 def _with_respondents(panel: Panel, rows: Rows, humans: Humans) -> Panel:
-    """The panel with everyone of the splits answered for (of the dataset, where splits do not matter) as humans."""
+    """The panel with everyone of the split answered for (of the dataset, where splits do not matter) as humans."""
     assert humans.responses is not None
     is_in = np.ones(panel.n_people, dtype=bool)
     if humans.splits is not None:
-        met = np.unique(humans.splits[rows.respondent[rows.respondent >= 0]])
-        is_in = np.isin(humans.splits, met)
+        is_in = np.equal(humans.splits, -1 if rows.split is None else rows.split)
     item, person = np.nonzero((humans.responses >= 0) & is_in)
     point = humans.responses[item, person] - humans.low[item]
     refused_item, refused = np.nonzero(np.isin(humans.responses, REFUSALS) & is_in)

@@ -20,6 +20,7 @@ RUN_REASONS = {
 REASONS = {
     "unknown_item": "the item id is none of ours",
     "unknown_id": "the reference has no respondent of this id",
+    "other_split": "the respondent is in another split than most rows are for",
     "empty": "there is no answer",
     "no_number": "the answer is not a number",
     "not_integer": "the answer is a number, but not a whole one",

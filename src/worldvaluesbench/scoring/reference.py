@@ -19,7 +19,7 @@ from worldvaluesbench.survey.marginals import N_INTERVIEWS, load_marginals
 Whom = Literal["probe", "split", "all", "world"]
 WHOM: Mapping[Whom, str] = {
     "probe": "the respondents answered for, one by one",
-    "split": "everyone of the split that they are in",
+    "split": "everyone of the split that most of them are in",
     "all": "everyone of the dataset",
     "world": "the world marginals of file version 5",
 }

@@ -1,7 +1,7 @@
 """The rows of a file or run, sorted: each counts, or is left out for exactly one reason."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import polars as pl
@@ -21,12 +21,14 @@ ROWS_AT_ONCE = 2**20
 class Rows:
     """Every row of a file of answers or of a run, in its order there, as arrays of shape (rows,).
 
-    `item` and `respondent` are places among the humans' items and respondents (-1: unknown; against the world
-    every respondent is -1). `human_point` is the place from 0 of that respondent's response on the item's scale
-    (negative: none; against the world 0 where the item has marginals), `point` that of the answer, truncated to a
-    whole number. `has_number`: whether there is one; `is_off_scale`: whether it lies beyond the scale. `outcome` is
-    an index into `OUTCOMES`. `off_points`, shape (off-scale rows,), says exactly where the rows off the scale lie.
-    `askings`: what a run has on top; None for a file, where every row is an example of its own.
+    `item` and `respondent` are places among the humans' items and respondents (-1: unknown, or of another split than
+    the one that is compared; against the world every respondent is -1). `human_point` is the place from 0 of that
+    respondent's response on the item's scale (negative: none; against the world 0 where the item has marginals),
+    `point` that of the answer, truncated to a whole number. `has_number`: whether there is one; `is_off_scale`:
+    whether it lies beyond the scale. `outcome` is an index into `OUTCOMES`. `off_points`, shape (off-scale rows,), says
+    exactly where the rows off the scale lie.
+    `askings`: what a run has on top; None for a file, where every row is an example of its own. `split`: the split
+    whose respondents are the humans, as its place in `SPLITS`; None where splits do not matter or nobody is known.
     """
 
     item: Ints
@@ -38,6 +40,7 @@ class Rows:
     off_points: NDArray[np.float64]
     outcome: NDArray[np.int8]
     askings: Askings | None = None
+    split: int | None = None
 
     @property
     def is_valid(self) -> Mask:
@@ -63,12 +66,37 @@ def sort_rows(answers: Answers, humans: Humans) -> Rows:
     with ThreadPoolExecutor() as pool:
         slices = answers.frame.iter_slices(ROWS_AT_ONCE)
         parts = list(pool.map(lambda frame: _sort_slice(frame, humans), slices))
-    names = [field.name for field in fields(Rows) if field.name != "askings"]
+    names = [field.name for field in fields(Rows) if field.name not in ("askings", "split")]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     askings = None if answers.run is None else find_askings(answers.frame, arrays["item"])
     rows = Rows(**arrays, askings=askings)
+    if humans.splits is not None:
+        rows = _of_one_split(rows, humans.splits)
     rows.outcome[_duplicates(answers.frame["respondent_id"], rows, humans)] = OUTCOMES.index("duplicate")
     return rows
+
+
+def _of_one_split(rows: Rows, splits: NDArray[np.uint8]) -> Rows:
+    """The rows with those for respondents of another split than most rows are for left out.
+
+    Where several splits have the most rows, it is the first of them in the order of `SPLITS`.
+    """
+    is_known = rows.respondent >= 0
+    if not is_known.any():
+        return rows
+    of_row = np.where(is_known, np.take(splits, rows.respondent), -1).astype(np.int16)
+    split = int(np.bincount(of_row[is_known]).argmax())
+    is_other = is_known & (of_row != split)
+    if not is_other.any():
+        return replace(rows, split=split)
+    is_named = is_other & (rows.item >= 0)
+    return replace(
+        rows,
+        respondent=np.where(is_other, -1, rows.respondent).astype(rows.respondent.dtype),
+        human_point=np.where(is_other, -1, rows.human_point).astype(rows.human_point.dtype),
+        outcome=np.where(is_named, OUTCOMES.index("other_split"), rows.outcome).astype(rows.outcome.dtype),
+        split=split,
+    )
 
 
 def _sort_slice(frame: pl.DataFrame, humans: Humans) -> Rows:

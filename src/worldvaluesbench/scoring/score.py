@@ -19,7 +19,7 @@ from worldvaluesbench.errors import AnswersError, RunError
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.baselines import BASELINES
 from worldvaluesbench.scoring.cells import Beside, Source, score_groups
-from worldvaluesbench.scoring.groups import find_groups, scored_groups
+from worldvaluesbench.scoring.groups import find_groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.panel import build_panel
 from worldvaluesbench.scoring.reasons import OUTCOMES
@@ -27,6 +27,7 @@ from worldvaluesbench.scoring.reference import Reference, read_humans
 from worldvaluesbench.scoring.resample import Design
 from worldvaluesbench.scoring.rows import Rows, sort_rows
 from worldvaluesbench.scoring.scores import Scores
+from worldvaluesbench.scoring.without_level import GROUPINGS, describe_groupings
 from worldvaluesbench.survey.attributes import Grouping
 from worldvaluesbench.survey.codebook import Item
 
@@ -75,25 +76,30 @@ def score_sources(
 ) -> Scores:
     """Score sources that are open already; see `score_answers`."""
     items = items_of(answers, reference)
-    all_groups = scored_groups(reference, groupings, len(items))
+    found_groups = find_groups(reference, groupings, len(items))
+    # where nobody has a level there is nothing to score
+    all_groups = [groups for groups in found_groups if groups.labels]
+    by_grouping = []
     parts: dict[str, list[pl.DataFrame]] = {}
     beside: dict[str, Beside | None] = {}
     counts = []
     for source in sources:
         counts.append(_count_outcomes(source.answers.name, items, source.rows))
+        by_grouping.append(describe_groupings(source.answers.name, source.rows, found_groups[1:]))
         for groups in all_groups:
             known = beside.get(groups.grouping)
             part = score_groups(source, groups, how, as_published=as_published, beside=known)
             beside[groups.grouping] = part.beside
             for name, table in part.tables.items():
                 parts.setdefault(name, []).append(table)
+    tables = {name: pl.concat(tables) for name, tables in parts.items()}
     return Scores(
         answers=tuple(answers),
         reference=reference,
         groupings=tuple(grouping.name for grouping in groupings),
         as_published=as_published,
         how=how,
-        tables={name: pl.concat(tables) for name, tables in parts.items()} | {"counts": pl.concat(counts)},
+        tables=tables | {GROUPINGS: pl.concat(by_grouping), "counts": pl.concat(counts)},
     )
 
 

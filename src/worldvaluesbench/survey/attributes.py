@@ -148,6 +148,20 @@ def parse_groupings(text: str, codebook: Codebook | None = None) -> tuple[Groupi
     return tuple(dict.fromkeys(groupings))
 
 
+def grouping_name(grouping: str) -> str:
+    """A grouping in words, its attributes by their short names.
+
+    >>> grouping_name("continent*Q260")
+    'continent and sex'
+    """
+    codebook, derived = load_codebook(), load_derived_attributes()
+    names = [
+        attribute_id.replace("_", " ") if attribute_id in derived else codebook.attribute(attribute_id).name.lower()
+        for attribute_id in grouping.split("*")
+    ]
+    return " and ".join(names)
+
+
 def check_attribute_id(attribute_id: str, codebook: Codebook) -> None:
     """Raise CodebookError unless this is an attribute or a derived attribute."""
     known = (*load_derived_attributes(), *codebook.attribute_ids)

@@ -3,11 +3,12 @@
 import altair as alt
 import polars as pl
 
-from worldvaluesbench.reporting.figures.data import check_rows, grouping_name, middle, spanned, values_of
+from worldvaluesbench.reporting.figures.data import check_rows, middle, spanned, values_of
 from worldvaluesbench.reporting.figures.letters import label_expression, short_names, widest
 from worldvaluesbench.reporting.theme import INK, PADDING, PAGE, Chart, finish, header_of, humans_note, look_of
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.survey.attributes import grouping_name
 
 ENTROPY, VARIANCE, MODE, GROUP = "entropy", "variance", "modal share", "variance explained by {}"
 

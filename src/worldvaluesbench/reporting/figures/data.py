@@ -10,7 +10,6 @@ import polars as pl
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
-from worldvaluesbench.survey.attributes import load_derived_attributes
 from worldvaluesbench.survey.codebook import Item, load_codebook
 
 OVERALL = "everybody"
@@ -108,20 +107,6 @@ def item_labels(item: Item) -> list[str]:
 def item_name(item_id: str) -> str:
     """An item with its short name: `Q57 Most people can be trusted`."""
     return f"{item_id} {load_codebook().item(item_id).name}"
-
-
-def grouping_name(grouping: str) -> str:
-    """A grouping in words, its attributes by their short names.
-
-    >>> grouping_name("continent*Q260")
-    'continent and sex'
-    """
-    codebook, derived = load_codebook(), load_derived_attributes()
-    names = [
-        attribute_id.replace("_", " ") if attribute_id in derived else codebook.attribute(attribute_id).name.lower()
-        for attribute_id in grouping.split("*")
-    ]
-    return " and ".join(names)
 
 
 def wrap_lines(text: str, width: int, n_lines: int = 2) -> str:

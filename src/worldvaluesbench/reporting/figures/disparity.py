@@ -11,7 +11,6 @@ from worldvaluesbench.reporting.figures.data import (
     check_grouping,
     counted,
     floor_at_0,
-    grouping_name,
     spanned,
     values_of,
 )
@@ -30,6 +29,7 @@ from worldvaluesbench.reporting.theme import (
 )
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.survey.attributes import grouping_name
 
 MAX_GROUPS = 70
 """Of more groups than these the nearest and the farthest are drawn."""

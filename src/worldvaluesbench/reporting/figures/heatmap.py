@@ -12,7 +12,6 @@ from worldvaluesbench.reporting.figures.data import (
     check_rows,
     check_source,
     counted,
-    grouping_name,
     in_order,
     item_name,
     middle,
@@ -34,6 +33,7 @@ from worldvaluesbench.reporting.theme import (
 from worldvaluesbench.scoring.baselines import MAJORITY, UNIFORM
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.survey.attributes import grouping_name
 
 MAX_ITEMS = 60
 """With more items than these the rows are topics, and the numbers means over their items."""
