@@ -149,7 +149,7 @@ def split_of(run: Answers, people: Dataset) -> str:
     """The split that most rows of a run are for; of several the first."""
     of = dict(people.respondents(["respondent_id", "split"]).rows())
     times = Counter(of[key] for key in run.frame["respondent_id"].to_list())
-    return min(times, key=lambda split: (-times[split], ["train", "valid", "test"].index(split)))
+    return str(min(times, key=lambda split: (-times[split], ["train", "valid", "test"].index(split))))
 
 
 def have_something_in_common(runs: Sequence[Answers], people: Dataset, reference: Reference) -> bool:

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -67,7 +68,7 @@ def sort_rows(answers: Answers, humans: Humans) -> Rows:
         slices = answers.frame.iter_slices(ROWS_AT_ONCE)
         parts = list(pool.map(lambda frame: _sort_slice(frame, humans), slices))
     names = [field.name for field in fields(Rows) if field.name not in ("askings", "split")]
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     askings = None if answers.run is None else find_askings(answers.frame, arrays["item"])
     rows = Rows(**arrays, askings=askings)
     if humans.splits is not None:
