@@ -114,19 +114,23 @@ def show_import(done: BatchImport, run: Run) -> None:
 @click.argument("file", type=options.PATH)
 @options.out("The run folder to make.")
 @click.option("--name", help="What the run is called. Default: the file's name without its ending.")
+@options.answer_column
 @click.option("--data", type=options.PATH, help="The dataset folder whose respondents were answered for.")
 @options.force
-def import_answers(file: Path, out: Path, name: str | None, data: Path | None, force: bool) -> None:
+def import_answers(
+    file: Path, out: Path, name: str | None, answer_column: str | None, data: Path | None, force: bool
+) -> None:
     """Make a run folder of answers made elsewhere.
 
-    FILE is csv, tsv or parquet with the columns QUESTION_ID, PARTICIPANT_ID and SCORE. Without --data, ids are kept as
-    they are given.
+    FILE is csv, tsv or parquet with the columns QUESTION_ID, PARTICIPANT_ID and SCORE (or RATING, ANSWER, PREDICTION).
+    Without --data, ids are kept as they are given.
     """
     dataset = None if data is None else load_dataset(data)
-    made = make_run(read_answers(file), out, name=name, dataset=dataset, force=force)
+    made = make_run(read_answers(file, answer_column=answer_column), out, name=name, dataset=dataset, force=force)
     show.say_invented(made["is_invented"])
     rows = [(made["imported"]["n_rows"], made["n_answers"], *made["unparsed"].values())]
     show.table(("rows", "ratings", *made["unparsed"]), rows, title=made["name"], left=0)
+    show.say(f"Answers read from the column {made['imported']['answer_column']}.")
     if made["n_rows_of_unknown_respondents"]:
         n = show.counted(made["n_rows_of_unknown_respondents"], "row")
         show.say(f"{n} of respondents whom the dataset does not have.")

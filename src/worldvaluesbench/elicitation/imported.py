@@ -26,7 +26,7 @@ class AnswersFile(Protocol):
 
     @property
     def name(self) -> str:
-        """The file's name without folder and suffix."""
+        """The file's name without folder and known suffix."""
         ...
 
     @property
@@ -42,6 +42,11 @@ class AnswersFile(Protocol):
     @property
     def sha256(self) -> str:
         """Its SHA-256."""
+        ...
+
+    @property
+    def answer_column(self) -> str | None:
+        """The column that its answers were read from."""
         ...
 
     @property
@@ -142,7 +147,7 @@ def _description(answers: AnswersFile, name: str, table: pl.DataFrame, dataset: 
     n_examples = examples_of(table).height
     model = {"backend": "imported", "model": name}
     examples = {"source": "imported", "file": source, "n": n_examples}
-    imported = source | {"n_rows": table.height, "answers_are_in": ANSWERS}
+    imported = source | {"answer_column": answers.answer_column, "n_rows": table.height, "answers_are_in": ANSWERS}
     return describe_unasked(name, model, examples, n_examples, dataset) | {"imported": imported}
 
 
