@@ -4,13 +4,16 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import polars as pl
 
 from worldvaluesbench.scoring.answer_files import read_bytes, read_table
 from worldvaluesbench.scoring.runs import ANSWERS, RunFacts, is_run, read_run_facts, read_run_table
+from worldvaluesbench.survey.codebook import load_codebook
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,12 @@ class Answers:
         """Whether they are known to have been given for invented people."""
         return self.run is not None and self.run.is_invented
 
-    @property
+    @cached_property
     def item_ids(self) -> tuple[str, ...]:
         """The items it names, in questionnaire order."""
-        return tuple(self.frame["item_id"].drop_nulls().unique().sort().to_list())
+        places = self.frame["item_id"].drop_nulls().to_physical().to_numpy()
+        known = load_codebook().item_ids
+        return tuple(known[place] for place in np.flatnonzero(np.bincount(places)).tolist())
 
     def describe(self) -> dict[str, Any]:
         """What a manifest says about them."""

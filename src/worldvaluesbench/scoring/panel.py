@@ -23,6 +23,9 @@ from worldvaluesbench.scoring.sides import Side, find_sides, share_answers
 REFUSALS = (-1, -2)
 """The missing reasons of a response that are a refusal to answer: don't know, and no answer."""
 
+COUNTED_AT_ONCE = 2**17
+"""Entries are counted so many at a time, or as many as there are bins."""
+
 _NOT_OF_ANSWERS = ("unknown_item", "unknown_id", "no_response", "duplicate")
 
 
@@ -204,10 +207,23 @@ def count_entries(entries: Entries, member: NDArray[np.int64] | None, n_groups: 
 
     `member`: the group of each person, -1 in none; None: everybody is in the one group.
     """
-    cell = cells_of(entries, member, n_groups, n_items)
     n_bins = n_groups * n_items * MAX_POINTS
-    counts = np.bincount(cell * MAX_POINTS + entries.point, weights=entries.weight, minlength=n_bins)
+    if entries.weight is not None or entries.size <= n_bins:
+        counts = _count_points(entries, member, n_groups, n_items)
+    else:
+        # sums of whole numbers are the same part by part, and small arrays stay in the cache
+        at_once = max(COUNTED_AT_ONCE, n_bins)
+        parts = [slice(start, start + at_once) for start in range(0, entries.size, at_once)]
+        some = (Entries(entries.person[part], entries.item[part], entries.point[part]) for part in parts)
+        counts = np.sum([_count_points(one, member, n_groups, n_items) for one in some], axis=0)
     return counts[:n_bins].reshape(n_groups, n_items, MAX_POINTS)
+
+
+def _count_points(entries: Entries, member: NDArray[np.int64] | None, n_groups: int, n_items: int) -> Array | Ints:
+    """The same in one line, perhaps with more bins after the last."""
+    cell = cells_of(entries, member, n_groups, n_items)
+    n_bins = (n_groups + 1) * n_items * MAX_POINTS
+    return np.bincount(cell * MAX_POINTS + entries.point, weights=entries.weight, minlength=n_bins)
 
 
 def count_cells(
@@ -247,8 +263,8 @@ def entries_of(side: Side, person: Ints, rows: Rows) -> Entries:
 
 def _missing(rows: Rows, person: Ints) -> Entries:
     """The examples of known people with a response for which no row holds an answer, each once."""
-    bad = [OUTCOMES.index(reason) for reason in _NOT_OF_ANSWERS] + [OUTCOMES.index(VALID)]
-    is_lost = ~np.isin(rows.outcome, bad) & (rows.item >= 0) & rows.has_response
+    is_of_answer = ~np.isin(OUTCOMES, (*_NOT_OF_ANSWERS, VALID))
+    is_lost = is_of_answer[rows.outcome] & (rows.item >= 0) & rows.has_response
     if not is_lost.any():
         return NOBODY
     example = rows.item.astype(np.int64) * (int(person.max(initial=0)) + 1) + person

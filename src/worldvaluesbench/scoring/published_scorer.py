@@ -45,6 +45,9 @@ from worldvaluesbench.scoring.sides import answers_side, side_of
 from worldvaluesbench.scoring.summary import attain, summarise
 from worldvaluesbench.scoring.tally import Counts, Tally, answer_distances, floors_of, tally_panel
 
+OF_SIDES = ("humans", "answers", "n_responses", "n_answers", "n_effective")
+"""The counts that are not those of the default treatment."""
+
 Shape = tuple[NDArray[np.int64] | None, int, int]
 """The group of each person (None: all are in one), the number of groups, and that of items."""
 
@@ -109,7 +112,8 @@ class PublishedSource:
         by_default = tally_panel(panel, member, n_groups)
         if sides.is_whole:
             humans = sides.humans if are_told_apart else panel.humans
-            tally = tally_panel(replace(panel, humans=humans, answers=sides.answers), member, n_groups)
+            whole = tally_panel(replace(panel, humans=humans, answers=sides.answers), member, n_groups)
+            tally = replace(by_default, **{name: getattr(whole, name) for name in OF_SIDES})
         else:
             tally = _add_rows(by_default, sides.humans if are_told_apart else NOBODY, sides.answers, shape)
         overshoot = count_cells(sides.beyond, *shape, weight=sides.beyond.weights).astype(np.float64)
