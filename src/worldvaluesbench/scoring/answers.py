@@ -48,9 +48,10 @@ class Answers:
     @cached_property
     def item_ids(self) -> tuple[str, ...]:
         """The items it names, in questionnaire order."""
-        places = self.frame["item_id"].drop_nulls().to_physical().to_numpy()
         known = load_codebook().item_ids
-        return tuple(known[place] for place in np.flatnonzero(np.bincount(places)).tolist())
+        is_named = np.zeros(len(known), dtype=bool)
+        is_named[self.frame["item_id"].drop_nulls().to_physical().to_numpy()] = True
+        return tuple(known[place] for place in np.flatnonzero(is_named).tolist())
 
     def describe(self) -> dict[str, Any]:
         """What a manifest says about them."""

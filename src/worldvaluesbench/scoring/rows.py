@@ -1,5 +1,6 @@
 """The rows of a file or run, sorted: each counts, or is left out for exactly one reason."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -64,12 +65,13 @@ def sort_rows(answers: Answers, humans: Humans) -> Rows:
     """Find out for every row whether it counts, and if not, why. See `REASONS` for the order of the reasons."""
     respondent = _find_respondents(answers.frame["respondent_id"], humans)
     # numpy works on slices side by side
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         slices = answers.frame.iter_slices(ROWS_AT_ONCE)
         of_slices = (respondent[part] for part in _parts(respondent.size))
         parts = list(pool.map(lambda frame, places: _sort_slice(frame, places, humans), slices, of_slices))
-    names = [field.name for field in fields(Rows) if field.name != "askings"]
+    names = [field.name for field in fields(Rows) if field.name not in ("askings", "respondent")]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    arrays["respondent"] = respondent
     askings = None if answers.run is None else find_askings(answers.frame, arrays["item"])
     rows = Rows(**arrays, askings=askings)
     rows.outcome[_duplicates(answers.frame["respondent_id"], rows, humans)] = OUTCOMES.index("duplicate")
