@@ -27,6 +27,8 @@ def main() -> None:
         report(f"score: {name}, {count_rows(FOLDER / f'{name}.tsv'):,} answers, as a process", *time_score(name))
     report("W1 in bulk: 239 items x 63 countries, a call", *time_bulk())
     check_same_scores()
+    print("Scoring as published, beside an earlier build:", flush=True)
+    subprocess.run([*PYTHON, "benchmarks.earlier", str(FOLDER)], check=True)
     show_intervals()
     print("Planning all examples of the test split:", flush=True)
     subprocess.run([*PYTHON, "benchmarks.plan", str(FOLDER / "dataset")], check=True)

@@ -5,6 +5,7 @@ says of the spread of a mean is right for few people too, and for the few of eve
 """
 
 from dataclasses import dataclass
+from functools import cache
 from math import comb, erf, exp, pi, sqrt
 from numbers import Integral, Real
 from statistics import NormalDist
@@ -159,9 +160,10 @@ def debias(gap: Floats, spread: Floats) -> Floats:
     # fmin takes what is no number (0 by 0, and gaps that are none) to the end as well, where nothing is taken away
     np.fmin(place, size.dtype.type(_STEPS), out=place)
     step = place.astype(np.int32)
-    taken = _TABLE[step]
+    table, slope = _corrections()
+    taken = table[step]
     place -= step
-    taken += place * _SLOPE[step]
+    taken += place * slope[step]
     taken *= spread
     found: Floats = size - taken.astype(size.dtype, copy=False)
     return found
@@ -199,9 +201,12 @@ _LEFT = sum((-1) ** j * comb(ORDER + 1, j + 1) * sqrt(j + 1) for j in range(ORDE
 _TOO_MUCH = 0.56
 """The largest part of what `debias` takes on average that it should not have taken: at 1.7 standard errors."""
 
-_VALUES = np.array([_correction(step * _END / _STEPS) for step in range(_STEPS + 1)])
-_TABLE = np.append(_VALUES[:-1], 0.0).astype(np.float32)
-_SLOPE = np.append(np.diff(_VALUES), 0.0).astype(np.float32)
+
+@cache
+def _corrections() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What `_correction` says at each step up to `_END`, and how much more at the next; who draws nothing waits not."""
+    values = np.array([_correction(step * _END / _STEPS) for step in range(_STEPS + 1)])
+    return np.append(values[:-1], 0.0).astype(np.float32), np.append(np.diff(values), 0.0).astype(np.float32)
 
 
 def quantiles_of(draws: Floats, ends: tuple[float, float] | tuple[Array, Array]) -> tuple[Array, Array]:

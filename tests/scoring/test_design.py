@@ -174,7 +174,7 @@ def test_a_cell_of_one_cluster_does_not_say_how_sure_one_can_be(tmp_path: Path) 
     (source,) = open_sources([answers], reference, how)
     clustered = replace(source, design=Design(cluster=np.arange(24) // 8))
     groups = find_groups(reference, parse_groupings("H_URBRURAL"), 1)[1]
-    table = score_groups(clustered, groups, how, as_published=False).tables["scores"]
+    table = score_groups(clustered, groups, how).tables["scores"]
     town, country = table.sort("group_codes").to_dicts()
     assert (town["group"], country["group"]) == ("Urban", "Rural")
     assert town["low"] < town["high"]

@@ -322,13 +322,17 @@ def test_no_interval_goes_beyond_what_a_share_can_be(tmp_path: Path) -> None:
     assert row["accuracy_high"] == 1
 
 
-def test_as_published_persons_are_judged_by_the_answers_that_count(tmp_path: Path) -> None:
-    """The published scorer pools; an answer off the scale, or a second one, is not what the next person was given."""
+def test_as_published_no_single_respondent_is_judged(tmp_path: Path) -> None:
+    """The published scorer pools; by default an answer off the scale, or a second one, is no respondent's answer."""
     dataset = make_dataset(tmp_path / "people", {"Q1": [1, 2, 3, 4], "Q2": [1, 1, 1, 1]})
     rows = [("Q1", 101, 9), ("Q1", 102, 2), ("Q1", 102, 4), ("Q1", 103, 3), ("Q1", 104, 4)]
     files = [write_answers(tmp_path / "model.tsv", rows), write_answers(tmp_path / "other.tsv", [("Q2", 101, 1)])]
     answers, reference = [read_answers(file) for file in files], respondents_reference(dataset)
-    tables = score_answers(answers, reference, as_published=True, how=ALL).tables
+    tables = score_answers(answers, reference, how=ALL).tables
+    published = score_answers(answers, reference, as_published=True, how=ALL).tables
+    for name in ("individuals", "individuals_summary"):
+        assert published[name].schema == tables[name].schema
+        assert (published[name].height, tables[name].is_empty()) == (0, False)
     row = tables["individuals"].filter(answered_by="model").row(0, named=True)
     assert (row["n"], row["accuracy"], row["absolute_error"]) == (3, 1, 0)
     over_items = tables["individuals_summary"].filter(answered_by="model").row(0, named=True)

@@ -5,7 +5,8 @@ separator are found out; other columns are passed over.
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -94,13 +95,11 @@ def _read_text(path: Path, content: bytes, answer_column: str | None) -> tuple[p
     places = _find_columns(path, names, answer_column)
     in_file_order = sorted(places, key=lambda column: places[column])
     try:
-        frame = pl.read_csv(
-            content,
-            separator=separator,
-            infer_schema=False,
-            columns=[places[column] for column in in_file_order],
-            raise_if_empty=False,
-        )
+        likely = {
+            names[places["item_id"]]: pl.Enum(load_codebook().item_ids),
+            names[places["respondent_id"]]: pl.Int64(),
+        }
+        frame = _read_columns(content, separator, [places[column] for column in in_file_order], likely)
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise AnswersError(
@@ -108,6 +107,22 @@ def _read_text(path: Path, content: bytes, answer_column: str | None) -> tuple[p
             f"expected UTF-8 and as many fields in every row as in the header."
         ) from None
     return frame.rename(dict(zip(frame.columns, in_file_order, strict=True))), names[places["answer"]].strip()
+
+
+def _read_columns(
+    content: bytes, separator: str, places: Sequence[int], likely: Mapping[str, pl.DataType]
+) -> pl.DataFrame:
+    """The columns at these places: of their `likely` types where all fields can be read so, else all of them as text.
+
+    Raises PolarsError where the text has another number of fields in some row, or is not UTF-8.
+    """
+    read = partial(
+        pl.read_csv, content, separator=separator, infer_schema=False, columns=list(places), raise_if_empty=False
+    )
+    try:
+        return read(schema_overrides=likely)
+    except pl.exceptions.ComputeError:
+        return read()
 
 
 def _split_header(line: str, answer_column: str | None = None) -> tuple[str, list[str]]:

@@ -4,13 +4,16 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import polars as pl
 
 from worldvaluesbench.scoring.answer_files import read_bytes, read_table
 from worldvaluesbench.scoring.runs import ANSWERS, RunFacts, is_run, read_run_facts, read_run_table
+from worldvaluesbench.survey.codebook import load_codebook
 
 Read = TypeVar("Read")
 
@@ -46,10 +49,13 @@ class Answers:
         """Whether they are known to have been given for invented people."""
         return self.run is not None and self.run.is_invented
 
-    @property
+    @cached_property
     def item_ids(self) -> tuple[str, ...]:
         """The items it names, in questionnaire order."""
-        return tuple(self.frame["item_id"].drop_nulls().unique().sort().to_list())
+        known = load_codebook().item_ids
+        is_named = np.zeros(len(known), dtype=bool)
+        is_named[self.frame["item_id"].drop_nulls().to_physical().to_numpy()] = True
+        return tuple(known[place] for place in np.flatnonzero(is_named).tolist())
 
     def describe(self) -> dict[str, Any]:
         """What a manifest says about them."""

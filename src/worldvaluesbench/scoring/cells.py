@@ -27,7 +27,7 @@ from worldvaluesbench.scoring.groups import Groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.intervals import Intervals, Sampling, find_intervals
 from worldvaluesbench.scoring.item_sampling import Items
-from worldvaluesbench.scoring.panel import Panel, build_panel, count_clusters, with_refusals
+from worldvaluesbench.scoring.panel import Panel, count_clusters, with_refusals
 from worldvaluesbench.scoring.persons import Judged, judge_answers, no_person_tables, person_tables
 from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import Humans, Reference
@@ -86,18 +86,17 @@ class Part:
     beside: Beside | None = None
 
 
-def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool, beside: Beside | None = None) -> Part:
+def score_groups(source: Source, groups: Groups, how: How, *, beside: Beside | None = None) -> Part:
     """Score a source by the groups of one grouping: those that any of its respondents is in.
 
     `beside`: what was found for another source and the same grouping.
     """
-    tally = tally_panel(source.panel, groups.member, len(groups.labels), as_published=as_published)
-    # the published scorer knows no cell that is too small
-    least = 0 if as_published else how.least_n(is_stated=source.panel.is_stated)
+    tally = tally_panel(source.panel, groups.member, len(groups.labels))
+    least = how.least_n(is_stated=source.panel.is_stated)
     n_people = np.minimum(*_numbers(source.panel, tally, how))
     is_shown = np.asarray(n_people >= least)
     intervals = None
-    if how.resampling is not None and not as_published:
+    if how.resampling is not None:
         panel = with_refusals(source.panel) if how.has_refusals else source.panel
         if beside is not None and not beside.holds_for(source, is_shown):
             beside = None
@@ -112,16 +111,17 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
             n_groups, n_items = is_shown.shape
             is_sure &= count_clusters(panel.humans, groups.member, n_groups, n_items, source.design.cluster) > 1
         intervals = replace(intervals, cells=intervals.cells.where(is_sure))
-    keys, is_row = _keys(source, groups), _is_row(source, groups)
-    counted = keys.hstack(_counts(source, tally, groups)).with_columns(is_too_small=~is_shown.ravel())
-    values = _values(source, groups, tally, how, intervals, as_published=as_published)
-    numbers = _frame(values, is_shown)
-    bounds = _frame({name: values[name] for name in BOUNDS}, is_shown | _are_bounded(source.panel, tally, least))
+    keys, is_row = cell_keys(source, groups), find_rows(source, groups)
+    counted = keys.hstack(count_columns(source, tally, groups)).with_columns(is_too_small=~is_shown.ravel())
+    values = _values(source, tally, how, intervals)
+    numbers = number_columns(values, is_shown)
+    bounds = number_columns(
+        {name: values[name] for name in BOUNDS}, is_shown | _are_bounded(source.panel, tally, least)
+    )
     scores = counted.hstack(numbers.with_columns(bounds)).filter(is_row)
     sets = {} if intervals is None else intervals.sets
     level = LEVEL if how.resampling is None else how.resampling.level
-    judged_as = replace(source, panel=_default_panel(source)) if as_published else source
-    persons, persons_summary = _persons(judged_as, groups, level, is_shown, is_row)
+    persons, persons_summary = _persons(source, groups, level, is_shown, is_row)
     place, shares = distributions_of(
         tally, is_shown & is_row.to_numpy().reshape(is_shown.shape), source.humans.low, level
     )
@@ -130,7 +130,7 @@ def score_groups(source: Source, groups: Groups, how: How, *, as_published: bool
             "scores": scores,
             "summary": summarise(scores, groups, sets),
             "attainment": attain(scores, groups, sets),
-            "distances": keys.hstack(_frame(_others(tally, intervals), is_shown)).filter(is_row),
+            "distances": keys.hstack(number_columns(other_distances(tally, intervals), is_shown)).filter(is_row),
             "distributions": keys[place].drop("topic").hstack(shares),
             "individuals": persons,
             "individuals_summary": persons_summary,
@@ -148,18 +148,16 @@ def _numbers(panel: Panel, tally: Tally, how: How) -> tuple[Counts, Counts]:
     return n_humans, n_humans if panel.is_paired else n_given
 
 
-def _values(
-    source: Source, groups: Groups, tally: Tally, how: How, intervals: Intervals | None, *, as_published: bool
-) -> dict[str, Array]:
+def _values(source: Source, tally: Tally, how: How, intervals: Intervals | None) -> dict[str, Array]:
     """The numbers of every cell, shape (groups, items), whether or not it is too small; in the order of the table."""
-    everybody = tally_panel(source.panel, None, 1, as_published=as_published)
+    everybody = tally_panel(source.panel, None, 1)
     distance = answer_distances(tally)
-    baselines = _baselines(source.panel, tally, everybody)
+    baselines = baseline_distances(source.panel, tally, everybody)
     if how.has_refusals:
         distance = _refusal_distances(source.panel, tally)
         baselines = _refusing_baselines(source.panel, tally, everybody)
     none = np.full_like(distance, np.nan)
-    best, worst = _bounds(source, groups, tally, as_published=as_published)
+    best, worst = missing_bounds(source.panel, tally)
     return {
         "distance": distance,
         "low": none if intervals is None else intervals.cells.low,
@@ -175,12 +173,9 @@ def _values(
     }
 
 
-def _bounds(source: Source, groups: Groups, tally: Tally, *, as_published: bool) -> tuple[Array, Array]:
+def missing_bounds(panel: Panel, tally: Tally) -> tuple[Array, Array]:
     """The smallest and largest distance that missing answers could have made, against all people answered for."""
-    if as_published:
-        # off the scale is no answer, however it is scored
-        tally = tally_panel(_default_panel(source), groups.member, len(groups.labels))
-    return distance_bounds(_all_humans(source.panel, tally), tally.answers, tally.missing, tally.n_points)
+    return distance_bounds(_all_humans(panel, tally), tally.answers, tally.missing, tally.n_points)
 
 
 def _are_bounded(panel: Panel, tally: Tally, least: int) -> Mask:
@@ -201,13 +196,13 @@ def _all_humans(panel: Panel, tally: Tally) -> Counts:
     return tally.humans + tally.missing_humans if panel.is_paired else tally.humans
 
 
-def _baselines(panel: Panel, tally: Tally, everybody: Tally) -> dict[str, Array]:
+def baseline_distances(panel: Panel, tally: Tally, everybody: Tally) -> dict[str, Array]:
     """Distances of the baselines from the humans; shapes (groups, items)."""
     humans, n_points = tally.humans, tally.n_points
     none = np.full(tally.n_responses.shape, np.nan)
     return {
         UNIFORM: uniform_distances(humans, n_points),
-        MAJORITY: majority_distances(humans, n_points, tally.first_met),
+        MAJORITY: majority_distances(humans, n_points),
         MAJORITY_POOLED: pooled_majority_distances(humans, everybody.humans[0], n_points),
         WORLD: none if panel.world is None else world_distances(humans, panel.world, n_points),
     }
@@ -231,7 +226,7 @@ def _refusing_baselines(panel: Panel, tally: Tally, everybody: Tally) -> dict[st
     return {name: distance_with_refusals(humans, tally.refusals, of, 0, n_points) for name, of in shares.items()}
 
 
-def _others(tally: Tally, intervals: Intervals | None) -> dict[str, Array]:
+def other_distances(tally: Tally, intervals: Intervals | None) -> dict[str, Array]:
     """The other distances, each under its own name, with their intervals."""
     humans, answers = shares_of(tally.humans), shares_of(tally.answers)
     shape = tally.n_responses.shape
@@ -248,16 +243,11 @@ def _others(tally: Tally, intervals: Intervals | None) -> dict[str, Array]:
     return found
 
 
-def _default_panel(source: Source) -> Panel:
-    """The panel of the answers that count: what is off the scale, or stands twice, is no person's answer."""
-    return build_panel(source.rows, source.humans, source.reference, source.answers.frame["respondent_id"])
-
-
 def _persons(
     source: Source, groups: Groups, level: float, is_shown: Mask, is_row: pl.Series
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """How well single persons are met: by cell, and by group over its items. Against the world nobody is known."""
-    keys = _keys(source, groups)
+    keys = cell_keys(source, groups)
     sets = keys[:: len(source.humans.items)].select(name for name in SET_COLUMNS if name != "answered_by")
     parts: list[tuple[pl.DataFrame, ...]] = []
     if source.panel.marginals is None:
@@ -266,21 +256,27 @@ def _persons(
             rows = keys.with_columns(answered_by).hstack(cells).filter(is_row)
             parts.append((rows, sets.with_columns(answered_by).hstack(of_groups).filter(pl.col("n_items") > 0)))
     if not parts:
-        none = pl.lit(None, dtype=pl.String).alias("answered_by")
-        empty = (keys.clear().with_columns(none), sets.clear().with_columns(none))
-        parts = [tuple(frame.hstack(columns) for frame, columns in zip(empty, no_person_tables(), strict=True))]
+        return no_persons(keys)
     together, over_items = (pl.concat([part[k] for part in parts]) for k in (0, 1))
     return together, over_items
 
 
-def _frame(values: Mapping[str, Array], is_shown: Mask) -> pl.DataFrame:
+def no_persons(keys: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both tables of single persons, with these keys and without a row."""
+    none = pl.lit(None, dtype=pl.String).alias("answered_by")
+    sets = keys.clear().select(name for name in SET_COLUMNS if name != "answered_by")
+    of_cells, of_groups = no_person_tables()
+    return keys.clear().with_columns(none).hstack(of_cells), sets.with_columns(none).hstack(of_groups)
+
+
+def number_columns(values: Mapping[str, Array], is_shown: Mask) -> pl.DataFrame:
     """Numbers as columns, group by group and item by item; null where a cell is too small."""
     return pl.DataFrame(
         {name: pl.Series(np.where(is_shown, found, np.nan).ravel()).fill_nan(None) for name, found in values.items()}
     )
 
 
-def _keys(source: Source, groups: Groups) -> pl.DataFrame:
+def cell_keys(source: Source, groups: Groups) -> pl.DataFrame:
     """What tells each row from the others."""
     items, reference = source.humans.items, source.reference
     group, item = np.divmod(np.arange(len(groups.labels) * len(items)), len(items))
@@ -301,7 +297,7 @@ def _keys(source: Source, groups: Groups) -> pl.DataFrame:
     )
 
 
-def _is_row(source: Source, groups: Groups) -> pl.Series:
+def find_rows(source: Source, groups: Groups) -> pl.Series:
     """Which cells have a row: items that the source names, groups that any of its respondents is in."""
     its_own = set(source.answers.item_ids)
     named = [item.item_id in its_own for item in source.humans.items]
@@ -309,7 +305,7 @@ def _is_row(source: Source, groups: Groups) -> pl.Series:
     return pl.Series((is_met[:, None] & np.array(named)[None]).ravel())
 
 
-def _counts(source: Source, tally: Tally, groups: Groups) -> pl.DataFrame:
+def count_columns(source: Source, tally: Tally, groups: Groups) -> pl.DataFrame:
     """How many there are in each cell: humans, answers, examples without an answer, and why."""
     asked = tally.n_examples + tally.n_missing
     coverage = np.divide(tally.n_examples, asked, out=np.full(asked.shape, np.nan), where=asked > 0)

@@ -23,6 +23,9 @@ from worldvaluesbench.scoring.sides import Side, find_sides, share_answers
 REFUSALS = (-1, -2)
 """The missing reasons of a response that are a refusal to answer: don't know, and no answer."""
 
+COUNTED_AT_ONCE = 2**17
+"""Entries are counted so many at a time, or as many as there are bins."""
+
 _NOT_OF_ANSWERS = ("unknown_item", "unknown_id", "other_split", "no_response", "duplicate")
 
 
@@ -76,13 +79,12 @@ class Panel:
     `examples`: those with an answer that counts, once each, with the point of the person's own response (0 against the
     world). `missing`: examples that nothing could be read for, alike. `human_refusals` and `missing` are what a refusal
     category counts; `for_refusers` and `missing_for_refusers` are the answers that were given for people who refused to
-    respond themselves, and those of these examples that nothing could be read for. `beyond`: as published, for entries
-    of answers off the scale, by how many points they lie beyond its end. `marginals`, shape (items, 10), stand for the
-    humans where there are no persons; `world`, of the same shape, is a baseline where there are. `n_people`: how many
-    persons places run over; those from `n_known` on (None: nobody) have no id, and so are nobody of another panel.
-    `is_paired`: the humans are those of `examples`. `is_stated`: all answers are distributions. `has_refusals`: scales
-    have one point more, for refusals (`with_refusals`). `key`: a keyed hash of the responses of the whole dataset, as
-    whole numbers, from which the random numbers of resampling are made; it is never written.
+    respond themselves, and those of these examples that nothing could be read for. `marginals`, shape (items, 10),
+    stand for the humans where there are no persons; `world`, of the same shape, is a baseline where there are.
+    `n_people`: how many persons places run over; those from `n_known` on (None: nobody) have no id, and so are nobody
+    of another panel. `is_paired`: the humans are those of `examples`. `is_stated`: all answers are distributions.
+    `has_refusals`: scales have one point more, for refusals (`with_refusals`). `key`: a keyed hash of the responses of
+    the whole dataset, as whole numbers, from which the random numbers of resampling are made; it is never written.
     """
 
     n_points: Ints
@@ -94,7 +96,6 @@ class Panel:
     human_refusals: Entries
     for_refusers: Entries = NOBODY
     missing_for_refusers: Entries = NOBODY
-    beyond: Entries | None = None
     marginals: Ints | None = None
     world: Ints | None = None
     n_known: int | None = None
@@ -118,23 +119,21 @@ class Panel:
         return self.n_points.size
 
 
-def build_panel(
-    rows: Rows, humans: Humans, reference: Reference, ids: pl.Series, *, as_published: bool = False
-) -> Panel:
+def build_panel(rows: Rows, humans: Humans, reference: Reference, ids: pl.Series) -> Panel:
     """Hold the sorted rows of a source against the humans of a reference; `ids` are those that its rows give people.
 
     Raises DatasetError where somebody who is compared has no survey weight.
     """
-    sides = find_sides(rows, humans, as_published=as_published)
-    person, n_people = _people(ids, rows, humans)
-    speaking = _entries(sides.humans, person, rows)
+    sides = find_sides(rows)
+    person, n_people = people_of(ids, rows, humans)
+    speaking = entries_of(sides.humans, person, rows)
     human_refusals, for_refusers, missing_for_refusers = _refusals_answered_for(rows, person, humans)
     panel = Panel(
         n_points=humans.n_points,
         n_people=n_people,
         humans=speaking,
-        answers=_with_completions(_entries(sides.answers, person, rows), sides.answers, person, rows),
-        examples=_entries(find_sides(rows, humans).humans, person, rows) if as_published else speaking,
+        answers=_with_completions(entries_of(sides.answers, person, rows), sides.answers, person, rows),
+        examples=speaking,
         missing=_missing(rows, person),
         human_refusals=human_refusals,
         for_refusers=for_refusers,
@@ -146,9 +145,6 @@ def build_panel(
         is_stated=rows.askings is not None and bool(rows.askings.is_spread[rows.is_valid].all()),
         key=_key_of(reference),
     )
-    if as_published:
-        row = sides.beyond_row
-        panel = replace(panel, beyond=Entries(person[row], rows.item[row], np.zeros_like(row), sides.beyond))
     if reference.whom in ("split", "all"):
         panel = _with_respondents(panel, rows, humans)
     return panel if humans.weights is None else _weighted(panel, humans.weights, reference)
@@ -219,10 +215,23 @@ def count_entries(entries: Entries, member: NDArray[np.int64] | None, n_groups: 
 
     `member`: the group of each person, -1 in none; None: everybody is in the one group.
     """
-    cell = cells_of(entries, member, n_groups, n_items)
     n_bins = n_groups * n_items * MAX_POINTS
-    counts = np.bincount(cell * MAX_POINTS + entries.point, weights=entries.weight, minlength=n_bins)
+    if entries.weight is not None or entries.size <= n_bins:
+        counts = _count_points(entries, member, n_groups, n_items)
+    else:
+        # sums of whole numbers are the same part by part, and small arrays stay in the cache
+        at_once = max(COUNTED_AT_ONCE, n_bins)
+        parts = [slice(start, start + at_once) for start in range(0, entries.size, at_once)]
+        some = (Entries(entries.person[part], entries.item[part], entries.point[part]) for part in parts)
+        counts = np.sum([_count_points(one, member, n_groups, n_items) for one in some], axis=0)
     return counts[:n_bins].reshape(n_groups, n_items, MAX_POINTS)
+
+
+def _count_points(entries: Entries, member: NDArray[np.int64] | None, n_groups: int, n_items: int) -> Array | Ints:
+    """The same in one line, perhaps with more bins after the last."""
+    cell = cells_of(entries, member, n_groups, n_items)
+    n_bins = (n_groups + 1) * n_items * MAX_POINTS
+    return np.bincount(cell * MAX_POINTS + entries.point, weights=entries.weight, minlength=n_bins)
 
 
 def count_cells(
@@ -252,7 +261,7 @@ def cells_of(entries: Entries, member: NDArray[np.int64] | None, n_groups: int, 
     return np.where(group < 0, n_groups, group) * n_items + entries.item
 
 
-def _people(ids: pl.Series, rows: Rows, humans: Humans) -> tuple[Ints, int]:
+def people_of(ids: pl.Series, rows: Rows, humans: Humans) -> tuple[Ints, int]:
     """Each row's person as a place, and how many places there are: in the dataset, else among the ids."""
     if humans.respondent_ids is not None:
         return rows.respondent, humans.respondent_ids.len()
@@ -260,7 +269,8 @@ def _people(ids: pl.Series, rows: Rows, humans: Humans) -> tuple[Ints, int]:
     return person.astype(np.int32), n_people
 
 
-def _entries(side: Side, person: Ints, rows: Rows) -> Entries:
+def entries_of(side: Side, person: Ints, rows: Rows) -> Entries:
+    """The entries of one side; `person`, shape (rows,), is the place of each row's person."""
     if side.row is None:
         return Entries(person, rows.item, side.point, side.weight)
     is_row = None
@@ -301,8 +311,8 @@ def _key_of(reference: Reference) -> tuple[int, ...]:
 
 def _missing(rows: Rows, person: Ints) -> Entries:
     """The examples of known people with a response for which no row holds an answer, each once."""
-    bad = [OUTCOMES.index(reason) for reason in _NOT_OF_ANSWERS] + [OUTCOMES.index(VALID)]
-    is_lost = ~np.isin(rows.outcome, bad) & (rows.item >= 0) & rows.has_response
+    is_of_answer = ~np.isin(OUTCOMES, (*_NOT_OF_ANSWERS, VALID))
+    is_lost = is_of_answer[rows.outcome] & (rows.item >= 0) & rows.has_response
     if not is_lost.any():
         return NOBODY
     example = rows.item.astype(np.int64) * (int(person.max(initial=0)) + 1) + person
@@ -332,7 +342,7 @@ def _refusals_answered_for(rows: Rows, person: Ints, humans: Humans) -> tuple[En
     answers = share_answers(rows, np.isin(np.arange(rows.item.size), read))
     once = [which[np.unique(example[which], return_index=True)[1]] for which in (refused, silent)]
     refusals, missing = (Entries(person[which], rows.item[which], np.zeros_like(which)) for which in once)
-    return refusals, _entries(answers, person, rows), missing
+    return refusals, entries_of(answers, person, rows), missing
 
 
 def _with_respondents(panel: Panel, rows: Rows, humans: Humans) -> Panel:
@@ -368,6 +378,12 @@ def _joined(parts: list[Entries]) -> Entries:
     return Entries(person, item, point, weight, completion=completion)
 
 
+def weigh_entries(entries: Entries, weights: Array) -> Entries:
+    """Entries with the weight of their persons, `weights` of shape (people,), on top of their own."""
+    of_person = np.nan_to_num(weights[entries.person])
+    return replace(entries, weight=of_person if entries.weight is None else of_person * entries.weight)
+
+
 def _weighted(panel: Panel, weights: Array, reference: Reference) -> Panel:
     """The panel with the survey weight of each person on both sides."""
     assert reference.dataset is not None
@@ -376,11 +392,9 @@ def _weighted(panel: Panel, weights: Array, reference: Reference) -> Panel:
     check_weights(weights[compared], reference.weight, str(reference.dataset.folder))
 
     def weigh(entries: Entries) -> Entries:
-        of_person = np.nan_to_num(weights[entries.person])
-        return replace(entries, weight=of_person if entries.weight is None else of_person * entries.weight)
+        return weigh_entries(entries, weights)
 
     examples = weigh(panel.examples)
-    beyond = None if panel.beyond is None else weigh(panel.beyond)
     return replace(
         panel,
         humans=examples if panel.humans is panel.examples else weigh(panel.humans),
@@ -390,5 +404,4 @@ def _weighted(panel: Panel, weights: Array, reference: Reference) -> Panel:
         human_refusals=weigh(panel.human_refusals),
         for_refusers=weigh(panel.for_refusers),
         missing_for_refusers=weigh(panel.missing_for_refusers),
-        beyond=beyond,
     )

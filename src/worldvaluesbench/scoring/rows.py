@@ -1,5 +1,7 @@
 """The rows of a file or run, sorted: each counts, or is left out for exactly one reason."""
 
+import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -15,7 +17,7 @@ from worldvaluesbench.scoring.reasons import OUTCOMES, REASONS, UNPARSED, VALID
 from worldvaluesbench.scoring.reference import Humans
 from worldvaluesbench.survey.codebook import load_codebook
 
-ROWS_AT_ONCE = 2**20
+ROWS_AT_ONCE = 2**18
 
 
 @dataclass(frozen=True)
@@ -55,20 +57,25 @@ class Rows:
 
     def outcome_counts(self, n_items: int) -> NDArray[np.int64]:
         """Rows by item and outcome, shape (items + 1, outcomes); the last line is the unknown items."""
-        # -1, an unknown item, would fall before the first bin: shift all by one
-        flat = (self.item + 1) * len(OUTCOMES) + self.outcome
-        counts = np.bincount(flat, minlength=(n_items + 1) * len(OUTCOMES)).reshape(n_items + 1, len(OUTCOMES))
-        return np.roll(counts, -1, axis=0)
+        counts = np.zeros((n_items + 1) * len(OUTCOMES), dtype=np.int64)
+        for part in _parts(self.item.size):
+            # -1, an unknown item, would fall before the first bin: shift all by one
+            flat = (self.item[part] + 1) * len(OUTCOMES) + self.outcome[part]
+            counts += np.bincount(flat, minlength=counts.size)
+        return np.roll(counts.reshape(n_items + 1, len(OUTCOMES)), -1, axis=0)
 
 
 def sort_rows(answers: Answers, humans: Humans) -> Rows:
     """Find out for every row whether it counts, and if not, why. See `REASONS` for the order of the reasons."""
-    # numpy works on slices side by side, and small arrays stay in the cache
-    with ThreadPoolExecutor() as pool:
+    respondent = _find_respondents(answers.frame["respondent_id"], humans)
+    # numpy works on slices side by side
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         slices = answers.frame.iter_slices(ROWS_AT_ONCE)
-        parts = list(pool.map(lambda frame: _sort_slice(frame, humans), slices))
-    names = [field.name for field in fields(Rows) if field.name not in ("askings", "split")]
+        of_slices = (respondent[part] for part in _parts(respondent.size))
+        parts = list(pool.map(lambda frame, places: _sort_slice(frame, places, humans), slices, of_slices))
+    names = [field.name for field in fields(Rows) if field.name not in ("askings", "respondent", "split")]
     arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    arrays["respondent"] = respondent
     askings = None if answers.run is None else find_askings(answers.frame, arrays["item"])
     rows = Rows(**arrays, askings=askings)
     if humans.splits is not None:
@@ -100,10 +107,14 @@ def _of_one_split(rows: Rows, splits: NDArray[np.uint8]) -> Rows:
     )
 
 
-def _sort_slice(frame: pl.DataFrame, humans: Humans) -> Rows:
+def _parts(n_rows: int) -> Iterator[slice]:
+    """The rows, so many at a time that small arrays stay in the cache."""
+    return (slice(start, start + ROWS_AT_ONCE) for start in range(0, n_rows, ROWS_AT_ONCE))
+
+
+def _sort_slice(frame: pl.DataFrame, respondent: Ints, humans: Humans) -> Rows:
     """Sort some rows, each by itself: without looking for duplicates."""
     item = _find_items(frame["item_id"], humans)
-    respondent = _find_respondents(frame["respondent_id"], humans)
     low = np.take(humans.low.astype(np.int16), item)
     human_point = _human_points(item, respondent, low, humans)
     ratings = read_ratings(frame["answer"])
@@ -149,7 +160,12 @@ def _find_respondents(ids: pl.Series, humans: Humans) -> Ints:
     if humans.respondent_ids is None:
         return np.full(ids.len(), -1, dtype=np.int32)
     places = pl.int_range(humans.respondent_ids.len(), dtype=pl.Int32, eager=True)
-    return ids.replace_strict(humans.respondent_ids, places, default=-1, return_dtype=pl.Int32).to_numpy()
+    stretches = ids.rle().struct
+    # where the rows of a respondent stand together, each is looked up once
+    lengths, keys = stretches.field("len"), stretches.field("value")
+    are_few = keys.len() < ids.len() // 2
+    found = (keys if are_few else ids).replace_strict(humans.respondent_ids, places, default=-1, return_dtype=pl.Int32)
+    return np.repeat(found.to_numpy(), lengths.to_numpy()) if are_few else found.to_numpy()
 
 
 def _human_points(item: Ints, respondent: Ints, low: Ints, humans: Humans) -> Ints:
@@ -181,9 +197,12 @@ def _duplicates(ids: pl.Series, rows: Rows, humans: Humans) -> NDArray[np.int64]
         could_repeat = np.flatnonzero(rows.is_valid & ids.is_not_null().to_numpy())
         pairs = pl.DataFrame({"item": rows.item[could_repeat], "id": ids[could_repeat]}).to_struct("pair")
         return np.asarray(could_repeat[~pairs.is_first_distinct().to_numpy()])
-    pair = _pairs(rows.item, rows.respondent, humans)[rows.is_valid]
-    seen = np.zeros(humans.responses.size, dtype=bool)
-    seen[pair] = True
-    if np.count_nonzero(seen) == pair.size:
+    is_valid, seen = rows.is_valid, np.zeros(humans.responses.size, dtype=bool)
+    for part in _parts(rows.item.size):
+        # respondent by respondent, as most files are ordered, so that marks fall close to each other
+        pair = rows.respondent[part] * np.int64(len(humans.items)) + rows.item[part]
+        seen[pair[is_valid[part]]] = True
+    if np.count_nonzero(seen) == np.count_nonzero(is_valid):
         return np.empty(0, dtype=np.int64)
-    return np.asarray(np.flatnonzero(rows.is_valid)[~pl.Series(pair).is_first_distinct().to_numpy()])
+    pairs = pl.Series(_pairs(rows.item, rows.respondent, humans)[is_valid])
+    return np.asarray(np.flatnonzero(is_valid)[~pairs.is_first_distinct().to_numpy()])

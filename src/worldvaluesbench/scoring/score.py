@@ -2,8 +2,7 @@
 
 Two treatments. By default an answer counts if it is a whole number on its item's scale, given for a known
 respondent who has a response to that item; whatever does not count is left out on both sides, so the humans are
-exactly the respondents whose answers count. `as_published` repeats what the published scorer does: numbers are
-truncated and scored wherever they lie, unreadable answers leave the model's side only, duplicates count twice.
+exactly the respondents whose answers count. `as_published` repeats the published scorer; see `published_scorer`.
 """
 
 from collections import Counter
@@ -22,6 +21,7 @@ from worldvaluesbench.scoring.cells import Beside, Source, score_groups
 from worldvaluesbench.scoring.groups import find_groups
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.panel import build_panel
+from worldvaluesbench.scoring.published_scorer import PublishedSource, score_as_published
 from worldvaluesbench.scoring.reasons import OUTCOMES
 from worldvaluesbench.scoring.reference import Reference, read_humans
 from worldvaluesbench.scoring.resample import Design
@@ -61,7 +61,7 @@ def score_answers(
     check_sources(answers, reference)
     if as_published and how.has_refusals:
         raise AnswersError("Missing answers are treated as published or as refusals; choose one of the two.")
-    sources = open_sources(answers, reference, how, as_published=as_published)
+    sources = open_sources(answers, reference, how)
     return score_sources(sources, answers, reference, groupings, how, as_published=as_published)
 
 
@@ -86,10 +86,13 @@ def score_sources(
     for source in sources:
         counts.append(_count_outcomes(source.answers.name, items, source.rows))
         by_grouping.append(describe_groupings(source.answers.name, source.rows, found_groups[1:]))
+        published = PublishedSource(source) if as_published else None
         for groups in all_groups:
-            known = beside.get(groups.grouping)
-            part = score_groups(source, groups, how, as_published=as_published, beside=known)
-            beside[groups.grouping] = part.beside
+            if published is None:
+                part = score_groups(source, groups, how, beside=beside.get(groups.grouping))
+                beside[groups.grouping] = part.beside
+            else:
+                part = score_as_published(published, groups)
             for name, table in part.tables.items():
                 parts.setdefault(name, []).append(table)
     tables = {name: pl.concat(tables) for name, tables in parts.items()}
@@ -103,9 +106,7 @@ def score_sources(
     )
 
 
-def open_sources(
-    answers: Sequence[Answers], reference: Reference, how: How, *, as_published: bool = False
-) -> Iterator[Source]:
+def open_sources(answers: Sequence[Answers], reference: Reference, how: How) -> Iterator[Source]:
     """Sort the rows of each source and hold them against the humans, one source after the other.
 
     Raises DatasetError where somebody who is compared has no survey weight; AnswersError for strata of the world.
@@ -120,7 +121,7 @@ def open_sources(
         humans = replace(humans, known_ids=known)
     for one in answers:
         rows = sort_rows(one, humans)
-        panel = build_panel(rows, humans, reference, one.frame["respondent_id"], as_published=as_published)
+        panel = build_panel(rows, humans, reference, one.frame["respondent_id"])
         design = Design() if how.resampling is None else _design_of(one, reference, how, len(items))
         yield Source(one, rows, humans, panel, reference, design)
 

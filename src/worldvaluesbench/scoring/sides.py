@@ -11,7 +11,6 @@ import numpy as np
 
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.scoring.askings import Askings, Ints, Mask, is_first, n_alike
-from worldvaluesbench.scoring.reference import Humans
 from worldvaluesbench.scoring.rows import Rows
 
 
@@ -31,54 +30,24 @@ class Side:
 
 @dataclass(frozen=True)
 class Sides:
-    """Both sides. As published, answers off the scale stand at its nearer end, and have a way to go beyond it.
-
-    `beyond_row`, `beyond`, shape (such answers,): their rows, and by how many points they lie beyond, weighted.
-    """
+    """Both sides."""
 
     humans: Side
     answers: Side
-    beyond_row: Ints
-    beyond: Array
 
 
-def find_sides(rows: Rows, humans: Humans, *, as_published: bool = False) -> Sides:
-    """The sides of a file or run.
-
-    By default the answers that count, and the respondents with one that does. As published: all respondents who gave
-    a response, and all answers with a number or distribution for them, whatever the others of the example hold.
-    """
-    if as_published:
-        return _published_sides(rows, humans)
+def find_sides(rows: Rows) -> Sides:
+    """The sides of a file or run: the answers that count, and the respondents with one that does."""
     speaks, weight = rows.is_valid, None
     if rows.askings is not None:
         speaks, weight = _share_examples(rows.askings, rows.is_valid)
-    none = np.empty(0, dtype=np.int64)
-    answers = _answers_side(rows, rows.point, rows.is_valid, weight)
-    return Sides(_side(speaks, rows.human_point), answers, none, none.astype(np.float64))
+    return Sides(side_of(speaks, rows.human_point), answers_side(rows, rows.point, rows.is_valid, weight))
 
 
 def share_answers(rows: Rows, is_in: Mask) -> Side:
     """The side of the answers of some rows; those of one example share its weight."""
     weight = None if rows.askings is None else _share_examples(rows.askings, is_in)[1]
-    return _answers_side(rows, rows.point, is_in, weight)
-
-
-def _published_sides(rows: Rows, humans: Humans) -> Sides:
-    speaks, weight, is_in = rows.has_response, None, rows.has_response & rows.has_number
-    if rows.askings is not None:
-        is_in |= rows.has_response & rows.askings.is_spread
-        speaks, weight = _share_slots(rows.askings, rows.has_response)
-    point = np.clip(rows.point, 0, np.take((humans.n_points - 1).astype(np.int16), rows.item))
-    is_counted = is_in[rows.is_off_scale]
-    off, off_point = np.flatnonzero(rows.is_off_scale)[is_counted], rows.off_points[is_counted]
-    beyond = np.maximum(-off_point, off_point - (humans.n_points[rows.item[off]] - 1))
-    return Sides(
-        humans=_side(speaks, rows.human_point),
-        answers=_answers_side(rows, point, is_in, weight),
-        beyond_row=off,
-        beyond=beyond if weight is None else beyond * weight[off],
-    )
+    return answers_side(rows, rows.point, is_in, weight)
 
 
 def _share_examples(askings: Askings, is_in: Mask) -> tuple[Mask, Array | None]:
@@ -92,39 +61,18 @@ def _share_examples(askings: Askings, is_in: Mask) -> tuple[Mask, Array | None]:
     return speaks, weight
 
 
-def _share_slots(askings: Askings, is_in: Mask) -> tuple[Mask, Array | None]:
-    """The same as published: repeated rows count each time, on both sides, but several samples or orders only once.
-
-    A row without an answer keeps its share of the weight, and so takes it away from the side of the answers.
-    """
-    examples, asking = askings.example[is_in], askings.asking[is_in]
-    is_first_row = is_first(examples)
-    if is_first_row.all():
-        return is_in, None
-    # the slot of the first row of each example, found for each of its rows
-    order = np.argsort(examples, kind="stable")
-    starts = np.flatnonzero(is_first(examples[order]))
-    sizes = np.diff(np.append(starts, order.size))
-    speaks, weight = np.zeros_like(is_in), np.zeros(is_in.size)
-    is_spoken, shared = np.empty(order.size, dtype=bool), np.empty(order.size)
-    is_spoken[order] = np.repeat(asking[order][starts], sizes) == asking[order]
-    n_slots = np.add.reduceat(is_first(asking[order]), starts, dtype=np.int64)
-    shared[order] = np.repeat(1 / n_slots, sizes)
-    speaks[is_in], weight[is_in] = is_spoken, shared
-    return speaks, None if (n_slots == 1).all() else weight
-
-
-def _side(is_in: Mask, point: Ints, weight: Array | None = None) -> Side:
+def side_of(is_in: Mask, point: Ints, weight: Array | None = None) -> Side:
+    """The side of the rows that are in it, with one entry for each; `point` and `weight` are those of all rows."""
     if is_in.all():
         return Side(is_in, None, point, weight)
     row = np.flatnonzero(is_in)
     return Side(is_in, row, point[row], None if weight is None else weight[row])
 
 
-def _answers_side(rows: Rows, point: Ints, is_in: Mask, weight: Array | None) -> Side:
+def answers_side(rows: Rows, point: Ints, is_in: Mask, weight: Array | None) -> Side:
     """The side of the answers; rows with a distribution have an entry for each point."""
     if rows.askings is None or not rows.askings.is_spread.any():
-        return _side(is_in, point, weight)
+        return side_of(is_in, point, weight)
     spread = rows.askings.spread
     row, of_spread, share = spread.row, spread.point, spread.share
     if not is_in.all():

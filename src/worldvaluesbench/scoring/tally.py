@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from worldvaluesbench.benchmark.weights import effective_n
 from worldvaluesbench.distribution import Array, shares_of, wasserstein
-from worldvaluesbench.scale import MAX_POINTS
 from worldvaluesbench.scoring.askings import Ints
 from worldvaluesbench.scoring.noise import harmonic_n, noise_floor
 from worldvaluesbench.scoring.panel import Entries, Panel, cells_of, count_cells, count_entries
@@ -26,10 +25,7 @@ class Tally:
     and `n_effective_examples`, Kish's effective numbers of humans and of people answered for; `n_missing`, `missing`
     and `missing_humans` (..., 10), examples without an answer: their number, weight and human responses; `n_refusals`
     and `refusals`, number and weight of humans who refused; `for_refusers` (..., 10) and `missing_for_refusers`, the
-    answers given for them, and the weight of those without. `n_points`: points of each item's scale, shape (items,). As
-    published, answers off the scale are counted at its nearer end, and `overshoot`, shape (groups, items), is by how
-    many points they lie beyond it, summed; `first_met`, of the shape of the counts, is where a human rating was first
-    met.
+    answers given for them, and the weight of those without. `n_points`: points of each item's scale, shape (items,).
     """
 
     humans: Counts
@@ -47,11 +43,9 @@ class Tally:
     for_refusers: Counts
     missing_for_refusers: Counts
     n_points: Ints
-    overshoot: Array
-    first_met: Ints | None = None
 
 
-def tally_panel(panel: Panel, member: NDArray[np.int64] | None, n_groups: int, *, as_published: bool = False) -> Tally:
+def tally_panel(panel: Panel, member: NDArray[np.int64] | None, n_groups: int) -> Tally:
     """Count both sides of a panel into groups; `member` is the group of each person (None: all are in one)."""
     shape = member, n_groups, panel.n_items
     answers = count_entries(panel.answers, *shape)
@@ -67,8 +61,6 @@ def tally_panel(panel: Panel, member: NDArray[np.int64] | None, n_groups: int, *
     if panel.answers.completion is not None:
         n_effective_examples = _effective_completions(panel.answers, *shape)
     missing_humans = count_entries(panel.missing, *shape)
-    beyond = panel.beyond
-    none = np.zeros((n_groups, panel.n_items))
     return Tally(
         humans=humans,
         answers=answers,
@@ -85,8 +77,6 @@ def tally_panel(panel: Panel, member: NDArray[np.int64] | None, n_groups: int, *
         for_refusers=count_entries(panel.for_refusers, *shape),
         missing_for_refusers=count_entries(panel.missing_for_refusers, *shape).sum(axis=-1),
         n_points=panel.n_points,
-        overshoot=none if beyond is None else count_cells(beyond, *shape, weight=beyond.weight).astype(np.float64),
-        first_met=_first_met(panel, *shape) if as_published and panel.marginals is None else None,
     )
 
 
@@ -104,14 +94,8 @@ def floors_of(tally: Tally, *, is_stated: bool = False) -> Array:
 
 
 def answer_distances(tally: Tally) -> Array:
-    """Wasserstein-1 distance of the answers from the humans, shape (groups, items); NaN where a side is empty.
-
-    All humans are on the scale, so an answer beyond an end of it is moved to that end first, whatever else moves:
-    the distance is that of the answers on the scale, and the way to it on top.
-    """
-    on_scale = wasserstein(shares_of(tally.humans), shares_of(tally.answers), tally.n_points)
-    total = tally.answers.sum(axis=-1)
-    return on_scale + tally.overshoot / (np.where(total > 0, total, 1) * (tally.n_points - 1))
+    """Wasserstein-1 distance of the answers from the humans, shape (groups, items); NaN where a side is empty."""
+    return wasserstein(shares_of(tally.humans), shares_of(tally.answers), tally.n_points)
 
 
 def _weigh(
@@ -154,12 +138,3 @@ def _count_rows(entries: Entries, member: NDArray[np.int64] | None, n_groups: in
     """How many rows of the source there are, by cell."""
     rows = entries if entries.is_row is None else entries.select(entries.is_row)
     return count_cells(rows, member, n_groups, n_items)
-
-
-def _first_met(panel: Panel, member: NDArray[np.int64] | None, n_groups: int, n_items: int) -> Ints:
-    """The first entry at which each point of each cell occurs."""
-    first = np.full((n_groups + 1, n_items, MAX_POINTS), np.iinfo(np.int64).max)
-    bins = cells_of(panel.humans, member, n_groups, n_items) * MAX_POINTS + panel.humans.point
-    # of several values put in one place numpy keeps the last, so entries go in from the end
-    first.reshape(-1)[bins[::-1]] = np.arange(panel.humans.size)[::-1]
-    return first[:-1]
