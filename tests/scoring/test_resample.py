@@ -124,11 +124,11 @@ def test_whoever_lacks_the_responses_cannot_repeat_the_draws(people: Dataset, an
     assert "key" not in repr(panel)
     assert not np.array_equal(draw_people([replace(panel, key=())], None, SIMPLE, SOME).times, drawn)
     responses = {item_id: people.responses([item_id])[item_id].to_list() for item_id in ITEMS}
-    same = make_dataset(tmp_path / "same", responses)
+    first, same = (make_dataset(tmp_path / name, responses) for name in ("first", "same"))
     responses["Q1"][0] = 1 + responses["Q1"][0] % 4
     other = make_dataset(tmp_path / "other", responses)
-    keys = [panel_of(answers, respondents_reference(dataset)).key for dataset in (same, other)]
-    assert keys[0] == panel.key != keys[1]
+    keys = [panel_of(answers, respondents_reference(dataset)).key for dataset in (first, same, other)]
+    assert keys[0] == keys[1] != keys[2]
 
 
 def test_streams_of_random_numbers_are_apart(people: Dataset, answers: Answers) -> None:
