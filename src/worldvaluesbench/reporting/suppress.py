@@ -8,6 +8,7 @@ from worldvaluesbench.reporting.bundle_tables import SAFE_MIN_N
 from worldvaluesbench.reporting.complement import Group, find_complements
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.scoring.nonresponse import NONRESPONSE
 from worldvaluesbench.scoring.without_level import GROUPINGS, protect_groupings
 
 CELL = ("item_id", "grouping", "group")
@@ -57,6 +58,7 @@ def protect(comparison: Comparison) -> Comparison:
             tables[name] = tables[name].filter(pl.col("n") >= least)
     enough = pl.when(pl.col("n_responses") >= least).then("n_responses")
     tables["table_2"] = tables["table_2"].with_columns(enough.alias("n_responses"))
+    tables.pop(NONRESPONSE, None)  # counts of few who did not know; a bundle has none of it
     tables[GROUPINGS] = protect_groupings(tables[GROUPINGS], least)
     _drop_groups(tables, complements)
     tables["distributions"] = _same_humans(tables["distributions"], comparison.tables["scores"], least)
