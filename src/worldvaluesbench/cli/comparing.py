@@ -141,8 +141,10 @@ def _compare(paths: Sequence[Path], given: Given) -> Comparison:
         reference,
         groupings=parse_groupings(by, reference.codebook) if by else (),
         how=how_of(given, reference.codebook),
-        kinds={name: cast("Kind", kind) for name, kind in (_split("--kind", text, "=") for text in given["kind"])},
-        pairs=[_split("--pair", text, ",") for text in given["pair"]],
+        kinds={
+            name: cast("Kind", kind) for name, kind in (_split("--kind", text, "=") for text in given.get("kind", ()))
+        },
+        pairs=[_split("--pair", text, ",") for text in given.get("pair", ())],
     )
 
 
