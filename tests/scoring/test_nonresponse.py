@@ -97,10 +97,10 @@ def test_with_a_split_as_reference_rows_of_another_split_are_not_counted(people:
 
 def test_humans_who_are_few_have_no_numbers(people: Dataset, answers: Answers) -> None:
     reference = respondents_reference(people)
-    grouped = {"groupings": parse_groupings("H_URBRURAL")}
-    every = score_answers([answers], reference, **grouped, how=How(1)).tables[NONRESPONSE]
+    groupings = parse_groupings("H_URBRURAL")
+    every = score_answers([answers], reference, groupings=groupings, how=How(1)).tables[NONRESPONSE]
     least = int(every["n_humans_asked"].sort()[2]) + 1
-    found = score_answers([answers], reference, **grouped, how=How(least)).tables[NONRESPONSE]
+    found = score_answers([answers], reference, groupings=groupings, how=How(least)).tables[NONRESPONSE]
     is_few = every["n_humans_asked"] < least
     assert 0 < is_few.sum() < every.height
     for name in ("n_humans_asked", "n_dont_know", "n_no_answer", "share_dont_know", "share_no_answer"):

@@ -93,6 +93,7 @@ class Nonresponse:
         key = (split, groups.grouping)
         if key not in self._counted:
             assert humans.responses is not None
+            assert self._split is not None
             is_in = np.full(humans.responses.shape[1], True) if split < 0 else np.equal(self._split, split)
             self._counted[key] = _count_humans(humans.responses, groups, is_in)
         return self._counted[key]

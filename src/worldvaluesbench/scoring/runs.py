@@ -130,8 +130,10 @@ def _about(content: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
     model = dict(content["model"])
     if isinstance(model.get("base_url"), str):
         model["base_url"] = host_of(model["base_url"])
-    told = ("n_requests", "n_completions", "unparsed", "prompt_tokens", "completion_tokens", "cost", "versions")
-    told += ("cost_is", "n_received", "n_without_usage")
+    told = (
+        *("n_requests", "n_completions", "unparsed", "prompt_tokens", "completion_tokens"),
+        *("cost", "cost_is", "n_received", "n_without_usage", "versions"),
+    )
     examples = content.get("examples")
     asked = (
         {key: examples[key] for key in ("source", "name", "split") if key in examples}
