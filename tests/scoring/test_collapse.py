@@ -20,8 +20,10 @@ from worldvaluesbench.scoring.collapse import (
     summarise_determination,
     variance,
 )
+from worldvaluesbench.scoring.groups import POOLED, Groups
 
 N_POINTS = np.array([2, 4, 10])
+FOUR = Groups("Q260", tuple("abcd"), tuple("1234"))
 
 
 def counted(*rows: list[float]) -> Array:
@@ -63,7 +65,7 @@ def test_equal_shares_on_all_points_of_any_scale_have_entropy_1_and_the_two_ends
 def test_a_cell_worked_by_hand() -> None:
     # humans 2, 1, 1 on three points: entropy 1.5 of log2(3) bits; mean 3/8, variance 11/64; answers all in the middle
     table = describe_collapse(
-        counted([2, 1, 1]), counted([0, 4, 0]), np.array([3]), item_ids=["Q1"], groups=["all"]
+        counted([2, 1, 1]), counted([0, 4, 0]), np.array([3]), item_ids=["Q1"], groups=POOLED
     ).row(0, named=True)
     assert table["entropy_humans"] == pytest.approx(1.5 / np.log2(3))
     assert table["variance_humans"] == pytest.approx(11 / 64)
@@ -74,7 +76,7 @@ def test_a_cell_worked_by_hand() -> None:
 
 def test_answers_like_the_humans_have_ratios_of_1_whatever_their_weight() -> None:
     humans = drawn_counts(np.random.default_rng(1), 4, 50)
-    table = describe_collapse(humans, humans * 0.37, N_POINTS, item_ids=["Q1", "Q2", "Q3"], groups=list("abcd"))
+    table = describe_collapse(humans, humans * 0.37, N_POINTS, item_ids=["Q1", "Q2", "Q3"], groups=FOUR)
     assert table.height == 12
     assert table["item_id"].to_list()[:4] == ["Q1", "Q2", "Q3", "Q1"]
     assert table["group"].to_list()[:4] == ["a", "a", "a", "b"]
@@ -86,7 +88,7 @@ def test_a_ratio_without_human_variance_is_null_and_an_empty_or_hidden_cell_has_
     humans = counted([5, 0], [0, 0], [2, 3], [2, 3])
     answers = counted([2, 3], [1, 4], [1, 4], [0, 0])
     shown = np.array([[True], [True], [False], [True]])
-    table = describe_collapse(humans, answers, np.array([2]), item_ids=["Q1"], groups=list("abcd"), is_shown=shown)
+    table = describe_collapse(humans, answers, np.array([2]), item_ids=["Q1"], groups=FOUR, is_shown=shown)
     assert table["variance_ratio"].to_list() == [None] * 4
     assert table["variance_answers"].to_list() == [pytest.approx(0.24), None, None, None]
     assert table["n_points_used_answers"].to_list() == [2, None, None, None]
@@ -98,7 +100,7 @@ def test_a_ratio_without_human_variance_is_null_and_an_empty_or_hidden_cell_has_
 
 def test_a_summary_has_the_means_over_items_and_the_medians_of_ratios() -> None:
     table = pl.DataFrame(
-        {"item_id": ["Q1", "Q2", "Q3"], "group": "all"}
+        {"item_id": ["Q1", "Q2", "Q3"], "group": "all", "group_codes": None}
         | {
             f"{name}_{side}": [0.1, 0.2, 0.6]
             for name in ("entropy", "variance", "modal_share", "n_points_used")

@@ -36,7 +36,7 @@ TABLES = (
 )  # fmt: skip
 OF_SCORES = (
     "scores", "summary", "attainment", "distances", "distributions", "individuals", "individuals_summary", "counts",
-    "groupings",
+    "groupings", "nonresponse",
 )  # fmt: skip
 N_PEOPLE = 80
 HOW = How(resampling=Resampling(n=30))

@@ -31,6 +31,7 @@ TABLES = (
     "individuals",
     "individuals_summary",
     "groupings",
+    "nonresponse",
     "counts",
 )
 

@@ -122,7 +122,7 @@ def test_the_world_has_no_weights(four: Dataset) -> None:
 
 def test_every_score_names_its_weight(four: Dataset, three_answers: Answers) -> None:
     scores = score_answers([three_answers], respondents_reference(four, weight="product"), how=ALL)
-    for name in set(scores.tables) - {"counts", "groupings"}:
+    for name in set(scores.tables) - {"counts", "groupings", "nonresponse"}:
         assert scores.tables[name]["weight"].unique().to_list() == ["product"]
     assert isinstance(scores.table, pl.DataFrame)
 

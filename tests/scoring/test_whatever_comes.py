@@ -147,7 +147,7 @@ def test_numbers_are_numbers_and_in_their_order(seed: int, tmp_path: Path) -> No
 
 def split_of(run: Answers, people: Dataset) -> str:
     """The split that most rows of a run are for; of several the first."""
-    of = dict(people.respondents(["respondent_id", "split"]).rows())
+    of: dict[int, str] = dict(people.respondents(["respondent_id", "split"]).rows())
     times = Counter(of[key] for key in run.frame["respondent_id"].to_list())
     return str(min(times, key=lambda split: (-times[split], ["train", "valid", "test"].index(split))))
 

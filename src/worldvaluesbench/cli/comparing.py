@@ -91,8 +91,10 @@ def comparison_of(
     opened = [found for found in made if found is not None]
     comparison = merge_comparisons(
         [*([_compare(answers, given)] if answers else []), *opened],
-        kinds={name: cast("Kind", kind) for name, kind in (_split("--kind", text, "=") for text in given["kind"])},
-        pairs=[_split("--pair", text, ",") for text in given["pair"]],
+        kinds={
+            name: cast("Kind", kind) for name, kind in (_split("--kind", text, "=") for text in given.get("kind", ()))
+        },
+        pairs=[_split("--pair", text, ",") for text in given.get("pair", ())],
     )
     if not answers:
         _refuse_what_changes_nothing(comparison, [name for name in _MAKING if name not in used])

@@ -22,6 +22,8 @@ from worldvaluesbench.cli.judging import (
 )
 from worldvaluesbench.folder import check_destination
 from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.scoring.groups import EVERYONE
+from worldvaluesbench.scoring.nonresponse import HUMAN_SHARES, NONRESPONSE, SOURCE_SHARES
 from worldvaluesbench.scoring.reference import WHOM
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.scoring.scores import KIND, Scores, once_a_baseline, scores_document, write_scores
@@ -30,6 +32,8 @@ from worldvaluesbench.survey.attributes import parse_groupings
 from worldvaluesbench.survey.marginals import WHICH_WORLD
 
 MAX_ITEMS_SHOWN = 60
+MAX_NONRESPONSE_SHOWN = 12
+"""Of more items than these only the means of their nonresponse are shown."""
 
 
 @click.command()
@@ -103,6 +107,7 @@ def show_scores(scores: Scores) -> None:
         _show_items(scores)
     else:
         show.say(f"{items} items; their scores are in scores.parquet.")
+    _show_nonresponse(scores.tables[NONRESPONSE])
 
 
 def names_without_valid_rows(scores: Scores) -> list[str]:
@@ -183,6 +188,34 @@ def _with_places(summary: pl.DataFrame) -> pl.DataFrame:
 def _answered_by(row: Mapping[str, Any]) -> str:
     """Who answered; a baseline that differs from source to source says beside which it stands."""
     return f"{row['answered_by']} (beside {row['answers']})" if row["is_one_of_several"] else str(row["answered_by"])
+
+
+def _show_nonresponse(nonresponse: pl.DataFrame) -> None:
+    """Print how often humans did not respond, beside refusals: item by item where they are few, else the means."""
+    pooled = nonresponse.filter(pl.col("grouping") == EVERYONE)
+    shares = (*HUMAN_SHARES, *SOURCE_SHARES)
+    if not any((pooled[name] > 0).any() for name in shares):
+        return
+    if pooled["item_id"].n_unique() > MAX_NONRESPONSE_SHOWN:
+        of_sources = pooled.group_by("answers", maintain_order=True).agg(pl.col(shares).mean(), pl.len())
+        for row in of_sources.iter_rows(named=True):
+            dont_know, no_answer, refusal, unparsed = (_percent(row[name]) or "–" for name in shares)
+            show.say(
+                f"Nonresponse, mean over {row['len']} items: humans asked don't know {dont_know}, no answer "
+                f"{no_answer}; rows of {row['answers']} refusals {refusal}, unparsed {unparsed}."
+            )
+        return
+    columns = ("answers", "item", "humans asked", "don't know", "no answer", "rows", "refusals", "unparsed")
+    rows = [
+        (
+            *(row[name] for name in ("answers", "item_id", "n_humans_asked")),
+            *(_percent(row[name]) for name in HUMAN_SHARES),
+            row["n_rows"],
+            *(_percent(row[name]) for name in SOURCE_SHARES),
+        )
+        for row in pooled.iter_rows(named=True)
+    ]
+    show.table(columns, rows, title="\nItem nonresponse (the two sides are over different people)", left=2)
 
 
 SHARED = ("n_responses", "noise_floor", "uniform", "majority")

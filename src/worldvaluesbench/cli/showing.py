@@ -47,6 +47,7 @@ BEFORE = len("rating") + 2 * terminal.GAP
     "--by", default=None, help="A grouping: draw each of its groups. Needs --data, or a comparison that has it."
 )
 @click.option("--partial", is_flag=True, help="Take unfinished runs as far as their answers go.")
+@options.answer_column
 @how_sure_of_comparisons
 def show(item_id: str, files: tuple[Path, ...], **given: Any) -> None:
     """Draw the distribution of an item in the terminal: of the world, of a dataset, or of answers beside people.
@@ -78,7 +79,7 @@ def _check_without_files(given: dict[str, Any]) -> None:
     if given["by"] and given["data"] is None:
         raise click.UsageError("--by needs --data DIR, or a comparison that has the grouping: the world has no groups.")
     has_people = given["data"] is not None
-    idle = ["partial", *DRAWN, *(() if has_people else ("weight", "min_n"))]
+    idle = ["partial", "answer_column", *DRAWN, *(() if has_people else ("weight", "min_n"))]
     idle += ["reference"] if has_people or given["reference"] != "world" else []
     said = given_options(idle)
     if said:
@@ -127,17 +128,19 @@ def _show_answers(item: Item, comparison: Comparison, by: str | None) -> None:
     if found.is_empty():
         raise AnswersError(f"{item.item_id}: there is no distribution by {grouping} that is not too small.")
     scores = comparison.tables["scores"].filter(item_id=item.item_id, grouping=grouping)
-    for (group,), rows in found.group_by("group", maintain_order=True):
-        n = scores.filter(group=group)["n_responses"].to_list()[0]
+    for (group, codes), rows in found.group_by("group", "group_codes", maintain_order=True):
+        of_group = scores.filter(pl.col("group_codes").eq_missing(pl.lit(codes, dtype=pl.String)))
+        n = of_group["n_responses"].to_list()[0]
         terminal.say(f"\n{'everybody' if group == EVERYONE else group} (n = {n:,})")
         titles, shares = ["humans"], [rows.filter(answers=rows["answers"][0])["humans"].to_numpy()]
         for name in comparison.names:
             own = rows.filter(answers=name)
             if own.height:
-                titles.append(_title(name, scores.filter(group=group, answers=name)))
+                titles.append(_title(name, of_group.filter(answers=name)))
                 shares.append(own["given"].to_numpy())
         _show_columns(item, titles, shares)
-    _say_not_shown(scores["group"].n_unique() - found["group"].n_unique(), comparison.receipt["settings"]["min_n"])
+    n_not_shown = scores["group_codes"].n_unique() - found["group_codes"].n_unique()
+    _say_not_shown(n_not_shown, comparison.receipt["settings"]["min_n"])
 
 
 def _say_not_shown(n: int, min_n: int) -> None:

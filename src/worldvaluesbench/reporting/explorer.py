@@ -71,12 +71,14 @@ class _Grouping:
     def __init__(self, grouping: str, name: str, comparison: Comparison) -> None:
         self.grouping, self.name = grouping, name
         rows = comparison.tables["distributions"].filter(grouping=grouping)
-        self.groups: list[str] = rows["group"].unique(maintain_order=True).to_list()
+        labelled = rows.select("group", "group_codes").unique(maintain_order=True)
+        self.groups: list[str] = labelled["group"].to_list()
+        self.codes: list[str | None] = labelled["group_codes"].to_list()
 
 
 def _pack_grouping(comparison: Comparison, grouping: _Grouping, item_ids: Sequence[str]) -> bytes:
     """Every cell, group by group, item by item, source by source; after each its shares, first those of the humans."""
-    keys = ["group", "item_id", "answers"]
+    keys = ["group_codes", "item_id", "answers"]
     shares = (
         comparison.tables["distributions"]
         .filter(grouping=grouping.grouping)
@@ -85,12 +87,12 @@ def _pack_grouping(comparison: Comparison, grouping: _Grouping, item_ids: Sequen
     )
     numbers = comparison.tables["scores"].filter(grouping=grouping.grouping)
     columns = ("n_responses", "distance", "low", "high", "corrected", "noise_floor")
-    joined = shares.join(numbers.select(*keys, *columns), on=keys, how="left", maintain_order="left")
+    joined = shares.join(numbers.select(*keys, *columns), on=keys, how="left", nulls_equal=True, maintain_order="left")
     cells = {(row[0], row[1], row[2]): row[3:] for row in joined.iter_rows()}
     parts: list[bytes] = []
-    for group in grouping.groups:
+    for codes in grouping.codes:
         for item_id in item_ids:
-            parts += _pack_cell([cells.get((group, item_id, name)) for name in comparison.names])
+            parts += _pack_cell([cells.get((codes, item_id, name)) for name in comparison.names])
     return b"".join(parts)
 
 

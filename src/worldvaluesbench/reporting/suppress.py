@@ -13,6 +13,7 @@ from worldvaluesbench.reporting.complement import find_complements
 from worldvaluesbench.reporting.partition import Group, group_of
 from worldvaluesbench.reporting.rounding import round_numbers
 from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.nonresponse import NONRESPONSE
 from worldvaluesbench.scoring.without_level import GROUPINGS, protect_groupings
 
 CELL = ("item_id", "grouping", "group", "group_codes")
@@ -75,6 +76,7 @@ def protect(comparison: Comparison) -> Comparison:
             tables[name] = tables[name].filter(pl.col("n") >= least)
     enough = pl.when(pl.col("n_responses") >= least).then("n_responses")
     tables["table_2"] = tables["table_2"].with_columns(enough.alias("n_responses"))
+    tables.pop(NONRESPONSE, None)  # counts of few who did not know; a bundle has none of it
     tables[GROUPINGS] = protect_groupings(tables[GROUPINGS], least)
     _drop_groups(tables, complements)
     tables["distributions"] = _same_humans(tables["distributions"], comparison.tables["scores"], least)

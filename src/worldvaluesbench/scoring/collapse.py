@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from worldvaluesbench.distribution import Array, shares_of
 from worldvaluesbench.scoring.askings import Ints, Mask
+from worldvaluesbench.scoring.groups import Groups
 
 MEASURES = {
     "entropy": "entropy of the distribution, as a share of the most that the scale allows",
@@ -86,7 +87,7 @@ def describe_collapse(
     n_points: Ints,
     *,
     item_ids: Sequence[str],
-    groups: Sequence[str],
+    groups: Groups,
     is_shown: Mask | None = None,
 ) -> pl.DataFrame:
     """A row for each group and item: every measure of both sides, and the ratios of the answers to the humans.
@@ -101,7 +102,8 @@ def describe_collapse(
     group, item = np.divmod(np.arange(shown.size), len(item_ids))
     table = {
         "item_id": pl.Series(item_ids, dtype=pl.String).gather(item),
-        "group": pl.Series(groups, dtype=pl.String).gather(group),
+        "group": pl.Series(groups.labels, dtype=pl.String).gather(group),
+        "group_codes": pl.Series(groups.codes, dtype=pl.String).gather(group),
     }
     found = {side: _measure(counts, n_points) for side, counts in sides.items()}
     for name in MEASURES:
@@ -124,7 +126,7 @@ def summarise_collapse(table: pl.DataFrame) -> pl.DataFrame:
     medians = [pl.col(f"{name}_ratio").median() for name in RATIOS]
     counts = [pl.col(f"{name}_ratio").count().cast(pl.Int64).alias(f"n_{name}_ratios") for name in RATIOS]
     n_items = pl.col("entropy_humans").count().cast(pl.Int64).alias("n_items")
-    return table.group_by("group", maintain_order=True).agg(n_items, *means, *medians, *counts)
+    return table.group_by("group", "group_codes", maintain_order=True).agg(n_items, *means, *medians, *counts)
 
 
 @dataclass(frozen=True)

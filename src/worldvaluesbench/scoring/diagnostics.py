@@ -34,7 +34,12 @@ def _of_source(source: Source, groups: Groups, how: How) -> Iterator[tuple[str, 
     is_shown = np.asarray((tally.n_responses >= least) & (tally.n_examples >= least))
     item_ids = [item.item_id for item in source.humans.items]
     cells = describe_collapse(
-        tally.humans, tally.answers, tally.n_points, item_ids=item_ids, groups=groups.labels, is_shown=is_shown
+        tally.humans,
+        tally.answers,
+        tally.n_points,
+        item_ids=item_ids,
+        groups=groups,
+        is_shown=is_shown,
     ).filter(is_shown.ravel())
     yield "collapse", cells
     yield "collapse_summary", summarise_collapse(cells)

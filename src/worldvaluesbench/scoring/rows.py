@@ -77,7 +77,7 @@ def sort_rows(answers: Answers, humans: Humans) -> Rows:
     arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     arrays["respondent"] = respondent
     askings = None if answers.run is None else find_askings(answers.frame, arrays["item"])
-    rows = Rows(**arrays, askings=askings)
+    rows = Rows(**arrays, askings=askings, split=None)
     if humans.splits is not None:
         rows = _of_one_split(rows, humans.splits)
     rows.outcome[_duplicates(answers.frame["respondent_id"], rows, humans)] = OUTCOMES.index("duplicate")

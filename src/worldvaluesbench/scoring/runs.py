@@ -128,8 +128,8 @@ def _about(content: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str,
     if isinstance(model.get("base_url"), str):
         model["base_url"] = host_of(model["base_url"])
     told = (
-        *("n_requests", "n_completions", "unparsed", "prompt_tokens", "completion_tokens", "cost", "versions"),
-        *("cost_is", "n_received", "n_without_usage"),
+        *("n_requests", "n_completions", "unparsed", "prompt_tokens", "completion_tokens"),
+        *("cost", "cost_is", "n_received", "n_without_usage", "versions"),
     )
     examples = content.get("examples")
     asked = (

@@ -20,6 +20,7 @@ from worldvaluesbench.scoring.baselines import BASELINES
 from worldvaluesbench.scoring.cells import Beside, Source, score_groups
 from worldvaluesbench.scoring.groups import find_groups
 from worldvaluesbench.scoring.how import How
+from worldvaluesbench.scoring.nonresponse import NONRESPONSE, Nonresponse
 from worldvaluesbench.scoring.panel import build_panel
 from worldvaluesbench.scoring.published_scorer import PublishedSource, score_as_published
 from worldvaluesbench.scoring.reasons import OUTCOMES
@@ -80,6 +81,7 @@ def score_sources(
     # where nobody has a level there is nothing to score
     all_groups = [groups for groups in found_groups if groups.labels]
     by_grouping = []
+    nonresponse = Nonresponse(reference, how.min_n)
     parts: dict[str, list[pl.DataFrame]] = {}
     beside: dict[str, Beside | None] = {}
     counts = []
@@ -87,6 +89,7 @@ def score_sources(
         counts.append(_count_outcomes(source.answers.name, items, source.rows))
         by_grouping.append(describe_groupings(source.answers.name, source.rows, found_groups[1:]))
         published = PublishedSource(source) if as_published else None
+        nonresponse.add(source.answers.name, source.rows, source.humans, all_groups)
         for groups in all_groups:
             if published is None:
                 part = score_groups(source, groups, how, beside=beside.get(groups.grouping))
@@ -95,14 +98,14 @@ def score_sources(
                 part = score_as_published(published, groups)
             for name, table in part.tables.items():
                 parts.setdefault(name, []).append(table)
-    tables = {name: pl.concat(tables) for name, tables in parts.items()}
+    parts |= {GROUPINGS: by_grouping, NONRESPONSE: [nonresponse.table()], "counts": counts}
     return Scores(
         answers=tuple(answers),
         reference=reference,
         groupings=tuple(grouping.name for grouping in groupings),
         as_published=as_published,
         how=how,
-        tables=tables | {GROUPINGS: pl.concat(by_grouping), "counts": pl.concat(counts)},
+        tables={name: pl.concat(tables) for name, tables in parts.items()},
     )
 
 

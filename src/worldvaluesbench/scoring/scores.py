@@ -32,8 +32,8 @@ class Scores:
     `tables`, by the name of their file: `scores`, a row for each file or run, group and item; `summary`, mean and
     spread over items; `attainment`, the share of items within a threshold; `distances`, other distances than
     Wasserstein-1 of the same cells; `distributions`, the shares behind them, point by point; `individuals` and
-    `individuals_summary`, how well single persons are met; `groupings`, who is in no group of each; `counts`, what
-    became of every row.
+    `individuals_summary`, how well single persons are met; `groupings`, who is in no group of each; `nonresponse`,
+    humans who do not know or do not answer beside refusals; `counts`, what became of every row.
     """
 
     answers: tuple[Answers, ...]
