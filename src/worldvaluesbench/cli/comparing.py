@@ -1,7 +1,7 @@
 """The command that compares: `wvb compare`."""
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -148,6 +148,13 @@ def _compare(paths: Sequence[Path], given: Given) -> Comparison:
         groupings=parse_groupings(by, reference.codebook) if by else (),
         how=how_of(given, reference.codebook),
     )
+
+
+def _kinds_of(given: Given) -> Iterator[tuple[str, Kind]]:
+    """The kinds that are given, by the names of their sources."""
+    for text in given.get("kind", ()):
+        name, kind = _split("--kind", text, "=")
+        yield name, cast("Kind", kind)
 
 
 def _split(option: str, text: str, separator: str) -> tuple[str, str]:
