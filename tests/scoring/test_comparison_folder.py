@@ -31,7 +31,7 @@ from worldvaluesbench.survey.attributes import parse_groupings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "compare.md").read_text(encoding="utf-8")
 TABLES = (
-    "leaderboard", "pairs", "demographics", "disparity", "draws", "table_2", "countries", "collapse",
+    "leaderboard", "pairs", "demographics", "disparity", "group_means", "compared", "covariances", "table_2", "countries", "collapse",
     "collapse_summary", "determination", "determination_summary", "structure",
 )  # fmt: skip
 OF_SCORES = (
@@ -90,7 +90,7 @@ def test_the_page_names_the_columns_of_every_table(name: str, folder: Path) -> N
 
 
 def test_the_folder_holds_these_files_and_no_others(folder: Path) -> None:
-    names = {f"{name}.{end}" for name in (*TABLES, *OF_SCORES) for end in ("parquet", "csv")} - {"draws.csv"}
+    names = {f"{name}.{end}" for name in (*TABLES, *OF_SCORES) for end in ("parquet", "csv")}
     names |= {"comparison.json", "manifest.json", "table_2.tex", "leaderboard.tex"}
     assert {path.name for path in folder.iterdir()} == names
     for name in ("table_2.tex", "leaderboard.tex"):
@@ -121,7 +121,7 @@ def test_the_document_repeats_its_tables(comparison: Comparison, folder: Path) -
     assert document["sorts"]["gpt+demographics"] == sort
 
 
-@pytest.mark.parametrize("name", sorted({*TABLES, *OF_SCORES} - {"draws"}))
+@pytest.mark.parametrize("name", sorted({*TABLES, *OF_SCORES}))
 def test_every_table_is_there_as_csv_too(name: str, folder: Path) -> None:
     table = pl.read_parquet(folder / f"{name}.parquet")
     assert_frame_equal(pl.read_csv(folder / f"{name}.csv", schema=table.schema), table)
