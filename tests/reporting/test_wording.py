@@ -145,15 +145,18 @@ def test_a_pair_that_is_not_tested_is_named_with_the_reason_and_no_effect(differ
     assert not any("Telling" in line for line in lines)
 
 
-def test_no_poll_is_small_enough_for_a_source_as_near_as_the_people_themselves() -> None:
+@pytest.mark.parametrize("poll_n", [None, 20_000.0])
+def test_a_poll_larger_than_any_that_can_be_told_apart_is_said_to_be_over_10000(poll_n: float | None) -> None:
     found = comparison_of({"good": 0.05}, {"good": "without"}, {})
-    none = {"poll_n": None, "poll_n_low": 812.3, "poll_n_high": None}
-    lines = summary_sentences(with_board(found, none))
-    assert not any("worth a poll" in line for line in lines)
-    lines = summary_sentences(with_board(found, {"poll_n": 20_000.0, "poll_n_low": 812.3, "poll_n_high": None}))
-    assert (
-        "good is worth a poll of over 10,000 [812, –] respondents: a random sample of that size is as far off." in lines
-    )
+    lines = summary_sentences(with_board(found, {"poll_n": poll_n, "poll_n_low": 812.3, "poll_n_high": None}))
+    poll = "over 10,000 [812, –]"
+    assert f"good is worth a poll of {poll} respondents: a random sample of that size is as far off." in lines
+
+
+def test_a_poll_whose_size_is_not_known_is_not_spoken_of() -> None:
+    found = comparison_of({"good": 0.05}, {"good": "without"}, {})
+    unknown = dict.fromkeys(("poll_n", "poll_n_low", "poll_n_high"))
+    assert not any("worth a poll" in line for line in summary_sentences(with_board(found, unknown)))
 
 
 def test_a_skill_score_is_left_out_where_there_is_no_floor_to_reckon_it_by() -> None:
