@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def of_world() -> Comparison:
     answers = [read_answers(OUTPUTS / f"{name}.tsv") for name in FILES.values()]
-    return compare_answers(answers, world_reference(), how=How(resampling=Resampling()))
+    return compare_answers(answers, world_reference(), how=How(resampling=Resampling()), pairs=PAIRS)
 
 
 def test_the_packaged_table_2_is_the_papers() -> None:
