@@ -16,6 +16,8 @@ from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.reference import world_reference
 
+PAIRS = [(name, f"{name}_with_demographics") for name in FILES.values() if not name.endswith("_with_demographics")]
+
 PAGE = Path(__file__).parents[2] / "docs" / "published.md"
 
 pytestmark = pytest.mark.skipif(
