@@ -14,6 +14,9 @@ from worldvaluesbench.reporting.page import write_report
 from worldvaluesbench.reporting.save import save_figure
 from worldvaluesbench.scoring.comparison import Comparison
 
+A4 = 718
+"""Pixels between margins of 1 cm."""
+
 READY = "document.documentElement.dataset.explorer === 'ready'"
 
 
@@ -190,6 +193,21 @@ def test_on_a_narrow_screen_nothing_sticks_out(browser: Browser, report: Path) -
     with open_page(browser, width=380) as (page, _, _):
         open_report(page, report)
         assert page.evaluate("document.documentElement.scrollWidth") <= 380
+
+
+def test_the_leaderboard_is_seen_whole_on_a_usual_screen_and_on_paper(browser: Browser, report: Path) -> None:
+    width = """() => {
+      const box = [...document.querySelectorAll('.scroll')].find((one) => one.innerText.startsWith('Leaderboard'));
+      return [box.querySelectorAll('thead th').length, box.scrollWidth - box.clientWidth];
+    }"""
+    with open_page(browser, width=1280) as (page, _, _):
+        open_report(page, report)
+        n_columns, hidden = page.evaluate(width)
+        assert n_columns > 9
+        assert hidden <= 0
+        page.set_viewport_size({"width": A4, "height": 1000})
+        page.emulate_media(media="print")
+        assert page.evaluate(width)[1] <= 0
 
 
 def test_it_prints(browser: Browser, report: Path, tmp_path: Path) -> None:
