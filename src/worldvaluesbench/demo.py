@@ -32,6 +32,7 @@ from worldvaluesbench.pipeline.results import PARTS, Results, ask_model, plan_pr
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.baselines import majority_distances, uniform_distances
 from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.how import MIN_N, How
 from worldvaluesbench.scoring.reference import respondents_reference
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.survey.attributes import Grouping
@@ -126,7 +127,9 @@ def _by_country(folder: Path, dataset: Dataset, watch: CountWatch | None) -> dic
     examples = split_examples(dataset, "test", ITEMS)
     made = build_baselines(examples, folder / BY_COUNTRY, options=BaselineOptions(fit=folder / FITS), watch=watch)
     answers = [read_answers(folder / BY_COUNTRY / name) for name in made]
-    scores = score_answers(answers, respondents_reference(dataset), groupings=[COUNTRY])
+    # means beside one another are over the same cells, of however few that have a number; no interval needs more
+    how = How(min_n_stated=MIN_N)
+    scores = score_answers(answers, respondents_reference(dataset), groupings=[COUNTRY], how=how)
     return mean_by_group(scores.summary, COUNTRY.name)
 
 

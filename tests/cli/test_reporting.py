@@ -32,7 +32,6 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
     return dataset
 
 
-@pytest.mark.skip(reason="merging without draws: rewritten with the new tables")
 def test_the_commands_of_the_page_on_reports_run(workplace: Dataset, tmp_path: Path, capsys: Capture) -> None:
     text = (DOCS / "report.md").read_text(encoding="utf-8")
     for line in "".join(blocks(text, "sh")).splitlines():
@@ -58,7 +57,6 @@ def test_the_commands_of_the_page_on_reports_run(workplace: Dataset, tmp_path: P
     assert "Report: report/report.html" in shown
 
 
-@pytest.mark.skip(reason="merging without draws: rewritten with the new tables")
 def test_a_comparison_folder_a_bundle_and_the_files_give_the_same_figures(workplace: Dataset, tmp_path: Path) -> None:
     files = ("mock-good.tsv", "mock-poor.tsv")
     judged = ("--data", "wvs", "--by", "H_URBRURAL", "--resamples", "50")
@@ -74,7 +72,6 @@ def test_a_comparison_folder_a_bundle_and_the_files_give_the_same_figures(workpl
     assert {"forest.svg", "attainment.svg", "disparity-H_URBRURAL.svg"} <= set(drawn["of-files"])
 
 
-@pytest.mark.skip(reason="merging without draws: rewritten with the new tables")
 def test_bundles_stand_beside_runs_in_a_comparison(workplace: Dataset, capsys: Capture) -> None:
     judged = ("--data", "wvs", "--by", "H_URBRURAL", "--resamples", "50")
     assert run("bundle", "mock-good.tsv", "mock-good+demographics.tsv", *judged, "--out", "shared.zip") == 0
@@ -83,12 +80,32 @@ def test_bundles_stand_beside_runs_in_a_comparison(workplace: Dataset, capsys: C
     assert run("compare", *sorted(map(str, Path().glob("*.tsv"))), *judged, "--out", "at-once", "--json") == 0
     at_once = json.loads(capsys.readouterr().out.splitlines()[-1])
     pairs = [
-        {frozenset((row["first"], row["second"])): (abs(row["difference"]), row["p_holm"]) for row in one["pairs"]}
+        {frozenset((row["first"], row["second"])): row for row in one["pairs"] if row["grouping"] == "all"}
         for one in (together, at_once)
     ]
     assert pairs[0].keys() == pairs[1].keys()
-    for pair, found in pairs[0].items():
-        assert found == pytest.approx(pairs[1][pair], abs=1e-6)
+    assert len(pairs[0]) == 3
+    for pair, row in pairs[0].items():
+        same = pairs[1][pair]
+        assert abs(row["difference"]) == pytest.approx(abs(same["difference"]), abs=2e-6)
+        widths = [one["high"] - one["low"] for one in (row, same)]
+        if "mock-poor" in pair:
+            assert widths[0] >= widths[1] - 2e-6, "how they move together is not known"
+        else:
+            assert widths[0] == pytest.approx(widths[1], abs=1e-5)
+    means = [{row["answers"]: row["corrected"] for row in one["leaderboard"]} for one in (together, at_once)]
+    assert means[0] == pytest.approx(means[1], abs=2e-6)
+
+
+def test_an_options_pair_is_tested_in_a_comparison_that_is_made_already(workplace: Dataset, capsys: Capture) -> None:
+    judged = ("--data", "wvs", "--by", "", "--resamples", "50")
+    assert run("compare", *sorted(map(str, Path().glob("*.tsv"))), *judged, "--out", "made") == 0
+    pair = "mock-good,mock-good+demographics"
+    assert f"Not tested as a persona effect: {pair.replace(',', ' and ')}" in capsys.readouterr().out
+    assert run("compare", "made", "--pair", pair, "--out", "paired", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out.splitlines()[-1])["demographics"]
+    assert (row["without"], row["with"], row["differs_in"]) == (*pair.split(","), None)
+    assert row["low"] <= row["difference"] <= row["high"]
 
 
 def test_an_item_is_drawn_in_the_terminal(workplace: Dataset, capsys: Capture) -> None:
@@ -165,11 +182,13 @@ MADE = [
     ("--weight", "S018"),
     ("--by", "H_URBRURAL"),
     ("--partial",),
+    ("--answer-column", "answer"),
     ("--resamples", "7"),
-    ("--interval", "bca"),
+    ("--interval", "percentile"),
     ("--level", "0.5"),
-    ("--side", "reference"),
+    ("--item-sampling", "fixed"),
     ("--strata", "H_URBRURAL"),
+    ("--cluster", "I_PSU"),
     ("--seed", "0"),
     ("--min-n", "50"),
 ]
@@ -193,7 +212,8 @@ def test_options_that_would_change_nothing_in_a_comparison_are_refused(
         assert said.startswith(
             f"wvb {command}: {option[0]} changes nothing in a comparison that is made already (--ref"
         )
-        assert "--by H_URBRURAL --min-n 10 --resamples 20 --interval debiased --level 0.95 --side both --seed 3" in said
+        made = "--min-n 10 --resamples 20 --interval debiased --level 0.95 --item-sampling within-topics --seed 3"
+        assert f"--reference probe --weight none --by H_URBRURAL {made}" in said
         assert said.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
     if command == "show":
@@ -241,6 +261,8 @@ def test_a_bundle_takes_the_place_of_no_survey(workplace: Dataset, capsys: Captu
         ),
         (("--data", "wvs", "--seed", "1"), "--seed changes nothing here: there are no answers"),
         (("--data", "wvs", "--reference", "all"), "--reference changes nothing here"),
+        (("--data", "wvs", "--item-sampling", "fixed"), "--item-sampling changes nothing here"),
+        (("--answer-column", "answer"), "--answer-column changes nothing here"),
     ],
 )
 def test_what_would_be_passed_over_is_a_wrong_call(

@@ -4,15 +4,17 @@ import hashlib
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from tests.reporting.conftest import GROUPINGS, MIN_N, NAMES
+from tests.reporting.conftest import GROUPINGS, MIN_N, NAMES, PAIR
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.errors import AnswersError, BundleError, FolderError
 from worldvaluesbench.estimate import Resampling
+from worldvaluesbench.reporting.board import own_means
 from worldvaluesbench.reporting.bundle import write_bundle
 from worldvaluesbench.reporting.bundle_file import check_bundle, is_bundle, load_shared_columns, read_bundle
 from worldvaluesbench.reporting.bundle_zip import load_schemas
@@ -26,9 +28,9 @@ from worldvaluesbench.scoring.reference import Reference, respondents_reference,
 from worldvaluesbench.survey.attributes import parse_groupings
 
 
-def compare(paths: list[Path], reference: Reference, n: int = 200) -> Comparison:
+def compare(paths: list[Path], reference: Reference, n: int = 200, level: float = 0.95) -> Comparison:
     groupings = parse_groupings(GROUPINGS) if reference.dataset else ()
-    how = How(min_n=MIN_N, resampling=Resampling(n=n))
+    how = How(min_n=MIN_N, resampling=Resampling(n=n, level=level))
     return compare_answers([read_answers(path) for path in paths], reference, groupings=groupings, how=how)
 
 
@@ -57,7 +59,7 @@ def parquet(table: pl.DataFrame) -> bytes:
 def test_a_bundle_gives_back_the_comparison_but_for_what_is_too_small(bundle: Path, comparison: Comparison) -> None:
     found = read_bundle(bundle)
     assert found.receipt == comparison.receipt
-    assert set(found.tables) == set(comparison.tables) - {"draws"}
+    assert set(found.tables) == set(comparison.tables)
     shown = protect(comparison)
     for name in ("leaderboard", "pairs", "summary", "distributions"):
         assert_frame_equal(found.tables[name], shown.tables[name])
@@ -104,7 +106,7 @@ def test_a_bundle_has_report_card_and_checksums(bundle: Path) -> None:
 
 def test_every_column_that_is_made_may_be_shared(comparison: Comparison) -> None:
     shared = load_shared_columns()
-    made = {name: table for name, table in comparison.tables.items() if name != "draws"}
+    made = comparison.tables
     for name, table in made.items():
         assert set(table.columns) == shared[name], name
         assert {column: str(dtype) for column, dtype in table.schema.items()} == load_schemas()[name]
@@ -166,28 +168,104 @@ def test_cells_of_few_people_are_never_shared(paper: Dataset, answer_files: list
         write_bundle(shown, tmp_path / "few")
 
 
-@pytest.mark.skip(reason="merging without draws: rewritten with the new tables")
-def test_bundles_of_the_same_examples_compare_as_their_runs_would(
-    paper: Dataset, answer_files: list[Path], comparison: Comparison, tmp_path: Path
-) -> None:
-    reference = respondents_reference(paper)
-    parts = []
-    for place, paths in enumerate((answer_files[:1], answer_files[1:])):
-        write_bundle(compare(paths, reference), tmp_path / f"{place}.zip")
-        parts.append(read_bundle(tmp_path / f"{place}.zip"))
-    together = merge_comparisons(parts)
+@pytest.fixture(scope="module")
+def parts(paper: Dataset, answer_files: list[Path], tmp_path_factory: pytest.TempPathFactory) -> list[Comparison]:
+    """Two bundles of the same dataset, opened: of `model` and `model+demographics`, and of `other`."""
+    folder, reference = tmp_path_factory.mktemp("parts"), respondents_reference(paper)
+    opened = []
+    for place, paths in enumerate((answer_files[:2], answer_files[2:])):
+        write_bundle(compare(paths, reference), folder / f"{place}.zip")
+        opened.append(read_bundle(folder / f"{place}.zip"))
+    return opened
+
+
+@pytest.fixture(scope="module")
+def together(parts: list[Comparison]) -> Comparison:
+    """The two bundles as one comparison, of which the caller says which two are a pair."""
+    return merge_comparisons(parts, pairs=[PAIR])
+
+
+def keyed(table: pl.DataFrame, names: tuple[str, ...] = NAMES) -> dict[tuple[str, ...], dict[str, Any]]:
+    """The rows of a table of groups by group and source or sources, those of these sources alone."""
+    keys = [key for key in ("answers", "first", "second", "without", "with") if key in table.columns]
+    rows = table.filter(pl.col(key).is_in(names) for key in keys).iter_rows(named=True)
+    return {(row["grouping"], row["group"], *(row[key] for key in keys)): row for row in rows}
+
+
+def test_bundles_of_the_same_examples_rank_as_their_runs_would(together: Comparison, comparison: Comparison) -> None:
     assert is_paired(together.receipt)
     assert together.names == comparison.names
-    shown = protect(comparison).tables
-    for name in ("leaderboard", "pairs", "demographics", "disparity", "table_2"):
-        keys = [column for column in shown[name].columns if not shown[name][column].dtype.is_float()]
-        found = together.tables[name]
-        if name == "disparity":  # made anew of the groups that may be shown
-            found = found.join(shown[name].select("grouping").unique(), on="grouping", how="semi")
-        assert_frame_equal(found.sort(keys), shown[name].sort(keys), abs_tol=1e-6)
+    assert together.n_common == comparison.n_common
+    found, own = (keyed(one.tables["leaderboard"]) for one in (together, protect(comparison)))
+    assert found.keys() == own.keys()
+    for key, row in found.items():
+        for name in ("n_items", "n_examples", "mean", "corrected", "low", "high", "uniform", "skill", "poll_n"):
+            exact = own[key][name]
+            assert row[name] == (exact if exact is None else pytest.approx(exact, abs=2e-6, rel=1e-4)), (key, name)
+    table_2 = [one.tables["table_2"] for one in (together, protect(comparison))]
+    keys = ["item_id", "answers"]
+    assert_frame_equal(table_2[0].sort(keys), table_2[1].sort(keys), abs_tol=1e-6)
 
 
-@pytest.mark.skip(reason="merging without draws: rewritten with the new tables")
+@pytest.mark.parametrize("name", ["pairs", "demographics"])
+def test_differences_of_sources_of_one_bundle_are_as_their_runs_make_them(
+    together: Comparison, comparison: Comparison, name: str
+) -> None:
+    found, own = (keyed(one.tables[name], PAIR) for one in (together, protect(comparison)))
+    assert found.keys() == own.keys()
+    assert len(found) > 2
+    for key, row in found.items():
+        for column in ("n_items", "difference", "low", "high", "squared_difference", "squared_low", "squared_high"):
+            assert row[column] == pytest.approx(own[key][column], abs=5e-6), (key, column)
+        for column in ("p", "squared_p"):
+            assert row[column] == pytest.approx(own[key][column], abs=1e-3), (key, column)
+
+
+def test_differences_of_sources_of_two_bundles_are_the_same_and_no_surer(
+    together: Comparison, comparison: Comparison
+) -> None:
+    """How two sources of two bundles move together is not known: the largest variance that there can be is taken."""
+    found, own = (keyed(one.tables["pairs"]) for one in (together, protect(comparison)))
+    apart = [key for key in found if "other" in key]
+    assert len(apart) == 2 * len([key for key in found if "other" not in key])
+    for key in apart:
+        one, exact = found[key], own[key]
+        for squared in ("", "squared_"):
+            name = f"{squared}difference"
+            assert one[name] == pytest.approx(exact[name], abs=2e-6)
+            wide, narrow = (row[f"{squared}high"] - row[f"{squared}low"] for row in (one, exact))
+            assert wide >= narrow - 2e-6
+            assert one[f"{squared}p"] >= exact[f"{squared}p"] - 1e-3
+    assert any(found[key]["high"] - found[key]["low"] > 1.01 * (own[key]["high"] - own[key]["low"]) for key in apart)
+
+
+def test_bundles_that_share_some_items_are_ranked_over_these_alone(
+    paper: Dataset, answer_files: list[Path], tmp_path: Path
+) -> None:
+    """A mean over other items is another mean: what one of them lacks counts for neither, and is shown apart."""
+    items = (("Q1", "Q46", "Q57"), ("Q46", "Q57", "Q106"))
+    opened = []
+    for place, kept in enumerate(items):
+        answers = pl.read_csv(answer_files[2 * place], separator="\t").filter(pl.col("QUESTION_ID").is_in(kept))
+        path = tmp_path / answer_files[2 * place].name
+        answers.write_csv(path, separator="\t")
+        write_bundle(compare([path], respondents_reference(paper), n=50), tmp_path / f"{place}.zip")
+        opened.append(read_bundle(tmp_path / f"{place}.zip"))
+    found = merge_comparisons(opened)
+    both = set(items[0]) & set(items[1])
+    for one in opened:
+        (name,) = one.names
+        cells = one.tables["compared"].filter(answers=name, grouping="all").filter(pl.col("item_id").is_in(both))
+        row = found.tables["leaderboard"].filter(answers=name, grouping="all").row(0, named=True)
+        assert row["n_items"] == len(both)
+        assert row["n_examples"] == cells["n_examples"].sum()
+        assert row["mean"] == pytest.approx(cells["distance"].mean(), abs=1e-6)
+    pairs = found.tables["pairs"].filter(grouping="all").row(0, named=True)
+    assert pairs["n_items"] == len(both)
+    assert {row["answers"]: row["n_items"] for row in own_means(found).to_dicts()} == {"model": 3, "other": 3}
+    assert found.n_common is None
+
+
 def test_bundles_against_the_world_and_of_bundles_are_sound(answer_files: list[Path], tmp_path: Path) -> None:
     parts = []
     for place, paths in enumerate((answer_files[:1], answer_files[1:])):
@@ -223,14 +301,28 @@ def test_bundles_of_different_examples_are_not_paired(paper: Dataset, answer_fil
 
 
 def test_comparisons_that_are_not_alike_are_refused(
-    paper: Dataset, answer_files: list[Path], comparison: Comparison
+    paper: Dataset, answer_files: list[Path], comparison: Comparison, tmp_path: Path
 ) -> None:
     with pytest.raises(AnswersError, match="Two of the comparisons have answers called 'model'"):
         merge_comparisons([comparison, compare(answer_files[:1], respondents_reference(paper))])
     with pytest.raises(AnswersError, match="differ in reference name: probe and world"):
         merge_comparisons([comparison, compare(answer_files[:1], world_reference())])
-    with pytest.raises(AnswersError, match="differ in settings resampling"):
-        merge_comparisons([comparison, compare(answer_files[:1], respondents_reference(paper), n=50)])
+    renamed_file = tmp_path / "renamed.tsv"
+    renamed_file.write_bytes(answer_files[0].read_bytes())
+    with pytest.raises(AnswersError, match=r"differ in the level of confidence intervals: 0\.95 and 0\.9"):
+        merge_comparisons([comparison, compare([renamed_file], respondents_reference(paper), n=50, level=0.9)])
+
+
+def test_comparisons_of_other_numbers_of_resamples_stand_together(
+    paper: Dataset, answer_files: list[Path], tmp_path: Path
+) -> None:
+    renamed_file = tmp_path / "renamed.tsv"
+    renamed_file.write_bytes(answer_files[0].read_bytes())
+    reference = respondents_reference(paper)
+    found = merge_comparisons([compare(answer_files[2:], reference, n=40), compare([renamed_file], reference, n=50)])
+    board = found.tables["leaderboard"].filter(grouping="all")
+    assert dict(board.select("answers", "n_items").rows()) == {"other": 4, "renamed": 4}
+    assert found.tables["pairs"].filter(grouping="all").height == 1
 
 
 def test_a_comparison_folder_is_opened_as_it_was_written(comparison: Comparison, tmp_path: Path) -> None:

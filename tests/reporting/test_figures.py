@@ -65,6 +65,11 @@ def width_of(drawing: str) -> float:
     return float(found[1])
 
 
+def words_of(drawing: str) -> str:
+    """All text of a drawing, its lines joined."""
+    return " ".join(re.findall(r">([^<>]+)</", drawing))
+
+
 def test_there_is_a_figure_of_everything(drawings: dict[str, str]) -> None:
     assert set(ALL) == set(drawings)
 
@@ -86,7 +91,11 @@ def test_every_figure_says_who_the_humans_are_and_that_they_are_invented(drawing
 
 @pytest.mark.parametrize("name", ["forest", "attainment", "demographics", "disparity-H_URBRURAL"])
 def test_intervals_are_named_where_they_are_drawn(drawings: dict[str, str], name: str) -> None:
-    assert "95% intervals (debiased), 200 resamples of respondents" in drawings[name]
+    note = (
+        "95% confidence intervals (bias-corrected; 200 bootstrap resamples of respondents; "
+        "items sampled within topics)."
+    )
+    assert note in words_of(drawings[name])
 
 
 def test_a_figure_draws_the_numbers_of_the_tables(comparison: Comparison) -> None:
@@ -272,20 +281,28 @@ def rows_of(chart: Any, key: str) -> list[dict[str, Any]]:
 def test_groups_are_compared_over_the_items_that_all_of_them_have(comparison: Comparison) -> None:
     chart = plot_disparity(comparison, "H_URBRURAL")
     drawn = {(row["answers"], row["group"]): row for row in rows_of(chart, "group")}
-    found = comparison.tables["draws"].filter(grouping="H_URBRURAL")
-    assert {key: row["value"] for key, row in drawn.items()} == {
-        (row["answers"], row["group"]): max(row["alike"], 0) for row in found.to_dicts()
-    }
-    for row in found.to_dicts():
+    found = comparison.tables["group_means"].filter(grouping="H_URBRURAL").to_dicts()
+    n_items = {row["n_items"] for row in found}
+    alike = (
+        comparison.tables["compared"]
+        .filter(grouping="H_URBRURAL")
+        .filter(pl.col("group").n_unique().over("answers", "item_id") == pl.col("group").n_unique().over("answers"))
+    )
+    assert n_items == {alike["item_id"].n_unique()}
+    means = alike.group_by("answers", "group").agg(pl.col("corrected").mean()).rows()
+    assert {key: row["value"] for key, row in drawn.items()} == pytest.approx(
+        {(name, group): max(mean, 0) for name, group, mean in means}
+    )
+    for row in found:
         one = drawn[row["answers"], row["group"]]
-        ends = [row["alike"] + end for end in np.quantile(row["alike_noise"], [0.025, 0.975])]
-        assert [one["low"], one["high"]] == pytest.approx(np.clip(ends, 0, 1), abs=1e-6)
+        assert (one["low"], one["high"]) == (row["low"], row["high"])
+        assert one["low"] <= one["value"] <= one["high"]
     assert sum(row["has_band"] for row in drawn.values()) == len(NAMES), "one band a panel"
     gaps = {row["answers"]: row for row in comparison.tables["disparity"].filter(grouping="H_URBRURAL").to_dicts()}
     for row in drawn.values():
         raw = row["chance_high"] - row["chance_low"]
         assert raw == pytest.approx(gaps[row["answers"]]["gap_by_chance"]) or row["chance_low"] == 0
-    assert f"over the same {found['n_alike'][0]} items in all" in str(render_figure(chart, "svg"))
+    assert f"over the same {n_items.pop()} items in all" in str(render_figure(chart, "svg"))
 
 
 def many_groups(comparison: Comparison, n_sources: int, n_groups: int) -> Comparison:
@@ -293,12 +310,14 @@ def many_groups(comparison: Comparison, n_sources: int, n_groups: int) -> Compar
     receipt = json.loads(json.dumps(dict(comparison.receipt)))
     names = [f"source-{number}" for number in range(n_sources)]
     receipt["sorts"] = {name: {"kind": "without", "family": name} for name in names}
-    draws = comparison.tables["draws"].filter(grouping="H_URBRURAL", answers="model").head(1)
+    means = comparison.tables["group_means"].filter(grouping="H_URBRURAL", answers="model").head(1)
     labels = pl.DataFrame({"group": [f"a country, number {number}" for number in range(n_groups)]})
     everybody = pl.DataFrame({"answers": names})
     tables = {
-        "draws": everybody.join(draws.drop("answers", "group").join(labels, how="cross"), how="cross"),
-        "disparity": everybody.with_columns(grouping=pl.lit("H_URBRURAL"), gap_by_chance=0.1),
+        "group_means": everybody.join(means.drop("answers", "group").join(labels, how="cross"), how="cross"),
+        "disparity": everybody.with_columns(
+            grouping=pl.lit("H_URBRURAL"), gap_by_chance=0.1, n_groups_left_out=pl.lit(0)
+        ),
         "leaderboard": everybody.with_columns(grouping=pl.lit("all"), corrected=1 - pl.int_range(pl.len()) / pl.len()),
         "scores": comparison.tables["scores"].clear(),
     }
@@ -342,7 +361,7 @@ def test_countries_with_few_items_are_grey_and_counted(comparison: Comparison) -
 
 
 def test_captions_say_what_is_drawn(comparison: Comparison, drawings: dict[str, str]) -> None:
-    assert "Bands: 95% intervals" in drawings["attainment"]
+    assert "Bands: 95% confidence intervals" in drawings["attainment"]
     more = renamed(comparison, {})
     receipt = dict(more.receipt)
     receipt["sorts"] = receipt["sorts"] | {

@@ -16,6 +16,8 @@ from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.reference import world_reference
 
+PAIRS = [(name, f"{name}_with_demographics") for name in FILES.values() if not name.endswith("_with_demographics")]
+
 PAGE = Path(__file__).parents[2] / "docs" / "published.md"
 
 pytestmark = pytest.mark.skipif(
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def of_world() -> Comparison:
     answers = [read_answers(OUTPUTS / f"{name}.tsv") for name in FILES.values()]
-    return compare_answers(answers, world_reference(), how=How(resampling=Resampling()))
+    return compare_answers(answers, world_reference(), how=How(resampling=Resampling()), pairs=PAIRS)
 
 
 def test_the_packaged_table_2_is_the_papers() -> None:

@@ -14,6 +14,9 @@ from worldvaluesbench.reporting.page import write_report
 from worldvaluesbench.reporting.save import save_figure
 from worldvaluesbench.scoring.comparison import Comparison
 
+A4 = 718
+"""Pixels between margins of 1 cm."""
+
 READY = "document.documentElement.dataset.explorer === 'ready'"
 
 
@@ -55,11 +58,13 @@ def test_the_explorer_changes_its_picture_and_its_link(
     before = page.inner_text("#x-panels")
     page.select_option("#x-item", label="Q57 Trust in most people")
     page.select_option("#x-by", label="urban or rural")
-    page.select_option("#x-group", label="Rural")
+    # one respondent lacks a settlement, and would be what the other groups leave of everybody: Rural is not shown
+    assert page.locator("#x-group option").all_inner_texts() == ["Urban"]
+    page.select_option("#x-group", label="Urban")
     after = page.inner_text("#x-panels")
     assert after != before
-    assert page.evaluate("location.hash") == "#explore?item=Q57&by=H_URBRURAL&group=Rural"
-    row = comparison.tables["scores"].filter(item_id="Q57", group="Rural", answers="other").row(0, named=True)
+    assert page.evaluate("location.hash") == "#explore?item=Q57&by=H_URBRURAL&group=Urban"
+    row = comparison.tables["scores"].filter(item_id="Q57", group="Urban", answers="other").row(0, named=True)
     shown = page.locator(".panel", has_text="other").inner_text()
     assert f"W1 {row['distance']:.3f}" in shown
     assert f"n = {row['n_responses']:,}" in shown
@@ -188,6 +193,21 @@ def test_on_a_narrow_screen_nothing_sticks_out(browser: Browser, report: Path) -
     with open_page(browser, width=380) as (page, _, _):
         open_report(page, report)
         assert page.evaluate("document.documentElement.scrollWidth") <= 380
+
+
+def test_the_leaderboard_is_seen_whole_on_a_usual_screen_and_on_paper(browser: Browser, report: Path) -> None:
+    width = """() => {
+      const box = [...document.querySelectorAll('.scroll')].find((one) => one.innerText.startsWith('Leaderboard'));
+      return [box.querySelectorAll('thead th').length, box.scrollWidth - box.clientWidth];
+    }"""
+    with open_page(browser, width=1280) as (page, _, _):
+        open_report(page, report)
+        n_columns, hidden = page.evaluate(width)
+        assert n_columns > 9
+        assert hidden <= 0
+        page.set_viewport_size({"width": A4, "height": 1000})
+        page.emulate_media(media="print")
+        assert page.evaluate(width)[1] <= 0
 
 
 def test_it_prints(browser: Browser, report: Path, tmp_path: Path) -> None:

@@ -89,7 +89,6 @@ def test_what_is_protected_once_stays_so(comparison: Comparison) -> None:
     assert all(table.equals(twice.tables[name]) for name, table in once.tables.items())
 
 
-@pytest.mark.skip(reason="merging without draws: rewritten with the new tables")
 def test_groups_that_other_bundles_hide_are_hidden(tmp_path: Path) -> None:
     """Two models answer for 40, 35, 12 and 5 people of four ages; each lacks three of another large group.
 

@@ -17,6 +17,9 @@ KIND_TITLES = {
 }
 PUBLISHED = "published"
 
+WIDE = 10
+"""Tables of so many columns and more have smaller letters, so that they fit on a page."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -34,6 +37,7 @@ def render_table(
     head = "".join(f'<th scope="col"{_side(column)}>{escape(column.title)}</th>' for column in columns)
     body = "\n".join(f"<tr>{_row(columns, row)}</tr>" for row in rows)
     named = f' id="{escape(identity)}"' if identity else ""
+    named += ' class="wide"' if len(columns) >= WIDE else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}"><table{named}>'
         f"<caption>{escape(caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"

@@ -12,7 +12,7 @@ from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import GUESSED
 from worldvaluesbench.scoring.latex import floored, p_text
-from worldvaluesbench.scoring.words import poll_text
+from worldvaluesbench.scoring.words import has_poll, poll_text
 
 HUMAN = "human"
 """The baseline that answers with other people's responses; its distance is the ceiling for ratings."""
@@ -53,7 +53,7 @@ def summary_sentences(comparison: Comparison) -> list[str]:
 def _worth(row: Mapping[str, Any]) -> list[str]:
     """The two numbers that everybody understands: the size of a poll, and the skill score."""
     lines = []
-    if row["poll_n"] is not None:
+    if has_poll(row):
         n = poll_text(row)
         lines.append(
             f"{row['answers']} is worth a poll of {n} respondents: a random sample of that size is as far off."

@@ -310,14 +310,17 @@ def read_compared(
 ) -> Iterator[Compared]:
     """Sources out of the tables of one or more comparisons, grouping by grouping, over what all of them have.
 
-    Groups that any of them lacks are left out, and items that any of them lacks in a group.
+    Groups that any of them lacks are left out, and items that any of them lacks in a group. So are groups of which any
+    comparison hides means and covariances, as disclosure control has it where cells are suppressed.
     """
-    for _, of_grouping in compared.group_by("grouping", maintain_order=True):
+    of_each = covariances.filter(pl.col("first") == pl.col("second"))
+    for (grouping,), of_grouping in compared.group_by("grouping", maintain_order=True):
         groups = of_grouping.select("group", "group_codes").unique(maintain_order=True)
         shared = [
             (label, codes)
             for label, codes in groups.rows()
             if of_grouping.filter(_is_group(label, codes))["answers"].n_unique() == len(names)
+            and of_each.filter(_is_group(label, codes), grouping=grouping)["first"].n_unique() == len(names)
         ]
         if shared:
             yield _read_grouping(of_grouping, covariances, distributions, names, shared)

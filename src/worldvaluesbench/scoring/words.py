@@ -19,14 +19,25 @@ MANY = 10_000
 """More respondents than these are not told apart from still more."""
 
 
+def has_poll(row: Mapping[str, Any]) -> bool:
+    """Whether the size of the random sample that is as far off is known, be it without bound."""
+    return any(row[name] is not None for name in ("poll_n", "poll_n_low", "poll_n_high"))
+
+
 def poll_text(row: Mapping[str, Any]) -> str:
     """The size of a random sample with the ends of its confidence interval; null is without bound.
+
+    Where all three are null the size is not known, and a dash says so.
 
     >>> poll_text({"poll_n": 4.2, "poll_n_low": 3.1, "poll_n_high": 9.7})
     '4 [3, 10]'
     >>> poll_text({"poll_n": None, "poll_n_low": 812.3, "poll_n_high": None})
     'over 10,000 [812, –]'
+    >>> poll_text(dict.fromkeys(("poll_n", "poll_n_low", "poll_n_high")))
+    '–'
     """
+    if not has_poll(row):
+        return "–"
     value, low, high = (_said(row[name]) for name in ("poll_n", "poll_n_low", "poll_n_high"))
     return f"{value or f'over {MANY:,}'} [{low or '–'}, {high or '–'}]"
 
