@@ -31,8 +31,8 @@ from worldvaluesbench.survey.attributes import parse_groupings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "compare.md").read_text(encoding="utf-8")
 TABLES = (
-    "leaderboard", "pairs", "demographics", "disparity", "group_means", "compared", "covariances", "table_2", "countries", "collapse",
-    "collapse_summary", "determination", "determination_summary", "structure",
+    "leaderboard", "pairs", "demographics", "disparity", "group_means", "compared", "covariances", "table_2",
+    "countries", "collapse", "collapse_summary", "determination", "determination_summary", "structure",
 )  # fmt: skip
 OF_SCORES = (
     "scores", "summary", "attainment", "distances", "distributions", "individuals", "individuals_summary", "counts",
