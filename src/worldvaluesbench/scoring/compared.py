@@ -371,23 +371,19 @@ def _read_grouping(
         n_examples=n_examples,
         values=values,
         covariances=both,
-        humans=_read_humans(distributions.filter(grouping=grouping), group_of, dict(groups), item_of),
+        humans=_read_humans(distributions.filter(grouping=grouping), group_of, item_of),
     )
 
 
-def _read_humans(
-    distributions: pl.DataFrame,
-    group_of: Mapping[str | None, int],
-    groups: Mapping[str, str | None],
-    item_of: Mapping[str, int],
-) -> Array:
+def _read_humans(distributions: pl.DataFrame, group_of: Mapping[str | None, int], item_of: Mapping[str, int]) -> Array:
     """The shares of the humans as the first source that shows them has them, (groups, items, 10); NaN elsewhere."""
     found = np.full((len(group_of), len(item_of), MAX_POINTS), np.nan)
-    shown = distributions.filter(pl.col("group").is_in(list(groups)) & pl.col("item_id").is_in(list(item_of)))
-    first = shown.unique(["group", "item_id", "rating"], keep="first", maintain_order=True)
-    for (label, item_id), cell in first.group_by("group", "item_id", maintain_order=True):
+    is_group = pl.col("group_codes").is_in(list(group_of), nulls_equal=True)
+    shown = distributions.filter(is_group & pl.col("item_id").is_in(list(item_of)))
+    first = shown.unique(["group_codes", "item_id", "rating"], keep="first", maintain_order=True)
+    for (codes, item_id), cell in first.group_by("group_codes", "item_id", maintain_order=True):
         shares = cell.sort("rating")["humans"].to_numpy()
-        place = group_of[groups[str(label)]], item_of[str(item_id)]
+        place = group_of[None if codes is None else str(codes)], item_of[str(item_id)]
         found[place] = 0
         found[place][: shares.size] = shares
     return found

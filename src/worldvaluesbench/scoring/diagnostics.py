@@ -21,16 +21,19 @@ from worldvaluesbench.scoring.tally import tally_panel
 
 
 def diagnose(sources: Sequence[Source], groups: Groups, how: How) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The diagnostic tables of every source by the groups of one grouping, each with its name."""
+    """The diagnostic tables of every source by the groups of one grouping, each with its name.
+
+    A cell that is too small for one source is left out for all, as in what is compared: so all are over the same cells.
+    """
+    least = max(how.least_n(is_stated=source.panel.is_stated) for source in sources)
     for source in sources:
         keys = (pl.lit(source.answers.name).alias("answers"), pl.lit(groups.grouping).alias("grouping"))
-        for name, table in _of_source(source, groups, how):
+        for name, table in _of_source(source, groups, least):
             yield name, table.select(*keys, pl.all())
 
 
-def _of_source(source: Source, groups: Groups, how: How) -> Iterator[tuple[str, pl.DataFrame]]:
+def _of_source(source: Source, groups: Groups, least: int) -> Iterator[tuple[str, pl.DataFrame]]:
     tally = tally_panel(source.panel, groups.member, len(groups.labels))
-    least = how.least_n(is_stated=source.panel.is_stated)
     is_shown = np.asarray((tally.n_responses >= least) & (tally.n_examples >= least))
     item_ids = [item.item_id for item in source.humans.items]
     cells = describe_collapse(
