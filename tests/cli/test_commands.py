@@ -221,8 +221,10 @@ def test_score_takes_several_files_and_prints_a_table(capsys: Capture, paper: Da
         "counts",
         "distances",
         "distributions",
+        "groupings",
         "individuals",
         "individuals_summary",
+        "nonresponse",
         "scores",
         "summary",
     )

@@ -24,6 +24,7 @@ from worldvaluesbench.scoring.compare import compare_answers
 from worldvaluesbench.scoring.comparison import Comparison, read_comparison, write_comparison
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.merge import is_paired, merge_comparisons
+from worldvaluesbench.scoring.nonresponse import NONRESPONSE
 from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
 from worldvaluesbench.survey.attributes import parse_groupings
 
@@ -59,7 +60,7 @@ def parquet(table: pl.DataFrame) -> bytes:
 def test_a_bundle_gives_back_the_comparison_but_for_what_is_too_small(bundle: Path, comparison: Comparison) -> None:
     found = read_bundle(bundle)
     assert found.receipt == comparison.receipt
-    assert set(found.tables) == set(comparison.tables)
+    assert set(found.tables) == set(comparison.tables) - {NONRESPONSE}, "few who did not respond are not shared"
     shown = protect(comparison)
     for name in ("leaderboard", "pairs", "summary", "distributions"):
         assert_frame_equal(found.tables[name], shown.tables[name])
@@ -106,7 +107,7 @@ def test_a_bundle_has_report_card_and_checksums(bundle: Path) -> None:
 
 def test_every_column_that_is_made_may_be_shared(comparison: Comparison) -> None:
     shared = load_shared_columns()
-    made = comparison.tables
+    made = {name: table for name, table in comparison.tables.items() if name != NONRESPONSE}
     for name, table in made.items():
         assert set(table.columns) == shared[name], name
         assert {column: str(dtype) for column, dtype in table.schema.items()} == load_schemas()[name]

@@ -82,7 +82,8 @@ def test_too_few_people_are_said_to_be_too_few(too_few: Comparison, tmp_path: Pa
 
 def test_it_says_weights_file_version_and_libraries(page: str) -> None:
     how = page.split('<section id="how"')[1].split("</section>")[0]
-    assert "<dt>Weights</dt><dd>None: every person counts alike.</dd>" in how
+    none = "None: every respondent counts alike, and so a country by its number of respondents."
+    assert f"<dt>Weights</dt><dd>{none}</dd>" in how
     assert "File version 5.0." in how
     assert f"polars {version('polars')}, numpy {version('numpy')}, altair {version('altair')}" in how
 

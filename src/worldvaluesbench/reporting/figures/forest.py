@@ -66,7 +66,7 @@ def plot_forest(comparison: Comparison) -> Chart:
     notes = [
         f"{humans_note(comparison)} {spanned(table['n_items'], 'item')}, pooled; mean n of an item {n}{answered}.",
         f"Filled: corrected, with {interval_note(comparison)}",
-        f"Open: as it is.{ceiling} Grey: up to the noise floor ({floor:.3f}), of two samples of people.",
+        f"Open: as it is.{ceiling} Grey: up to the noise floor ({floor:.3f}).",
     ]
     # beside the names: the numbers stand to the right of the farthest point
     width = PAGE - 2 * PADDING - widest(labels.values()) - widest(table["text"].to_list()) - 16
