@@ -120,7 +120,7 @@ class Cell(NamedTuple):
 
     @property
     def given(self) -> np.ndarray:
-        return np.stack(self.answers["shares"]).mean(axis=0)
+        return np.asarray(np.stack(self.answers["shares"]).mean(axis=0))
 
 
 def cell_of(item: str, humans: pd.DataFrame, answers: pd.DataFrame) -> Cell:
