@@ -23,6 +23,7 @@ from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.how import MIN_N, MIN_N_STATED, How
 from worldvaluesbench.scoring.merge import merge_comparisons
 from worldvaluesbench.scoring.reference import respondents_reference
+from worldvaluesbench.scoring.summary import _mean_of_all
 from worldvaluesbench.survey.attributes import parse_groupings
 
 POINTS = {"Q1": 4, "Q2": 4, "Q3": 4, "Q46": 4, "Q111": 2}
@@ -379,3 +380,11 @@ def test_table_2_and_the_map_are_over_each_sources_own_examples(world: World) ->
     for row in table[table["answers"] == "uniform"].itertuples():
         cell = own(world, "full", "all")[row.item_id]
         assert (row.n_responses, row.distance) == (cell.humans.sum(), pytest.approx(cell.uniform))
+
+
+def test_a_mean_beside_others_is_over_the_same_items_or_there_is_none() -> None:
+    table = pl.DataFrame(
+        {"set": ["a", "a", "b", "b"], "distance": [0.1, 0.3, 0.1, None], "noise_floor": [0.05, None, 0.07, None]}
+    )
+    found = table.group_by("set", maintain_order=True).agg(_mean_of_all("noise_floor"))
+    assert found["noise_floor"].to_list() == [None, 0.07], "an item without a distance is in none of the means"

@@ -89,7 +89,7 @@ def _notes(dataset: Dataset) -> Iterable[str]:
 )
 @options.force
 def examples(data: Path, out: Path, split: str, attributes: str, force: bool) -> None:
-    """Write the examples of a split in long form: respondent, item, and the response that was given."""
+    """Write the examples of a split in long form: respondent, item, response."""
     if out.suffix != ".parquet":
         raise click.UsageError(f"--out is {out}; expected the name of a .parquet file.")
     dataset = load_dataset(data)

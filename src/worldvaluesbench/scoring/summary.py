@@ -58,7 +58,7 @@ def summarise(table: pl.DataFrame, groups: Groups, intervals: SetIntervals) -> p
 
     `sd` divides by the number of items, not by one less: of the two only this agrees with the spreads that the paper
     prints. `area` is that under the attainment curve, 1 less the mean. Items without a distance are left out; `n_items`
-    says how many are in. `noise_floor`, `n_effective` and `design_effect` are means of theirs.
+    says how many are in. `noise_floor`, `n_effective` and `design_effect` are means of theirs; null where one has none.
     """
     distance = pl.col("distance")
     found = _by_set(table).agg(
@@ -66,8 +66,8 @@ def summarise(table: pl.DataFrame, groups: Groups, intervals: SetIntervals) -> p
         n_effective=pl.col("n_effective").filter(distance.is_not_null()).mean(),
         mean=distance.mean(),
         sd=distance.std(ddof=0),
-        noise_floor=pl.col("noise_floor").filter(distance.is_not_null()).mean(),
-        design_effect=pl.col("design_effect").filter(distance.is_not_null()).mean(),
+        noise_floor=_mean_of_all("noise_floor"),
+        design_effect=_mean_of_all("design_effect"),
         area=1 - distance.mean(),
         attained_0_1=_share_within(0.1),
         attained_0_2=_share_within(0.2),
@@ -130,6 +130,13 @@ def _join_intervals(sets: pl.DataFrame, table: pl.DataFrame, groups: Groups, int
     ]
     found = pl.DataFrame(rows, schema=_INTERVALS, orient="row")
     return sets.join(found, on=_ON, how="left", nulls_equal=True, maintain_order="left")
+
+
+def _mean_of_all(name: str) -> pl.Expr:
+    """The mean over the items with a distance; null where one of them lacks it, so that all means are over the same."""
+    has_distance = pl.col("distance").is_not_null()
+    is_there = pl.col(name).is_not_null().filter(has_distance)
+    return pl.when(is_there.all()).then(pl.col(name).filter(has_distance).mean())
 
 
 def _share_within(threshold: float) -> pl.Expr:
