@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import array_shapes, arrays
 from numpy.typing import NDArray
+from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from tests.scoring.simulated import compared_of, draw_points, panel_of, ratings
 from worldvaluesbench.distribution import Array
@@ -95,10 +97,17 @@ def test_equal_groups_are_called_unequal_as_rarely_as_the_level_says() -> None:
     found = [simulate([40, 60, 80, 120, 200], [0.15] * 5, seed, rng) for seed in range(200)]
     p = np.array([one.p for one in found])
     assert 0.005 <= (p <= 0.05).mean() <= 0.1
-    assert 0.38 <= (p <= 0.5).mean() <= 0.62
+    assert 0.33 <= (p <= 0.5).mean() <= 0.62
     gap, by_chance = (np.mean([getattr(one, name) for one in found]) for name in ("gap", "gap_by_chance"))
     assert gap == pytest.approx(by_chance, rel=0.15), "the gap there is is the gap that chance makes"
     assert np.mean([one.spread for one in found]) < 0.6 * np.mean([one.spread_as_is for one in found])
+
+
+def test_two_items_that_agree_by_chance_make_no_gap_certain() -> None:
+    """Of 200 samples 10 have a p of at most 0.05, give or take 9.3; before, with two items, it was one in three."""
+    rng = np.random.default_rng(88)
+    p = np.array([simulate([100, 150], [0.15, 0.15], seed, rng, n_items=2).p for seed in range(200)])
+    assert (p <= 0.05).mean() <= 0.1
 
 
 def test_a_perfect_model_is_not_said_to_serve_small_groups_worse() -> None:
@@ -151,12 +160,18 @@ def test_the_noise_of_a_gap_is_that_of_items_and_of_what_respondents_move_togeth
     items = Items(np.repeat(np.arange(6), 5))
     found = two_way_noise(alike, nothing, common, moments, items, Resampling(n=4000))
     within = sum(5 * of_items[k : k + 5].var(ddof=1) for k in range(0, 30, 5)) / 30**2
+    within *= (student_t.ppf(0.975, 30 - 6) / norm.ppf(0.975)) ** 2
     assert found.var(axis=1, ddof=1) == pytest.approx([within] * 2, rel=0.1)
     assert np.ptp(found, axis=0).max() == pytest.approx(0, abs=1e-6)
     moving = rng.normal(0, 0.01, (2, 4000)).astype(np.float32)
     common_part = Moments(np.zeros((2, 30)), np.full(2, 0.006**2 * 30 / 29))
     both = two_way_noise(alike, moving, common, common_part, items, Resampling(n=4000))
-    assert both.var(axis=1, ddof=1) == pytest.approx([within + 0.006**2] * 2, rel=0.1)
+    assert both.var(axis=1, ddof=1) == pytest.approx([within + 0.01**2] * 2, rel=0.1), (
+        "the gap moves as for fixed items"
+    )
+    apart = np.vstack([of_items, rng.permutation(of_items)])
+    both = two_way_noise(apart, moving, common, common_part, items, Resampling(n=4000))
+    assert both[0].var(ddof=1) == pytest.approx(within + 0.006**2, rel=0.1)
     fixed = two_way_noise(alike, moving, common, common_part, Items(items.topic, "fixed"), Resampling(n=4000))
     assert np.array_equal(fixed, moving)
 

@@ -34,7 +34,7 @@ from worldvaluesbench.scoring.comparison import (
     write_comparison,
 )
 from worldvaluesbench.scoring.groups import EVERYONE
-from worldvaluesbench.scoring.kinds import GUESSED, KINDS, Kind, pairs_of
+from worldvaluesbench.scoring.kinds import GUESSED, KIND_FROM, KINDS, Kind, pairs_of
 from worldvaluesbench.scoring.latex import p_text
 from worldvaluesbench.scoring.merge import merge_comparisons
 from worldvaluesbench.scoring.without_level import GROUPINGS
@@ -44,6 +44,11 @@ from worldvaluesbench.survey.attributes import parse_groupings
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 MAX_PAIRS_SHOWN = 30
+
+DISPARITIES = (
+    "Group disparities (corrected means over the items that all groups of a source have;\n"
+    "p: of the part of the gap that no bias can have made)"
+)
 DEFAULT_GROUPINGS = "H_URBRURAL,continent"
 
 
@@ -232,6 +237,11 @@ def show_leaderboard(comparison: Comparison) -> None:
     ]
     columns = ("answers", "kind", "rank", "items", "mean W1, corrected", "noise floor", "skill", "worth a poll of")
     show.table(columns, rows, title="\nLeaderboard (ranks and sizes of polls with confidence intervals)", left=2)
+    guessed = [name for name, sort in comparison.sorts.items() if sort.kind_from == "name"]
+    if guessed:
+        show.say(
+            f"Kinds {KIND_FROM['name']}: {', '.join(guessed)}; --kind NAME=with|without|baseline says it for sure."
+        )
 
 
 def _show_own_means(comparison: Comparison) -> None:
@@ -293,12 +303,13 @@ def _show_disparity(comparison: Comparison) -> None:
             row["gap_by_chance"],
             p_text(row["p"]),
             with_interval(row["spread"], row["spread_low"], row["spread_high"]),
+            row["n_items"],
         )
         for row in comparison.tables["disparity"].iter_rows(named=True)
     ]
     if rows:
-        columns = ("grouping", "answers", "worst group", "best group", "gap", "gap by chance", "p", "spread")
-        show.table(columns, rows, title="\nGroup disparities (corrected means over the same items)", left=4)
+        columns = ("grouping", "answers", "worst group", "best group", "gap", "gap by chance", "p", "spread", "items")
+        show.table(columns, rows, title=f"\n{DISPARITIES}", left=4)
 
 
 def _show_collapse(comparison: Comparison) -> None:
@@ -306,6 +317,7 @@ def _show_collapse(comparison: Comparison) -> None:
     rows = [
         (
             row["answers"],
+            row["n_items"],
             row["entropy_ratio"],
             row["variance_ratio"],
             row["modal_share_humans"],
@@ -313,5 +325,5 @@ def _show_collapse(comparison: Comparison) -> None:
         )
         for row in pooled.iter_rows(named=True)
     ]
-    columns = ("answers", "entropy ratio", "variance ratio", "modal share, humans", "answers")
+    columns = ("answers", "items", "entropy ratio", "variance ratio", "modal share, humans", "answers")
     show.table(columns, rows, title="\nHow varied the answers are (1: as people; below: collapsed)")

@@ -123,7 +123,9 @@ class ReportTables:
             Column("Spread [CI]", "spread"),
             Column("Groups / items", "n"),
         ]
-        return _table("Group disparities: gaps between groups over the same items", columns, rows)
+        return _table(
+            "Group disparities: gaps between groups over the items that all groups of the source have", columns, rows
+        )
 
     def countries(self, answers: str) -> Markup:
         """Mean distance of one source by country, nearest first."""
@@ -180,6 +182,7 @@ class ReportTables:
         rows = [
             {
                 "answers": row["answers"],
+                "n_items": row["n_items"],
                 "entropy": number(row["entropy_ratio"]),
                 "variance": number(row["variance_ratio"]),
                 "modes": f"{row['modal_share_answers']:.0%} / {row['modal_share_humans']:.0%}",
@@ -189,6 +192,7 @@ class ReportTables:
         ]
         columns = [
             Column("Answers", "answers", is_text=True),
+            Column("Items", "n_items"),
             Column("Entropy, answers by humans", "entropy"),
             Column("Variance, answers by humans", "variance"),
             Column("Most frequent point, answers / humans", "modes"),

@@ -5,13 +5,14 @@ equally far from all of them. What is claimed is what goes beyond that.
 """
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.estimate import NORMAL, Floats, Resampling, bias_bounds, quantiles_of
 from worldvaluesbench.scoring.askings import Mask
-from worldvaluesbench.scoring.item_sampling import Items, Moments, draw_items
+from worldvaluesbench.scoring.item_sampling import Items, Moments, draw_items, item_df, t_quantile
 
 N_PAIRS = 100
 """Of so many pairs of groups, the farthest apart, the draws are looked at."""
@@ -46,7 +47,10 @@ def two_way_noise(
 
     `corrected`, (groups, items), are the values; `noise`, (groups, resamples), is that of their means over the `common`
     items as respondents are resampled. Items are resampled for all groups alike. What respondents do to single items is
-    part of how much items differ, so of their noise only what items have in common is added (`item_sampling`).
+    part of how much items differ, so of their noise only what items have in common is added (`item_sampling`), or as
+    much more as it takes for groups to move no less beside one another than with fixed items. Few items differ little
+    by chance now and then: what they add is larger as the quantile of Student's t is, at their degrees of freedom
+    times those of the groups.
     """
     weight = draw_items(items, common, noise.shape[1], np.random.default_rng([resampling.seed, 3]))
     n = np.count_nonzero(common)
@@ -54,10 +58,15 @@ def two_way_noise(
         return noise
     values = np.where(common, np.nan_to_num(corrected), 0)
     of_items = (values - values.sum(axis=1, keepdims=True) / n) @ (weight - common[:, None]) / n
+    kept = ~np.isnan(corrected[:, common]).any(axis=1)
+    end, df = (1 + resampling.level) / 2, item_df(items, common) * max(int(kept.sum()) - 1, 1)
+    of_items *= t_quantile(end, df) / t_quantile(end, inf)
     has = noise.var(axis=1, ddof=1)
     wanted = np.maximum(moments.covariance, 0)
-    scale = np.sqrt(np.divide(wanted, has, out=np.zeros_like(wanted), where=has > 0))
-    together = of_items + noise * np.minimum(scale, 1)[:, None]
+    share = np.divide(wanted, has, out=np.zeros_like(wanted), where=has > 0)
+    beside = [(part[kept] - part[kept].mean(axis=0)).var(axis=1, ddof=1).sum() for part in (of_items, noise)]
+    lacking = 1 - beside[0] / beside[1] if beside[1] > 0 else 0
+    together = of_items + noise * np.sqrt(np.clip(np.maximum(share, lacking), 0, 1))[:, None]
     return np.asarray(together - together.mean(axis=1, keepdims=True), dtype=np.float32)
 
 

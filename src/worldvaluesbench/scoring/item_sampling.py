@@ -187,6 +187,12 @@ def collapse_singletons(stratum: NDArray[np.int64]) -> NDArray[np.int64]:
     return place.astype(np.int64)
 
 
+def item_df(items: Items, is_in: Mask) -> float:
+    """The degrees of freedom of the variance between the items that are in, shape (items,); `inf` for fixed ones."""
+    nothing = np.zeros((1, int(is_in.sum())))
+    return _item_variance(nothing, nothing, items.topic[is_in], items.sampling)[1] if nothing.size else inf
+
+
 def draw_items(items: Items, is_in: Mask, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """How much each item counts in each of `n` resamples of items, shape (items, resamples); mean 1 for those in.
 

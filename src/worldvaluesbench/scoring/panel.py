@@ -6,6 +6,7 @@ weight brings it to both sides, for the answers given for a person stand for as 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -387,21 +388,10 @@ def weigh_entries(entries: Entries, weights: Array) -> Entries:
 def _weighted(panel: Panel, weights: Array, reference: Reference) -> Panel:
     """The panel with the survey weight of each person on both sides."""
     assert reference.dataset is not None
-    sides = panel.humans, panel.answers, panel.examples, panel.missing, panel.human_refusals, panel.for_refusers
-    compared = np.unique(np.concatenate([entries.person for entries in sides]))
+    names = "humans", "answers", "examples", "missing", "human_refusals", "for_refusers", "missing_for_refusers"
+    compared = np.unique(np.concatenate([getattr(panel, name).person for name in names[:-1]]))
     check_weights(weights[compared], reference.weight, str(reference.dataset.folder))
-
-    def weigh(entries: Entries) -> Entries:
-        return weigh_entries(entries, weights)
-
-    examples = weigh(panel.examples)
-    return replace(
-        panel,
-        humans=examples if panel.humans is panel.examples else weigh(panel.humans),
-        answers=weigh(panel.answers),
-        examples=examples,
-        missing=weigh(panel.missing),
-        human_refusals=weigh(panel.human_refusals),
-        for_refusers=weigh(panel.for_refusers),
-        missing_for_refusers=weigh(panel.missing_for_refusers),
-    )
+    weighed: dict[str, Any] = {name: weigh_entries(getattr(panel, name), weights) for name in names}
+    if panel.humans is panel.examples:
+        weighed["humans"] = weighed["examples"]
+    return replace(panel, **weighed)

@@ -21,13 +21,14 @@ MANY = 10_000
 
 def has_poll(row: Mapping[str, Any]) -> bool:
     """Whether the size of the random sample that is as far off is known, be it without bound."""
-    return any(row[name] is not None for name in ("poll_n", "poll_n_low", "poll_n_high"))
+    is_at_0 = row.get("high") == 0  # as far as nobody's poll is: without bound at both ends
+    return is_at_0 or any(row[name] is not None for name in ("poll_n", "poll_n_low", "poll_n_high"))
 
 
 def poll_text(row: Mapping[str, Any]) -> str:
     """The size of a random sample with the ends of its confidence interval; null is without bound.
 
-    Where all three are null the size is not known, and a dash says so.
+    Where all three are null, and not because the distance is 0, the size is not known, and a dash says so.
 
     >>> poll_text({"poll_n": 4.2, "poll_n_low": 3.1, "poll_n_high": 9.7})
     '4 [3, 10]'
