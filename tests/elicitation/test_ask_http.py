@@ -127,9 +127,8 @@ def test_an_interrupt_takes_in_what_is_in_flight_over_http(paper: Dataset, tmp_p
 def test_ctrl_c_sends_nothing_that_waits_for_its_turn_or_for_another_try(
     paper: Dataset, tmp_path: Path, waiting: dict[str, Any]
 ) -> None:
-    def interrupt(progress: Progress) -> None:
-        if progress.notice is None:
-            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    def interrupt(_: Progress) -> None:
+        threading.Timer(0.5, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
 
     options = MockOptions() if "retries" not in waiting else MockOptions(too_many=1.0, retry_after=60.0)
     with mock_server(options) as server:

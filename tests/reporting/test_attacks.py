@@ -194,9 +194,10 @@ def shown_in_page(page: str, comparison: Comparison) -> dict[str, set[tuple[str,
 @pytest.mark.parametrize("groupings", GROUPINGS)
 def test_nobody_is_left_when_groups_are_taken_from_one_another(tmp_path: Path, groupings: str, seed: int) -> None:
     dataset = invent(tmp_path / "d", seed)
-    comparison = compare(dataset, tmp_path, groupings)
-    write_bundle(comparison, tmp_path / "b.zip")
-    shared = read_bundle(tmp_path / "b.zip")
+    shared = protect(compare(dataset, tmp_path, groupings))
+    if seed == 0:  # of others what a bundle holds, without the drawing of its report
+        write_bundle(compare(dataset, tmp_path, groupings), tmp_path / "b.zip")
+        shared = read_bundle(tmp_path / "b.zip")
     shown = shown_in_tables(shared)
     assert set(shown) == set(ITEMS)
     assert found_by_subtraction(dataset, groupings, shown) == []
