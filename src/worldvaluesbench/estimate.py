@@ -182,6 +182,16 @@ def bias_bounds(value: Array, corrected: Array) -> tuple[Array, Array]:
     return too_large, too_small
 
 
+def mean_interval(value: Array, corrected: Array, below: Array, above: Array) -> tuple[Array, Array]:
+    """The ends of the confidence interval of a true mean, from what its estimate may be off by chance, shapes agree.
+
+    `value` is the mean as it is and `corrected` that without bias (below 0 it counts as 0); `below` (negative) and
+    `above` are the ends of its noise. It reaches further down by the bias that may be left, and is within [0, 1].
+    """
+    at_least_0, (bias_left, _) = np.maximum(corrected, 0), bias_bounds(value, corrected)
+    return np.clip(at_least_0 + below - bias_left, 0, 1), np.clip(at_least_0 + above, 0, 1)
+
+
 def _correction(u: float) -> float:
     """What `debias` takes away from an absolute value of u standard errors, in standard errors."""
     kept = sum(float((-1) ** j * comb(ORDER + 1, j + 1)) * _folded(u, sqrt(j)) for j in range(ORDER + 1))

@@ -15,6 +15,8 @@ from scipy.stats import t as student
 
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.errors import ScaleError
+from worldvaluesbench.scoring.askings import Mask
+from worldvaluesbench.scoring.compared import _moments
 from worldvaluesbench.scoring.item_sampling import (
     ITEM_SAMPLING,
     LEAST_DESIGN_EFFECT,
@@ -23,7 +25,6 @@ from worldvaluesbench.scoring.item_sampling import (
     Moments,
     StandardError,
     collapse_singletons,
-    cross_covariance,
     design_effect_of_share,
     draw_items,
     moments_of,
@@ -292,6 +293,12 @@ def test_an_unknown_way_of_sampling_items_is_refused() -> None:
     wrong: Any = "random"
     with pytest.raises(ScaleError, match="no item sampling 'random'; there are within-topics, topics, fixed"):
         Items.of("AB", wrong)
+
+
+def cross_covariance(first: Any, second: Any, is_in: Mask) -> Array:
+    """Of two sources, group by group, as comparisons compute it: (groups, items, resamples) -> (groups,)."""
+    groups = zip(first, second, is_in, strict=True)
+    return np.array([_moments(np.stack([one, two]), kept)[1][0, 1] for one, two, kept in groups])
 
 
 @given(st.integers(0, 2**32), st.integers(1, 6), st.integers(2, 30))

@@ -96,9 +96,7 @@ def comparison_of(
     opened = [found for found in made if found is not None]
     comparison = merge_comparisons(
         [*([_compare(answers, given)] if answers else []), *opened],
-        kinds={
-            name: cast("Kind", kind) for name, kind in (_split("--kind", text, "=") for text in given.get("kind", ()))
-        },
+        kinds=dict(_kinds_of(given)),
         pairs=[_split("--pair", text, ",") for text in given.get("pair", ())],
     )
     if not answers:

@@ -14,6 +14,7 @@ from worldvaluesbench.cli.asking import Given
 from worldvaluesbench.elicitation.plan import Plan
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.pipeline.design import design_of
+from worldvaluesbench.scoring.compared import COMPARED, COVARIANCES
 from worldvaluesbench.scoring.comparison import read_comparison
 from worldvaluesbench.scoring.pilot import mean_variance, pilot_variances
 from worldvaluesbench.scoring.power import (
@@ -30,8 +31,6 @@ from worldvaluesbench.scoring.power import (
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SAMPLES = (1, 3, 5, 10)
-COMPARED, COVARIANCES = "compared", "covariances"
-"""The tables of a comparison that say what varies between its sources."""
 
 EXACT = "exact"
 """What is said of a model whose answers have no sampling noise."""
@@ -76,9 +75,6 @@ def power_wanted(given: Given) -> Wanted | None:
     if pilot is None:
         return Wanted(difference)
     tables = read_comparison(pilot).tables
-    lacking = [name for name in (COMPARED, COVARIANCES) if name not in tables]
-    if lacking:
-        raise AnswersError(f"{pilot}: holds no table {' and no table '.join(lacking)}; compare again.")
     wanted = Wanted(difference, pilot, tables[COMPARED], tables[COVARIANCES])
     _of_pilot(wanted, 1)
     return wanted

@@ -313,21 +313,17 @@ def read_compared(
     Groups that any of them lacks are left out, and items that any of them lacks in a group. So are groups of which any
     comparison hides means and covariances, as disclosure control has it where cells are suppressed.
     """
+    codes = ["group", "group_codes"]
     of_each = covariances.filter(pl.col("first") == pl.col("second"))
     for (grouping,), of_grouping in compared.group_by("grouping", maintain_order=True):
-        groups = of_grouping.select("group", "group_codes").unique(maintain_order=True)
-        shared = [
-            (label, codes)
-            for label, codes in groups.rows()
-            if of_grouping.filter(_is_group(label, codes))["answers"].n_unique() == len(names)
-            and of_each.filter(_is_group(label, codes), grouping=grouping)["first"].n_unique() == len(names)
-        ]
-        if shared:
-            yield _read_grouping(of_grouping, covariances, distributions, names, shared)
-
-
-def _is_group(label: str, codes: str | None) -> pl.Expr:
-    return (pl.col("group") == label) & pl.col("group_codes").eq_missing(pl.lit(codes, dtype=pl.String))
+        n_with_items = of_grouping.group_by(codes, maintain_order=True).agg(n=pl.col("answers").n_unique())
+        n_with_moments = of_each.filter(grouping=grouping).group_by(codes).agg(n=pl.col("first").n_unique())
+        has_all = pl.col("n") == len(names)
+        shared = n_with_items.filter(has_all).join(
+            n_with_moments.filter(has_all), on=codes, how="semi", nulls_equal=True, maintain_order="left"
+        )
+        if shared.height:
+            yield _read_grouping(of_grouping, covariances, distributions, names, shared.select(codes).rows())
 
 
 def _read_grouping(

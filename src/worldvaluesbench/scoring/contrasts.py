@@ -1,14 +1,15 @@
 """What is said of several sources: leaderboard with ranks, paired differences, with against without demographics."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import cast
 
 import numpy as np
 import polars as pl
 
 from worldvaluesbench.distribution import Array
-from worldvaluesbench.estimate import Resampling, bias_bounds
+from worldvaluesbench.estimate import Resampling, bias_bounds, mean_interval
 from worldvaluesbench.scoring.compared import Compared, Schema
 from worldvaluesbench.scoring.disparity import GroupMeans, find_disparity
 from worldvaluesbench.scoring.item_sampling import Items, ItemSampling, standard_error
@@ -39,7 +40,7 @@ class Terms:
     @classmethod
     def of(cls, settings: Mapping[str, object], resampling: Resampling) -> "Terms":
         """Those of the settings of a comparison."""
-        return cls(resampling.level, settings["item_sampling"])  # type: ignore[arg-type]
+        return cls(resampling.level, cast("ItemSampling", settings["item_sampling"]))
 
     def items(self, compared: Compared) -> Items:
         """The items of a comparison, as they were sampled."""
@@ -61,11 +62,7 @@ def contrast(
 def _of_grouping(compared: Compared, sorts: Mapping[str, Sort], terms: Terms) -> Iterator[tuple[str, Rows]]:
     places = range(len(compared.names))
     pairs = {(i, j): _differ(compared, i, j, terms) for i, j in combinations(places, 2)}
-    shape = len(pairs), len(compared.labels)
-    p_holm, squared_p_holm = (
-        holm(np.array([one[k].p for one in pairs.values()]).reshape(shape)) if pairs else np.empty(shape)
-        for k in (0, 1)
-    )
+    p_holm, squared_p_holm = _holm_of(list(pairs.values()), len(compared.labels))
     yield "leaderboard", _leaderboard(compared, sorts, _ranks(compared, pairs, p_holm, terms), terms)
     yield "pairs", _pairs(compared, pairs, p_holm, squared_p_holm)
     yield "demographics", _demographics(compared, sorts, terms)
@@ -77,6 +74,12 @@ def _differ(compared: Compared, first: int, second: int, terms: Terms) -> tuple[
         difference_of(compared, first, second, items, terms.level),
         squared_difference_of(compared, first, second, items, terms.level),
     )
+
+
+def _holm_of(found: Sequence[tuple[Difference, Difference]], n_groups: int) -> tuple[Array, Array]:
+    """Adjusted p-values of differences of mean W1, and of mean squared gaps, each of shape (pairs, groups)."""
+    distance, squared = (np.array([one[k].p for one in found]).reshape(len(found), n_groups) for k in (0, 1))
+    return holm(distance), holm(squared)
 
 
 def _leaderboard(compared: Compared, sorts: Mapping[str, Sort], ranks: Ranks, terms: Terms) -> Rows:
@@ -115,15 +118,10 @@ def mean_ends(compared: Compared, source: int, terms: Terms) -> dict[str, Array]
     error = standard_error(
         compared.values["corrected"][source], compared.is_in, compared.moments(source), terms.items(compared)
     )
-    half, (bias_left, _) = error.half_width(terms.level), bias_bounds(value, corrected)
-    at_least_0 = np.maximum(corrected, 0)
-    return {
-        "mean": value,
-        "corrected": corrected,
-        "low": np.clip(at_least_0 - half - bias_left, 0, 1),
-        "high": np.clip(at_least_0 + half, 0, 1),
-        "bias_left": bias_left,
-    }
+    half = error.half_width(terms.level)
+    low, high = mean_interval(value, corrected, -half, half)
+    bias_left, _ = bias_bounds(value, corrected)
+    return {"mean": value, "corrected": corrected, "low": low, "high": high, "bias_left": bias_left}
 
 
 def _poll_ends(compared: Compared, ends: Mapping[str, Array], group: int) -> dict[str, float | None]:
@@ -174,16 +172,15 @@ def _demographics(compared: Compared, sorts: Mapping[str, Sort], terms: Terms) -
     tested = [pair for pair in pairs if pair.is_tested]
     place = {name: number for number, name in enumerate(compared.names)}
     found = [_differ(compared, place[pair.shown], place[pair.without], terms) for pair in tested]
-    shape = len(tested), len(compared.labels)
-    p_holm, squared_p_holm = (holm(np.array([one[k].p for one in found]).reshape(shape)) for k in (0, 1))
+    judged = dict(zip(tested, zip(found, *_holm_of(found, len(compared.labels)), strict=True), strict=True))
     rows: Rows = []
     for pair in pairs:
         for group in np.flatnonzero(compared.n_items).tolist():
             row: dict[str, object] = {"model": pair.family, "without": pair.without, "with": pair.shown}
             row |= {"n_items": int(compared.n_items[group]), "differs_in": pair.differs_in}
-            if pair.is_tested:
-                number = tested.index(pair)
-                row |= _difference(found[number], group, p_holm[number][group], squared_p_holm[number][group])
+            if pair in judged:
+                both, p_holm, squared_p_holm = judged[pair]
+                row |= _difference(both, group, p_holm[group], squared_p_holm[group])
             rows.append(_of_group(compared, group) | row)
     return rows
 
@@ -217,10 +214,8 @@ def disparity_tables(
 
 def group_ends(means: GroupMeans, resampling: Resampling) -> tuple[Array, Array]:
     """The ends of the confidence intervals of the means of groups over the same items, shape (groups,)."""
-    bias_left, _ = bias_bounds(means.value, means.corrected)
     below, above = np.quantile(means.noise.astype(np.float64), resampling.ends, axis=1)
-    at_least_0 = np.maximum(means.corrected, 0)
-    return np.clip(at_least_0 + below - bias_left, 0, 1), np.clip(at_least_0 + above, 0, 1)
+    return mean_interval(means.value, means.corrected, below, above)
 
 
 def _difference(found: tuple[Difference, Difference], group: int, p: float, squared_p: float) -> dict[str, object]:

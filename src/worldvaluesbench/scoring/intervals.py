@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from worldvaluesbench.distribution import Array
-from worldvaluesbench.estimate import Floats, Resampling, bias_bounds, debias, quantiles_of
+from worldvaluesbench.estimate import Floats, Resampling, debias, mean_interval, quantiles_of
 from worldvaluesbench.scoring.askings import Mask
 from worldvaluesbench.scoring.bounds import refusal_distance
 from worldvaluesbench.scoring.distances import DISTANCES
@@ -303,10 +303,8 @@ def _sets_of(found: Resampled, is_shown: Mask, resampling: Resampling, items: It
     n = is_in.sum(axis=1)
     mean_raw, mean_corrected = (part.sum(axis=1) / n for part in (raw, corrected))
     half = standard_error(values, is_in, moments_of(draws, is_in), items).half_width(resampling.level)
-    low, high = (np.maximum(values.sum(axis=1) / n, 0) + side * half for side in (-1, 1))
-    if is_debiased:
-        low -= bias_bounds(mean_raw, mean_corrected)[0]
-    low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
+    # of distances as they are no bias is taken, so none of it is left
+    low, high = mean_interval(mean_raw, mean_corrected if is_debiased else mean_raw, -half, half)
     attained = _attained(raw, filled(found.draws, found.value)[kept], is_in, resampling.level, items)
     return {
         int(group): SetInterval((float(low[place]), float(high[place])), float(mean_corrected[place]), attained[place])

@@ -70,19 +70,6 @@ def moments_of(draws: Floats, is_in: Mask) -> Moments:
     return Moments(variance, covariance)
 
 
-def cross_covariance(first: Floats, second: Floats, is_in: Mask) -> Array:
-    """The mean covariance between an item of one source and another item of another, draws (..., items, resamples)."""
-    n = is_in.sum(axis=-1)
-    sides = [np.where(is_in[..., None], draws, 0).astype(np.float64) for draws in (first, second)]
-    one, two = (side - side.mean(axis=-1, keepdims=True) for side in sides)
-    free = max(first.shape[-1] - 1, 1)
-    of_sums = (one.sum(axis=-2) * two.sum(axis=-2)).sum(axis=-1) / free
-    of_same = (one * two).sum(axis=(-2, -1)) / free
-    pairs = n * (n - 1)
-    found: Array = np.divide(of_sums - of_same, pairs, out=np.zeros(of_sums.shape), where=pairs > 0)
-    return found
-
-
 @dataclass(frozen=True)
 class StandardError:
     """The standard error of a mean over items, shape (...), and its degrees of freedom (`inf`: normal)."""

@@ -14,15 +14,16 @@ from worldvaluesbench.benchmark.dataset import EVERYONE as FULL
 from worldvaluesbench.benchmark.split import SPLITS
 from worldvaluesbench.scoring.askings import Mask
 from worldvaluesbench.scoring.groups import Groups
+from worldvaluesbench.scoring.panel import REFUSALS
 from worldvaluesbench.scoring.reasons import OUTCOMES, UNPARSED
 from worldvaluesbench.scoring.reference import Humans, Reference
-from worldvaluesbench.scoring.rows import Rows
+from worldvaluesbench.scoring.rows import Rows, split_of_most
 from worldvaluesbench.survey.codebook import Item
 
 NONRESPONSE = "nonresponse"
 """The name of the table."""
 
-DONT_KNOW, NO_ANSWER = -1, -2
+DONT_KNOW, NO_ANSWER = REFUSALS
 REFUSAL = "refusal"
 
 HUMAN_COUNTS = ("n_humans_asked", "n_dont_know", "n_no_answer")
@@ -86,8 +87,8 @@ class Nonresponse:
     def _split_of(self, rows: Rows) -> int:
         """The split that most rows of a source are for, as its place in `SPLITS`; -1 where everyone is asked about."""
         assert self._split is not None
-        known = rows.respondent[rows.respondent >= 0]
-        return -1 if self._reference.name == "all" or not known.size else int(np.bincount(self._split[known]).argmax())
+        split = None if self._reference.name == "all" else split_of_most(rows.respondent, self._split)
+        return -1 if split is None else split
 
     def _count(self, humans: Humans, groups: Groups, split: int) -> NDArray[np.int64]:
         key = (split, groups.grouping)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from worldvaluesbench.distribution import Array
 from worldvaluesbench.errors import AnswersError
+from worldvaluesbench.scoring.compared import COVARIANCE
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.power import HUMAN_SHARE, DifferenceVariance
 
 _OF_ITEMS = ("corrected", "variance")
-_COVARIANCES = ("covariance", "same_item_covariance")
 _OF_BOTH = [*_OF_ITEMS, *(f"{name}_b" for name in _OF_ITEMS)]
 
 
@@ -47,10 +47,10 @@ def pilot_variances(
 
     """
     _check_columns("compared", compared, ("answers", "grouping", "item_id", "topic", "n_examples", *_OF_ITEMS))
-    _check_columns("covariances", covariances, ("grouping", "first", "second", *_COVARIANCES))
+    _check_columns("covariances", covariances, ("grouping", "first", "second", *COVARIANCE))
     rows = compared.filter(pl.col("grouping") == EVERYONE)
     between = {
-        frozenset((row["first"], row["second"])): tuple(row[name] or 0.0 for name in _COVARIANCES)
+        frozenset((row["first"], row["second"])): tuple(row[name] or 0.0 for name in COVARIANCE)
         for row in covariances.filter(pl.col("grouping") == EVERYONE).iter_rows(named=True)
     }
     names = rows["answers"].unique(maintain_order=True).to_list()

@@ -273,7 +273,7 @@ class Drawing:
         drawn = np.zeros((total.shape[0], people.times.shape[1] if is_drawn else 0), dtype=np.float32)
         for place, group in enumerate(groups):
             which = slice(place * columns.n, (place + 1) * columns.n)
-            shared = np.zeros((0, 4))
+            shared = []
             for part in self._parts(group):
                 index, person = _of_people(entries, people.place[part])
                 column = columns.start[entries.item[index]] + entries.point[index]
@@ -284,7 +284,7 @@ class Drawing:
                     taken = index[is_shared]
                     of_taken = np.ones(taken.size) if weight is None else weight[is_shared]
                     found = (entries.completion[taken], column[is_shared], entries.item[taken], of_taken)
-                    shared = np.concatenate([shared, np.column_stack(found)])
+                    shared.append(np.column_stack(found))
                     person, column = person[~is_shared], column[~is_shared]
                     weight = None if weight is None else weight[~is_shared]
                 n_people = part.stop - part.start
@@ -292,8 +292,8 @@ class Drawing:
                     _add_entries(drawn[which], people, part.start + person, column, weight)
                 elif is_drawn:
                     drawn[which] += _sheet(person, column, weight, n_people, columns).T @ people.drawn(part)
-            if shared.size:
-                drawn[which] += self._resample_completions(shared)
+            if any(part.size for part in shared):
+                drawn[which] += self._resample_completions(np.concatenate(shared))
         return total, drawn
 
     def _resample_completions(self, shared: Array) -> Draws:

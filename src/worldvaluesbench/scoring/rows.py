@@ -85,15 +85,12 @@ def sort_rows(answers: Answers, humans: Humans) -> Rows:
 
 
 def _of_one_split(rows: Rows, splits: NDArray[np.uint8]) -> Rows:
-    """The rows with those for respondents of another split than most rows are for left out.
-
-    Where several splits have the most rows, it is the first of them in the order of `SPLITS`.
-    """
-    is_known = rows.respondent >= 0
-    if not is_known.any():
+    """The rows with those for respondents of another split than most rows are for left out."""
+    split = split_of_most(rows.respondent, splits)
+    if split is None:
         return rows
+    is_known = rows.respondent >= 0
     of_row = np.where(is_known, np.take(splits, rows.respondent), -1).astype(np.int16)
-    split = int(np.bincount(of_row[is_known]).argmax())
     is_other = is_known & (of_row != split)
     if not is_other.any():
         return replace(rows, split=split)
@@ -105,6 +102,16 @@ def _of_one_split(rows: Rows, splits: NDArray[np.uint8]) -> Rows:
         outcome=np.where(is_named, OUTCOMES.index("other_split"), rows.outcome).astype(rows.outcome.dtype),
         split=split,
     )
+
+
+def split_of_most(respondent: Ints, splits: NDArray[np.uint8]) -> int | None:
+    """The split that most rows are for, as its place in `SPLITS`; None where nobody is known.
+
+    `respondent`: the place of each row's respondent (-1: unknown); `splits`: of all respondents. Where several splits
+    have the most rows, it is the first of them in the order of `SPLITS`.
+    """
+    known = respondent[respondent >= 0]
+    return int(np.bincount(splits[known]).argmax()) if known.size else None
 
 
 def _parts(n_rows: int) -> Iterator[slice]:
