@@ -41,7 +41,7 @@ BOUNDS = ("best", "worst")
 """What missing answers could have made, known also of a cell in which too few are left."""
 
 LEVEL = 0.95
-"""The level of intervals where nothing is drawn anew."""
+"""The level of intervals where nothing is resampled."""
 
 
 @dataclass(frozen=True)
