@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,23 @@ def test_ctrl_c_sends_nothing_that_waits_for_its_turn_or_for_another_try(
         assert outcome.is_interrupted
         assert outcome.n_done <= n_sent <= 16, "of those that could be on their way at a time"
         assert outcome.seconds < 30
+
+
+def test_ctrl_c_is_heard_where_telling_of_it_takes_longer_than_a_wait(paper: Dataset, tmp_path: Path) -> None:
+    """Whoever waits for replies with a limit must not wait for ever because the limit passed in the handler."""
+    told: list[Progress] = []
+
+    def watch(progress: Progress) -> None:
+        if not told:
+            threading.Timer(0.5, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+        told.append(progress)
+        if "Stopping" in (progress.notice or ""):
+            time.sleep(0.8)
+
+    with mock_server(MockOptions(too_many=1.0, retry_after=30.0)) as server:
+        outcome = ask(begun(paper, tmp_path, server), hosted(server, retries=1), watch=watch)
+        assert outcome.is_interrupted
+        assert outcome.seconds < 15
 
 
 def test_a_server_that_moved_goes_on_with_the_run_and_is_written_down(paper: Dataset, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from itertools import islice
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from typing import TYPE_CHECKING
 
 from worldvaluesbench.elicitation.request import Reply, Request
@@ -76,7 +76,8 @@ class _Background:
     def __init__(self, opened: Opened, concurrency: int) -> None:
         self._opened = opened
         self._concurrency = concurrency
-        self._replies: SimpleQueue[list[Reply | None] | BaseException] = SimpleQueue()
+        # not a SimpleQueue, whose wait on Python 3.11 has no end where its limit passes in a signal handler
+        self._replies: Queue[list[Reply | None] | BaseException] = Queue()
         self._found: deque[Reply | None] = deque()
         self._ready: list[Reply | None] = []
         self._requests: asyncio.Queue[Request | None] = asyncio.Queue()
