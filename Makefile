@@ -8,7 +8,7 @@ READY_LOCAL := $(VENV)/.ready-local
 LOCAL ?= yes
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types unit browser check-docs docs bench lock clean
+.PHONY: help setup demo test lint types unit coverage browser check-docs docs bench lock clean
 
 help:  ## Say what the targets do
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,7 @@ setup: $(READY)  ## Make the private environment (.venv)
 demo: $(READY)  ## Run the main job on an invented survey and leave its results in demo/
 	$(BIN)/wvb demo --out demo --force
 
-test: lint types unit check-docs  ## Lint, types, tests with branch coverage, docs
+test: lint types unit check-docs  ## Lint, types, tests, docs
 
 lint: $(READY)  ## Style and formatting
 	$(BIN)/ruff check .
@@ -46,8 +46,11 @@ browser:  ## Install Chromium where that can be done, for the tests of the repor
 	  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; }; } || \
 	  echo "No Chromium, and it cannot be installed here: tests of the report in a browser will skip."
 
-unit: browser $(if $(filter no,$(LOCAL)),$(READY),$(READY_LOCAL))  ## Tests and doctests with branch coverage
-	$(BIN)/pytest -n auto --cov --cov-report=term
+unit: browser $(if $(filter no,$(LOCAL)),$(READY),$(READY_LOCAL))  ## Tests and doctests
+	$(BIN)/pytest -n auto $(PYTEST)
+
+coverage: PYTEST = --cov --cov-report=term
+coverage: unit  ## The same with branch coverage, which takes half as long again
 
 check-docs: $(READY)  ## Check that generated docs are current
 	$(BIN)/python docs/make_cli_reference.py --check
