@@ -12,6 +12,7 @@ pytest.importorskip("torch", reason="local models need torch; pip install worldv
 pytest.importorskip("transformers", reason="local models need transformers; pip install worldvaluesbench[local]")
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
@@ -166,11 +167,11 @@ def test_options_that_a_tokenizer_does_not_know_or_tell_apart_are_refused(tmp_pa
     folded = saved(tmp_path / "folded", alike, len(alike))
     for method in ("token_probs", "option_likelihood"):
         with pytest.raises(ModelError, match=r"^unknown: its tokenizer has no tokens for the option '7'; choose"):
-            ask(unknown, method)  # type: ignore[arg-type]
+            ask(unknown, method)
         with pytest.raises(ModelError, match=r"^silent: its tokenizer has no tokens for the option '7'; choose"):
-            ask(silent, method)  # type: ignore[arg-type]
+            ask(silent, method)
         with pytest.raises(ModelError, match=r"^folded: .* gives the options 'a' and 'A' the same tokens"):
-            ask(folded, method, ("a", "A"))  # type: ignore[arg-type]
+            ask(folded, method, ("a", "A"))
 
 
 def test_an_option_behind_a_blank_that_belongs_to_it_is_read_whole(tmp_path: Path) -> None:
@@ -275,15 +276,23 @@ def test_a_folder_without_a_tokenizer_or_without_an_end_is_told_or_read(tmp_path
     assert ask(model).completions[0].finish_reason == "length"
 
 
+def test_weights_that_lack_a_part_are_refused_and_not_made_up(tmp_path: Path) -> None:
+    folder = save(tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: value for name, value in weights.items() if "lm_head" not in name}, folder / "model.safetensors")
+    with pytest.raises(ModelError, match=r"^model: its weights lack 1 of the model's tensors \(lm_head\.weight first"):
+        ask(LocalModel(str(folder)))
+
+
 def test_logits_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     for architecture in ("llama", "bloom"):
-        folder = save(tmp_path / architecture, architecture)  # type: ignore[arg-type]
+        folder = save(tmp_path / architecture, architecture)
         model = LocalModel(str(folder))
         with torch.no_grad():
             model.loaded.model.lm_head.weight[5] = math.nan
         for method in ("greedy", "token_probs", "option_likelihood"):
             with pytest.raises(ModelError, match=rf"^{architecture}: its logits are no finite numbers in float32"):
-                ask(model, method)  # type: ignore[arg-type]
+                ask(model, method)
 
 
 def test_how_a_folder_wants_completions_generated_changes_none(tmp_path: Path) -> None:
@@ -294,7 +303,7 @@ def test_how_a_folder_wants_completions_generated_changes_none(tmp_path: Path) -
     wanting = LocalModel(str(folder))
     assert ask(wanting, "greedy") == ask(plain, "greedy")
     for temperature in (0.2, 1.0):
-        sampling = {"temperature": temperature, "max_tokens": 40, "seed": 2}
+        sampling: dict[str, Any] = {"temperature": temperature, "max_tokens": 40, "seed": 2}
         assert ask(wanting, "sampled", **sampling) == ask(plain, "sampled", **sampling)
     own = ask(wanting, "sampled", temperature=None, max_tokens=40, seed=2)
     assert own.completions == ask(plain, "sampled", temperature=0.2, max_tokens=40, seed=2).completions
@@ -336,7 +345,12 @@ def test_code_that_comes_with_weights_is_not_run_and_nobody_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("builtins.input", lambda question="": asked.append(question) or "y")
+
+    def agree(question: str = "") -> str:
+        asked.append(question)
+        return "y"
+
+    monkeypatch.setattr("builtins.input", agree)
     mark = tmp_path / "ran"
     auto_map = {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model", "AutoModel": "own.Model"}
     strange = with_code(tmp_path / "strange", mark)

@@ -78,8 +78,8 @@ def load_model(name: str, wording: Wording, *, device: str, dtype: str) -> Loade
     try:
         chosen = _dtype(torch, dtype, config, place)
         with _without_bars(transformers):
-            model = transformers.AutoModelForCausalLM.from_pretrained(
-                name, config=config, dtype=chosen, weights_only=True, **_only_data(name)
+            model, found = transformers.AutoModelForCausalLM.from_pretrained(
+                name, config=config, dtype=chosen, weights_only=True, output_loading_info=True, **_only_data(name)
             )
         model = model.to(place).eval()
     except torch.OutOfMemoryError:
@@ -88,6 +88,12 @@ def load_model(name: str, wording: Wording, *, device: str, dtype: str) -> Loade
         ) from None
     except Exception as error:  # as above
         raise ModelError(_failure(name, "model", error)) from None
+    if found["missing_keys"]:
+        absent = sorted(found["missing_keys"])
+        raise ModelError(
+            f"{shown_name(name)}: its weights lack {len(absent)} of the model's tensors ({absent[0]} first), which "
+            f"would be random; expected the weights of a whole causal language model."
+        )
     text_config = config.get_text_config(decoder=True)
     context = getattr(text_config, "max_position_embeddings", None)
     return Loaded(model, wording, context, _window(text_config), _ends(model, wording.tokenizer))
