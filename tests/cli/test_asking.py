@@ -18,13 +18,22 @@ from worldvaluesbench.benchmark.dataset import Dataset
         (("--local", "--rpm", "60"), "--rpm is of an endpoint, and --local asks none; see"),
         (("--local", "--base-url", "http://localhost:8000/v1"), "--base-url is of an endpoint"),
         (("--device", "cpu"), "--device is of local weights; give --local to run them; see"),
+        (("--prompt", "plain"), "--prompt is of local weights; give --local to run them; see"),
+        (("--chat-template-kwargs", "enable_thinking=false"), "expected a JSON object such as"),
+        (("--chat-template-kwargs", '["enable_thinking"]'), "expected a JSON object such as"),
+        (("--chat-template-kwargs", '{"depth": NaN}'), "expected a JSON object such as"),
+        (("--chat-template-kwargs", '{"depth": 1e999}'), "expected a JSON object such as"),
+        (("--chat-template-kwargs", '{"depth": "\\ud800"}'), "expected a JSON object such as"),
+        (("--chat-template-kwargs", "[" * 100_000), "expected a JSON object such as"),
     ],
 )
 def test_an_option_of_the_other_kind_of_model_is_refused(
     capsys: Capture, tmp_path: Path, given: tuple[str, ...], message: str
 ) -> None:
     assert run("ask", tmp_path, "--split", "test", "--out", tmp_path / "run", "--model", "m", *given) == 2
-    assert message in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
     assert not (tmp_path / "run").exists()
 
 
@@ -37,6 +46,12 @@ def test_an_option_of_the_other_kind_of_model_is_refused(
         (("--seed", "-1"), 1, "The seed is -1; expected 0 to"),
         (("--attributes", "none", "--style", "prose"), 1, "The style is prose, but nobody is shown"),
         (("--method", "option_likelihood"), 1, "cannot answer by option_likelihood, only by greedy"),
+        (
+            ("--endpoint", "completions", "--chat-template-kwargs", '{"a": 1}'),
+            1,
+            "Plain completions go through no chat",
+        ),
+        (("--local", "--prompt", "plain", "--chat-template-kwargs", '{"a": 1}'), 1, "Plain prompts go through no chat"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_anything_is_printed_or_made(

@@ -352,7 +352,7 @@ def test_what_a_local_model_cannot_do_is_said_in_one_line(folders: dict[str, Pat
     with pytest.raises(ModelError, match="chat template"):
         _ = LocalModel(str(folders["whole"]), options=LocalOptions(prompt="chat")).wording
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ModelError, match=r"^empty: its tokenizer cannot be loaded .*\.$"):
+    with pytest.raises(ModelError, match=r"^empty: its model cannot be loaded .*\.$"):
         _ = LocalModel(str(tmp_path / "empty")).wording
     with pytest.raises(ModelError, match="no device 'tpux'"):
         _ = LocalModel(str(folders["whole"]), options=LocalOptions(device="tpux")).loaded

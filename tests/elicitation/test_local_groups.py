@@ -108,7 +108,8 @@ def test_options_that_begin_others_are_kept_apart() -> None:
 
 
 def test_a_vocabulary_knows_what_begins_an_option_in_any_spelling() -> None:
-    words = Vocabulary(["4", " 4", "42", " not", "Not", "N", " at", "t", "0", ""])
+    texts = ["4", " 4", "42", " not", "Not", "N", " at", "t", "0", ""]
+    words = Vocabulary(texts, texts)
     assert words.beginnings(("4", "10")) == {0, 1}
     assert words.beginnings(("Not at all",)) == {3, 4, 5}
     assert words.beginnings(("Not at all",), " not") == {6}

@@ -32,6 +32,7 @@ from worldvaluesbench.elicitation.ask import ask as ask_run
 from worldvaluesbench.elicitation.budget import Budget
 from worldvaluesbench.elicitation.costs import Costs
 from worldvaluesbench.elicitation.finish import Outcome
+from worldvaluesbench.elicitation.model import Model
 from worldvaluesbench.elicitation.plan import build_plan
 from worldvaluesbench.elicitation.run import begin_run
 from worldvaluesbench.pipeline.results import DEFAULT_PROBE, Results, plan_probe, run_name, score_results
@@ -86,9 +87,11 @@ def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any)
     settings = settings_of(given, dataset.codebook)
     check_method(given, model, settings)
     planned = build_plan(examples_of(given, dataset), settings)
+    costs = costs_of(given, planned, model)  # a tokenizer that cannot be loaded leaves no folder behind
     run = begin_run(planned, model, out, name or run_name(model.name, settings))
     show.say_invented(dataset.is_invented)
-    show_costs(costs_of(given, planned, model), given["rate"])
+    show_costs(costs, given["rate"])
+    say_notes(model)
     show_power(wanted, planned)
     if begin_only:
         show.say(f"Begun, nothing is sent. Run: {out}")
@@ -131,9 +134,11 @@ def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, has_
     planned = plan_probe(results, settings, spec)
     name = name or run_name(model.name, settings)
     folder = results.run_folder(name)
+    costs = costs_of(given, planned, model)
     begun = begin_run(planned, model, folder, name)
     show.say_invented(dataset.is_invented)
-    show_costs(costs_of(given, planned, model), given["rate"])
+    show_costs(costs, given["rate"])
+    say_notes(model)
     show_power(wanted, planned)
     with watching() as watch:
         outcome = ask_run(begun, model, budget=budget, watch=watch)
@@ -152,6 +157,12 @@ def say_report(results: Results, groupings: Sequence[Grouping]) -> None:
     with counting("items fitted") as watch:
         _, page = report_results(results, groupings or COMPARED_BY, watch=watch)
     show.say(f"Report: {page}")
+
+
+def say_notes(model: Model) -> None:
+    """Print what a model says is to be known before it is asked."""
+    for note in getattr(model, "notes", ()):
+        show.say(f"Note: {note}")
 
 
 def budget_of(given: Given) -> Budget:

@@ -4,6 +4,7 @@ Each group of options is a decorator; the command takes them as `**given` and tu
 by the functions here.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +36,7 @@ KEY_ENV = "OPENAI_API_KEY"
 _OF_ENDPOINTS = (
     "base_url", "key_env", "endpoint", "concurrency", "rpm", "tpm", "timeout", "deadline", "retries", "top_logprobs",
 )  # fmt: skip
-_OF_WEIGHTS = ("device", "dtype")
+_OF_WEIGHTS = ("device", "dtype", "prompt")
 
 
 def _together(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -109,6 +110,18 @@ whom_to_ask = _together(
     click.option("--local", "is_local", is_flag=True, help="Run the weights here (worldvaluesbench[local])."),
     click.option("--device", default="auto", show_default=True, help="Where local weights run: cpu, cuda, mps."),
     click.option("--dtype", default="auto", show_default=True, help="Their number format: float32, bfloat16."),
+    click.option(
+        "--prompt",
+        type=click.Choice(["auto", "chat", "plain"]),
+        default="auto",
+        show_default=True,
+        help="Through their chat template or as it is; auto: chat where there is a template.",
+    ),
+    click.option(
+        "--chat-template-kwargs",
+        callback=lambda context, option, value: _object_of(value),  # noqa: ARG005
+        help="Variables of the chat template, as JSON: '{\"enable_thinking\": false}' (local, vLLM, SGLang...).",
+    ),
 )
 
 name_option = click.option("--name", help="What scores and tables call the run. Default: model, demographics, method.")
@@ -175,7 +188,8 @@ def model_of(given: Given) -> Model:
     if given["is_local"]:
         from worldvaluesbench.elicitation.models.local import LocalModel, LocalOptions
 
-        return LocalModel(given["model"], options=LocalOptions(device=given["device"], dtype=given["dtype"]))
+        kept = ("device", "dtype", "prompt", "chat_template_kwargs")
+        return LocalModel(given["model"], options=LocalOptions(**{name: given[name] for name in kept}))
     from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions, preload
 
     if Path(given["model"]).is_dir() and given["base_url"] is None:
@@ -196,6 +210,7 @@ def model_of(given: Given) -> Model:
         key_env=given["key_env"],
         endpoint=given["endpoint"],
         options=paces,
+        chat_template_kwargs=given["chat_template_kwargs"],
     )
 
 
@@ -209,6 +224,20 @@ def check_method(given: Given, model: Model, settings: Settings) -> None:
     raise ModelError(
         f"{model.name}: cannot answer by {settings.method}, only by {', '.join(sorted(model.methods))}{hint}."
     )
+
+
+def _object_of(text: str | None) -> dict[str, Any] | None:
+    """A JSON object that was given as a text."""
+    if text is None:
+        return None
+    try:
+        content = json.loads(text)
+        json.dumps(content, allow_nan=False, ensure_ascii=False).encode()  # as it is sent and written
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise click.BadParameter(f'expected a JSON object such as {{"enable_thinking": false}}, found {text[:60]!r}')
+    return content
 
 
 def _check_whom(*, is_local: bool) -> None:

@@ -21,7 +21,9 @@ from worldvaluesbench.elicitation.models.bodies import (
     URLS,
     Endpoint,
     chat_body,
+    check_endpoint,
     completion_body,
+    describe_template,
     echo_body,
 )
 from worldvaluesbench.elicitation.received import Received, read_received
@@ -43,7 +45,8 @@ class BatchModel:
     """The model that a batch is for, and how it is to be asked; `begin_run` takes it as it takes a `Model`.
 
     `endpoint` is where the requests go (`option_likelihood` needs `completions`), `is_reasoning` whether the model
-    takes its limit as `max_completion_tokens`, `top_logprobs` how many alternatives of a token `token_probs` asks for.
+    takes its limit as `max_completion_tokens`, `top_logprobs` how many alternatives of a token `token_probs` asks for,
+    `chat_template_kwargs` the variables of the chat template.
 
     Raises ModelError where the name is empty or the endpoint is none.
     """
@@ -52,12 +55,12 @@ class BatchModel:
     endpoint: Endpoint = "chat"
     is_reasoning: bool = False
     top_logprobs: int = TOP_LOGPROBS
+    chat_template_kwargs: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not self.name.strip():
             raise ModelError("A batch needs the model's name; give --model NAME as the service calls it.")
-        if self.endpoint not in URLS:
-            raise ModelError(f"There is no endpoint {self.endpoint!r}; there are {', '.join(URLS)}.")
+        check_endpoint(self.endpoint, self.chat_template_kwargs)
 
     def describe(self) -> Mapping[str, object]:
         """What must not change within a run."""
@@ -67,7 +70,7 @@ class BatchModel:
             "endpoint": self.endpoint,
             "is_reasoning": self.is_reasoning,
             "top_logprobs": self.top_logprobs,
-        }
+        } | describe_template(self.chat_template_kwargs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,8 @@ def batch_model_of(run: Run) -> BatchModel:
             f"{run.folder}: was begun with a model of kind {model.get('backend')}; only runs of hosted models and "
             f"batches can be exported."
         )
-    kept = {name: model[name] for name in ("endpoint", "is_reasoning", "top_logprobs") if name in model}
+    names = ("endpoint", "is_reasoning", "top_logprobs", "chat_template_kwargs")
+    kept = {name: model[name] for name in names if name in model}
     return BatchModel(str(model["model"]), **kept)
 
 
@@ -206,7 +210,13 @@ def _encoded(request: Request, model: BatchModel, tag: str) -> _Group:
     elif model.endpoint == "completions":
         bodies = {asked: completion_body(request, model.name, top_logprobs=model.top_logprobs)}
     else:
-        body = chat_body(request, model.name, top_logprobs=model.top_logprobs, is_reasoning=model.is_reasoning)
+        body = chat_body(
+            request,
+            model.name,
+            top_logprobs=model.top_logprobs,
+            is_reasoning=model.is_reasoning,
+            template_kwargs=model.chat_template_kwargs,
+        )
         bodies = {asked: body}
     url = URLS[model.endpoint]
     return request.n, [_line(asked, url, body) for asked, body in bodies.items()]

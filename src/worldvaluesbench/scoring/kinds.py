@@ -153,7 +153,10 @@ def _conditions(about: Mapping[str, Any]) -> tuple[tuple[str, str], ...] | None:
     kept = {name: value for name, value in settings.items() if name not in OF_THE_PERSONA}
     model = about.get("model")
     if isinstance(model, Mapping):
-        kept |= {name: model[name] for name in ("model", "backend") if name in model}
+        # which words stand around a prompt is how it was asked
+        kept |= {name: model[name] for name in ("model", "backend", "chat_template_kwargs") if name in model}
+        if model.get("prompt", "auto") != "auto":
+            kept["prompt"] = model["prompt"]
     return tuple(sorted((name, _short(value)) for name, value in kept.items()))
 
 

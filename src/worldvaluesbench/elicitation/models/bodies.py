@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from worldvaluesbench.elicitation.request import Request
+from worldvaluesbench.errors import ModelError
 
 Endpoint = Literal["chat", "completions"]
 
@@ -17,14 +18,20 @@ SEEDS_AN_ATTEMPT = 1_000_000
 
 
 def chat_body(
-    request: Request, model: str, *, top_logprobs: int = TOP_LOGPROBS, is_reasoning: bool = False
+    request: Request,
+    model: str,
+    *,
+    top_logprobs: int = TOP_LOGPROBS,
+    is_reasoning: bool = False,
+    template_kwargs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The body of a chat completion: the prompt as the one message of a user.
 
-    `is_reasoning`: the model takes its limit as `max_completion_tokens`.
+    `is_reasoning`: the model takes its limit as `max_completion_tokens`. `template_kwargs`: variables for the server's
+    chat template (vLLM, SGLang and llama.cpp take them).
     """
     body: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": request.prompt}]}
-    body |= _drawing(request)
+    body |= _drawing(request) | describe_template(template_kwargs)
     if is_reasoning and "max_tokens" in body:
         body["max_completion_tokens"] = body.pop("max_tokens")
     if request.method == "token_probs":
@@ -45,6 +52,19 @@ def echo_body(request: Request, model: str, option: int) -> dict[str, Any]:
     """
     prompt = request.prompt + continuation_of(request.options[option])
     return {"model": model, "prompt": prompt, "echo": True, "logprobs": 1, "max_tokens": 1, "temperature": 0.0}
+
+
+def describe_template(kwargs: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The variables of a chat template as they stand in a body and in a model's description; nothing without any."""
+    return {"chat_template_kwargs": dict(kwargs)} if kwargs else {}
+
+
+def check_endpoint(endpoint: str, kwargs: Mapping[str, Any] | None) -> None:
+    """Raise ModelError where there is no such endpoint, or it has no chat template to give variables to."""
+    if endpoint not in URLS:
+        raise ModelError(f"There is no endpoint {endpoint!r}; there are {', '.join(URLS)}.")
+    if endpoint == "completions" and kwargs:
+        raise ModelError("Plain completions go through no chat template; ask without --chat-template-kwargs.")
 
 
 def continuation_of(option: str) -> str:

@@ -31,6 +31,7 @@ class Dialect:
     most_completions: int = MOST_IN_ONE_CALL
     limit_name: str = "max_tokens"
     takes_lists: bool = True
+    template_kwargs: Mapping[str, Any] | None = None
     _refused_limits: set[str] = field(default_factory=set)
 
     def body_of(self, request: Request) -> Body:
@@ -39,7 +40,7 @@ class Dialect:
             request = replace(request, n=self.most_completions)
         if self.endpoint == "completions":
             return completion_body(request, self.model, top_logprobs=self.top_logprobs)
-        body = chat_body(request, self.model, top_logprobs=self.top_logprobs)
+        body = chat_body(request, self.model, top_logprobs=self.top_logprobs, template_kwargs=self.template_kwargs)
         if "max_tokens" in body and self.limit_name != "max_tokens":
             body[self.limit_name] = body.pop("max_tokens")
         return body

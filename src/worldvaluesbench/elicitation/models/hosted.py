@@ -10,11 +10,17 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from os import environ
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 from worldvaluesbench.elicitation.models.background import replies_from
-from worldvaluesbench.elicitation.models.bodies import TOP_LOGPROBS, URLS, Endpoint
+from worldvaluesbench.elicitation.models.bodies import (
+    TOP_LOGPROBS,
+    URLS,
+    Endpoint,
+    check_endpoint,
+    describe_template,
+)
 from worldvaluesbench.elicitation.models.dialect import Dialect
 from worldvaluesbench.elicitation.models.pace import Pace, Patience
 from worldvaluesbench.elicitation.presets import METHODS, Method
@@ -68,7 +74,8 @@ class HostedModel:
 
     `base_url` None: that of the environment variable OPENAI_BASE_URL, else OpenAI's own. `key_env` names the
     environment variable with the key. `endpoint`: `chat`, or `completions` for models that continue a text, which alone
-    can answer by `option_likelihood`, if the endpoint echoes.
+    can answer by `option_likelihood`, if the endpoint echoes. `chat_template_kwargs`: variables, such as
+    `enable_thinking`, for the chat template of a server that takes them (vLLM, SGLang, llama.cpp).
 
     Raises ModelError for an address that cannot be one, or holds what belongs into the environment.
     """
@@ -78,10 +85,10 @@ class HostedModel:
     key_env: str = KEY_ENV
     endpoint: Endpoint = "chat"
     options: HostedOptions = field(default_factory=HostedOptions)
+    chat_template_kwargs: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if self.endpoint not in URLS:
-            raise ModelError(f"There is no endpoint {self.endpoint!r}; there are {', '.join(URLS)}.")
+        check_endpoint(self.endpoint, self.chat_template_kwargs)
         _check_address(self._address)
 
     @property
@@ -95,13 +102,13 @@ class HostedModel:
         return f"{self.name} at {self._address.split('?')[0]}"
 
     def describe(self) -> Mapping[str, object]:
-        """Its name and address."""
+        """Its name and address, and the variables of its chat template."""
         return {
             "backend": "hosted",
             "model": self.name,
             "base_url": self._address.split("?")[0],
             "endpoint": self.endpoint,
-        }
+        } | describe_template(self.chat_template_kwargs)
 
     def replies(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """A reply for every request, as they arrive; see `Model.replies`.
@@ -147,7 +154,13 @@ class HostedModel:
 
         options = self.options
         limit_name = "max_completion_tokens" if options.is_reasoning else "max_tokens"
-        dialect = Dialect(self.name, self.endpoint, top_logprobs=options.top_logprobs, limit_name=limit_name)
+        dialect = Dialect(
+            self.name,
+            self.endpoint,
+            top_logprobs=options.top_logprobs,
+            limit_name=limit_name,
+            template_kwargs=self.chat_template_kwargs,
+        )
         async with open_endpoint(
             self._address,
             URLS[self.endpoint].removeprefix("/v1"),

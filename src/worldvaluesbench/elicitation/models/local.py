@@ -5,13 +5,15 @@ of each of their prompts. All options of a prompt are read in the same forward p
 is exact: the one that a plain forward pass over each single text gives, up to rounding.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from worldvaluesbench.elicitation.interrupt import interruptible
 from worldvaluesbench.elicitation.model import TEXT_METHODS
+from worldvaluesbench.elicitation.models.bodies import describe_template
 from worldvaluesbench.elicitation.models.local_loading import (
     Loaded,
     describe_files,
@@ -41,7 +43,8 @@ class LocalOptions:
     has others), and float32 on a CPU. `batch_tokens`: how many tokens are held at once, padding included (None: 4,096
     on a CPU, else 32,768); a batch that does not fit into a device's memory is halved. `window`: how many requests are
     taken at once, to find what begins alike. `prompt`: `auto` is `chat` where the tokenizer has a template.
-    `share_prefix`: whether what begins alike is computed once.
+    `chat_template_kwargs`: variables that the chat template is given, such as `enable_thinking`. `share_prefix`:
+    whether what begins alike is computed once.
     """
 
     device: str = "auto"
@@ -50,12 +53,15 @@ class LocalOptions:
     window: int = 512
     prompt: Prompting = "auto"
     share_prefix: bool = True
+    chat_template_kwargs: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise ModelError(f"There is no dtype {self.dtype!r}; there are {', '.join(DTYPES)}.")
         if self.prompt not in get_args(Prompting):
             raise ModelError(f"There are no prompts {self.prompt!r}; there are {', '.join(get_args(Prompting))}.")
+        if self.prompt == "plain" and self.chat_template_kwargs:
+            raise ModelError("Plain prompts go through no chat template; ask without --chat-template-kwargs.")
         if self.window < 1 or (self.batch_tokens is not None and self.batch_tokens < 1):
             raise ModelError(f"window is {self.window}, batch_tokens {self.batch_tokens}; expected at least 1 of each.")
 
@@ -89,16 +95,27 @@ class LocalModel:
             "files": describe_files(self.path_or_name),
             "dtype": self.options.dtype,
             "prompt": self.options.prompt,
-        }
+        } | describe_template(self.options.chat_template_kwargs)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be known before it is asked, a line each: variables that its chat template does not mention."""
+        unused = [name for name in self.options.chat_template_kwargs or {} if not self.wording.mentions(name)]
+        return tuple(
+            f"{self.name}: its chat template does not mention {name}, which changes nothing." for name in unused
+        )
 
     def replies(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """A reply for every request, batch by batch; a window of requests is taken ahead of them.
+
+        Once they are withdrawn (`Model.replies`) the batch at hand is the last. An interrupt while the weights are
+        loaded stops at once: there is nothing to wait for.
 
         Raises ModelError for a request that it cannot answer: a JSON schema, or a prompt longer than its context.
         """
         source = iter(requests)
         while window := list(islice(source, self.options.window)):
-            yield from self._answer(window)
+            yield from self._answer(window, lambda: bool(getattr(requests, "is_withdrawn", False)))
 
     def count_tokens(self, text: str) -> int | None:
         """How many tokens the model makes of a text."""
@@ -107,12 +124,14 @@ class LocalModel:
     @cached_property
     def wording(self) -> Wording:
         """Its tokenizer."""
-        return load_wording(self.path_or_name, self.options.prompt)
+        return load_wording(self.path_or_name, self.options.prompt, self.options.chat_template_kwargs)
 
     @cached_property
     def loaded(self) -> Loaded:
         """Its weights."""
-        return load_model(self.path_or_name, self.wording, device=self.options.device, dtype=self.options.dtype)
+        options = self.options
+        with interruptible(_stop):
+            return load_model(self.path_or_name, self.wording, device=options.device, dtype=options.dtype)
 
     @cached_property
     def reader(self) -> "Reader":
@@ -125,7 +144,7 @@ class LocalModel:
         keeps_memory = shares_exactly(model, self.loaded.n_tokens)
         return Reader(model, budget, self.options.share_prefix, keeps_memory, self.loaded.window)
 
-    def _answer(self, window: Sequence[Request]) -> Iterator[Reply]:
+    def _answer(self, window: Sequence[Request], is_withdrawn: Callable[[], bool]) -> Iterator[Reply]:
         for request in window:
             if request.schema is not None:
                 raise ModelError(
@@ -142,4 +161,8 @@ class LocalModel:
         ways |= dict.fromkeys(TEXT_METHODS, answer_by_text)
         for method in dict.fromkeys(request.method for request in window):
             asked = [request for request in window if request.method == method]
-            yield from ways[method](loaded, self.reader, asked)
+            yield from ways[method](loaded, replace(self.reader, is_withdrawn=is_withdrawn), asked)
+
+
+def _stop() -> None:
+    raise KeyboardInterrupt

@@ -1,8 +1,11 @@
 """Answers of a local model by each method: requests in, replies out, batch by batch."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count, takewhile
+
+import numpy as np
 
 from worldvaluesbench.elicitation.models.local_groups import Tokens
 from worldvaluesbench.elicitation.models.local_loading import Loaded
@@ -38,7 +41,7 @@ def answer_by_likelihood(loaded: Loaded, reader: Reader, requests: Sequence[Requ
     """`option_likelihood`: the probability of each option's full token sequence."""
     found = loaded.wording.with_options([r.prompt for r in requests], [r.options for r in requests])
     rows = [Row(prompt, tree_of(frozenset(options))) for prompt, options in found]
-    _check_lengths(loaded, [len(prompt) + max(map(len, options)) for prompt, options in found])
+    _check_fit(loaded, found)
     for batch in reader.read(rows):
         sequences = [found[place][1] for place in batch.places]
         logprobs = sequence_logprobs(batch.logits, [rows[place].tree for place in batch.places], sequences)
@@ -52,7 +55,7 @@ def answer_by_likelihood(loaded: Loaded, reader: Reader, requests: Sequence[Requ
 def answer_by_tokens(loaded: Loaded, reader: Reader, requests: Sequence[Request]) -> Iterator[Reply]:
     """`token_probs`: what the answer may begin with, whole options where they need several tokens."""
     found = loaded.wording.with_spellings([r.prompt for r in requests], [r.options for r in requests])
-    _check_lengths(loaded, [len(prompt) + max(map(len, options)) for prompt, options in found])
+    _check_fit(loaded, found)
     rows = [Row(prompt, tree_of(frozenset(options))) for prompt, options in found]
     asked = [_Question(request, row) for request, row in zip(requests, rows, strict=True)]
     for n_said in range(1, MAX_PLACES + 1):
@@ -75,7 +78,8 @@ def _look(loaded: Loaded, reader: Reader, asked: Sequence[_Question]) -> Iterato
         for place, logprobs in zip(batch.places, all_logprobs, strict=True):
             question = asked[place]
             table = token_table(logprobs, question.row.tree, vocabulary, question.request.options)
-            first = int(logprobs[0, : len(vocabulary.texts)].argmax())
+            is_text = vocabulary.is_text[: logprobs.shape[-1]]
+            first = int(np.where(is_text, logprobs[0, : len(is_text)].numpy(), -np.inf).argmax())
             text = vocabulary.texts[first]
             # what begins an option stands for it: of what is listed the most likely
             said = text if text in table else max(table, key=lambda text: table[text])
@@ -86,7 +90,7 @@ def answer_by_text(loaded: Loaded, reader: Reader, requests: Sequence[Request]) 
     """`greedy`, `sampled`, `verbalised`: completions; a reply as soon as all samples of its request are written."""
     wording = loaded.wording
     prompts = wording.encode(wording.texts([request.prompt for request in requests]))
-    _check_lengths(loaded, [len(prompt) + 1 for prompt in prompts])
+    _check_fit(loaded, [(prompt, [prompt[:1]]) for prompt in prompts])
     drafts: list[tuple[int, int, Draft]] = []
     for place, (request, prompt) in enumerate(zip(requests, prompts, strict=True)):
         samples = range(request.first_sample, request.first_sample + request.n)
@@ -94,15 +98,30 @@ def answer_by_text(loaded: Loaded, reader: Reader, requests: Sequence[Request]) 
     ready: dict[int, dict[int, Written]] = defaultdict(dict)
     for start in range(0, len(drafts), MAX_DRAFTS):
         taken = drafts[start : start + MAX_DRAFTS]
-        for number, written in write(reader, wording, loaded.ends, [draft for _, _, draft in taken]):
-            place, sample, _ = taken[number]
-            ready[place][sample] = written
-            if len(ready[place]) == requests[place].n:
-                yield _text_reply(requests[place], ready.pop(place), len(prompts[place]))
+        try:
+            for number, written in write(reader, wording, loaded.ends, [draft for _, _, draft in taken]):
+                place, sample, _ = taken[number]
+                ready[place][sample] = written
+                if len(ready[place]) == requests[place].n:
+                    yield _text_reply(requests[place], ready.pop(place), len(prompts[place]))
+        except KeyboardInterrupt:
+            yield from _begun(requests, ready, prompts)
+            raise
+    yield from _begun(requests, ready, prompts)
 
 
-def _text_reply(request: Request, written: dict[int, Written], n_prompt: int) -> Reply:
-    in_order = [written[sample] for sample in sorted(written)]
+def _begun(
+    requests: Sequence[Request], ready: Mapping[int, dict[int, Written]], prompts: Sequence[Tokens]
+) -> Iterator[Reply]:
+    """What there is of requests whose other samples were not written any more."""
+    for place, written in ready.items():
+        if requests[place].first_sample in written:
+            yield _text_reply(requests[place], written, len(prompts[place]))
+
+
+def _text_reply(request: Request, written: Mapping[int, Written], n_prompt: int) -> Reply:
+    """A reply of the first samples, up to one that is missing: a reply numbers its completions by their order."""
+    in_order = [written[sample] for sample in takewhile(written.__contains__, count(request.first_sample))]
     completions: tuple[Completion, ...] = tuple(one.completion for one in in_order)
     n_written = sum(one.n_tokens for one in in_order)
     return Reply(request, completions, prompt_tokens=n_prompt, completion_tokens=n_written)
@@ -122,9 +141,20 @@ def _draft(loaded: Loaded, request: Request, sample: int, prompt: Tokens) -> Dra
     return Draft(prompt, temperature, limit, sampling.stop, key)
 
 
-def _check_lengths(loaded: Loaded, lengths: Sequence[int]) -> None:
-    if loaded.context is not None and max(lengths) > loaded.context:
+def _check_fit(loaded: Loaded, found: Sequence[tuple[Tokens, Sequence[Tokens]]]) -> None:
+    """Raise ModelError where a prompt with what may follow it is longer than the model reads, or has unknown tokens."""
+    longest = max(len(prompt) + max(map(len, behind)) for prompt, behind in found)
+    if loaded.context is not None and longest > loaded.context:
         raise ModelError(
-            f"A prompt with its answer has {max(lengths)} tokens, the model reads at most {loaded.context}; show fewer "
+            f"A prompt with its answer has {longest} tokens, the model reads at most {loaded.context}; show fewer "
             f"attributes or choose a model with a longer context."
+        )
+    if min(len(prompt) for prompt, _ in found) == 0:
+        raise ModelError(f"{loaded.wording.name}: its tokenizer makes no tokens of a prompt; choose another model.")
+    highest = max(max(token for tokens in (prompt, *behind) for token in tokens) for prompt, behind in found)
+    if highest >= loaded.n_tokens:
+        raise ModelError(
+            f"{loaded.wording.name}: its tokenizer writes token {highest}, but the model has {loaded.n_tokens} rows "
+            f"(0 to {loaded.n_tokens - 1}), so they do not belong together; take the tokenizer that the model was "
+            f"trained with, or --prompt plain where its chat template writes such a token."
         )

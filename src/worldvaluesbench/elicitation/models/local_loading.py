@@ -2,13 +2,15 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
-from worldvaluesbench.elicitation.models.local_wording import Wording
+from worldvaluesbench.elicitation.models.local_wording import SAMPLE, Wording
 from worldvaluesbench.errors import ModelError
 
 _HASHED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
@@ -35,20 +37,34 @@ class Loaded:
         return int(self.model.get_input_embeddings().num_embeddings)
 
 
-def load_wording(name: str, prompt: str) -> Wording:
+def load_wording(name: str, prompt: str, template_kwargs: Mapping[str, Any] | None = None) -> Wording:
     """The tokenizer. `prompt`: `chat`, `plain`, or `auto` for chat where the tokenizer has a template.
 
-    Raises ModelError where there is none, or no template for `chat`.
+    Raises ModelError where there is none, or the model needs code that comes with it; where there is no template for
+    `chat` or `template_kwargs`, or it cannot render a prompt.
     """
     transformers = _transformers(name)
+    _read_config(transformers, name)  # what cannot be loaded at all is told before anything is made
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(name, local_files_only=Path(name).is_dir())
+        tokenizer = transformers.AutoTokenizer.from_pretrained(name, **_only_data(name))
+        is_blind = set(tokenizer(SAMPLE, add_special_tokens=False)["input_ids"]) <= {tokenizer.unk_token_id}
     except Exception as error:  # anything can be wrong with a folder or a connection, and each library says it its way
         raise ModelError(_failure(name, "tokenizer", error)) from None
-    has_template = getattr(tokenizer, "chat_template", None) is not None
-    if prompt == "chat" and not has_template:
-        raise ModelError(f"{shown_name(name)}: its tokenizer has no chat template; choose plain prompts.")
-    return Wording(tokenizer, prompt != "plain" and has_template)
+    if is_blind:  # what transformers makes of a folder without a tokenizer may be an empty one
+        raise ModelError(f"{shown_name(name)}: its tokenizer knows no word; are its files beside the weights?")
+    has_template = bool(getattr(tokenizer, "chat_template", None))
+    if not has_template and (prompt == "chat" or template_kwargs):
+        wanted = "--prompt chat" if prompt == "chat" else "--chat-template-kwargs"
+        raise ModelError(f"{shown_name(name)}: its tokenizer has no chat template; ask without {wanted}.")
+    taken = {"messages", *signature(tokenizer.apply_chat_template).parameters} & set(template_kwargs or {})
+    if taken:
+        raise ModelError(
+            f"{shown_name(name)}: {min(taken)} is an argument of transformers, no variable of a chat template; leave "
+            f"it out of --chat-template-kwargs."
+        )
+    wording = Wording(tokenizer, prompt != "plain" and has_template, shown_name(name), template_kwargs or {})
+    wording.texts([SAMPLE])
+    return wording
 
 
 def load_model(name: str, wording: Wording, *, device: str, dtype: str) -> Loaded:
@@ -58,12 +74,13 @@ def load_model(name: str, wording: Wording, *, device: str, dtype: str) -> Loade
     """
     transformers, torch = _transformers(name), _torch(name)
     place = _device(torch, device)
-    is_folder = Path(name).is_dir()
+    config = _read_config(transformers, name)
     try:
-        config = transformers.AutoConfig.from_pretrained(name, local_files_only=is_folder)
         chosen = _dtype(torch, dtype, config, place)
         with _without_bars(transformers):
-            model = transformers.AutoModelForCausalLM.from_pretrained(name, dtype=chosen, local_files_only=is_folder)
+            model, found = transformers.AutoModelForCausalLM.from_pretrained(
+                name, config=config, dtype=chosen, weights_only=True, output_loading_info=True, **_only_data(name)
+            )
         model = model.to(place).eval()
     except torch.OutOfMemoryError:
         raise ModelError(
@@ -71,6 +88,12 @@ def load_model(name: str, wording: Wording, *, device: str, dtype: str) -> Loade
         ) from None
     except Exception as error:  # as above
         raise ModelError(_failure(name, "model", error)) from None
+    if found["missing_keys"]:
+        absent = sorted(found["missing_keys"])
+        raise ModelError(
+            f"{shown_name(name)}: its weights lack {len(absent)} of the model's tensors ({absent[0]} first), which "
+            f"would be random; expected the weights of a whole causal language model."
+        )
     text_config = config.get_text_config(decoder=True)
     context = getattr(text_config, "max_position_embeddings", None)
     return Loaded(model, wording, context, _window(text_config), _ends(model, wording.tokenizer))
@@ -93,6 +116,40 @@ def describe_files(name: str) -> str | None:
         elif path.suffix in _WEIGHTS:
             content.update(f"{path.name} {path.stat().st_size}\n".encode())
     return content.hexdigest()
+
+
+def _only_data(name: str) -> dict[str, Any]:
+    """How everything is loaded: no code that comes with it, and no question whether it may run."""
+    return {"trust_remote_code": False, "local_files_only": Path(name).is_dir()}
+
+
+def _read_config(transformers: Any, name: str) -> Any:
+    """The configuration.
+
+    Raises ModelError where it cannot be read, or asks for code from elsewhere: attention kernels of the hub.
+    """
+    try:
+        config = transformers.AutoConfig.from_pretrained(name, **_only_data(name))
+    except Exception as error:  # as above
+        raise ModelError(_failure(name, "model", error)) from None
+    kernels = [str(one) for one in _attentions(config) if "/" in str(one)]
+    if kernels:
+        raise ModelError(_needs_code(name, f"its config.json names the kernel {kernels[0]!r:.80}"))
+    return config
+
+
+def _attentions(config: Any) -> Iterator[object]:
+    """How a configuration and those within it want attention computed."""
+    yield getattr(config, "_attn_implementation", None)
+    for part in getattr(config, "sub_configs", {}):
+        yield getattr(getattr(config, part, None), "_attn_implementation", None)
+
+
+def _needs_code(name: str, reason: str) -> str:
+    return (
+        f"{shown_name(name)}: needs code that comes with it or from elsewhere ({reason}), and such code is never run "
+        f"here; choose a model that transformers knows itself, or serve it and give --base-url."
+    )
 
 
 @contextmanager
@@ -131,8 +188,15 @@ def _absent(name: str) -> str:
 
 
 def _failure(name: str, what: str, error: Exception) -> str:
+    if "trust_remote_code" in str(error):
+        return _needs_code(name, f"an auto_map in its files, for its {what}")
+    if "weights_only" in str(error) or isinstance(error, UnpicklingError):
+        return (
+            f"{shown_name(name)}: its .bin weights hold more than numbers, and unpickling that could run code; take "
+            f"weights in safetensors."
+        )
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    reason = lines[0].replace(name, shown_name(name))[:160]
+    reason = lines[0].replace(str(Path(name).resolve()), shown_name(name)).replace(name, shown_name(name))[:160]
     return (
         f"{shown_name(name)}: its {what} cannot be loaded ({reason}); expected a folder of a transformers model with "
         f"its tokenizer, or a name in the hub."

@@ -64,21 +64,26 @@ def token_table(logprobs: Any, tree: Tree, vocabulary: Vocabulary, options: Sequ
     `logprobs`: [places, vocabulary], places as in `Tree`. Listed are the most likely tokens and every token that begins
     an option, in any spelling. Tokens of the tree, from which an option may go on, are joined to what follows them
     ("1" and "0" to "10"); what they say themselves counts as far as the word or number ends there, and is left out
-    where that is no option ("Not" of "Not at all").
+    where that is no option ("Not" of "Not at all"). The model may have fewer rows than the vocabulary has tokens, or
+    more: what no token stands for is listed nowhere.
     """
     known = {option.casefold() for option in options}
     table: dict[str, float] = {}
     places = tree.places()
+    n_tokens = min(len(vocabulary.texts), logprobs.shape[-1])
 
     def list_place(path: Tokens, begun: str, total: float) -> float:
         """List what may stand at a place; returns the share of it, given the place, that goes on from there."""
-        here = logprobs[places[path], : len(vocabulary.texts)].double()
+        here = logprobs[places[path], :n_tokens].double()
         listed = vocabulary.beginnings(tuple(options), begun) | set(tree.children(places[path]))
-        goes_on = vocabulary.going_on(listed, is_word=begun[-1:].isalnum())
+        listed = {token for token in listed if token < n_tokens}
+        goes_on = vocabulary.going_on(listed, is_word=begun[-1:].isalnum())[:n_tokens]
+        texts = vocabulary.behind if path else vocabulary.texts
         if path == ():
-            listed |= set(here.topk(min(TOP, len(here))).indices.tolist())
+            top = here.topk(min(TOP, len(here))).indices.tolist()
+            listed |= {token for token in top if texts[token]}
         for token in sorted(listed):
-            text, logprob = begun + vocabulary.texts[token], total + float(here[token])
+            text, logprob = begun + texts[token], total + float(here[token])
             if (*path, token) in places:
                 share = list_place((*path, token), text, logprob)
                 is_option = text.strip().casefold() in known

@@ -4,7 +4,7 @@ It decides what is read together and which beginnings are read once, halves what
 back to reading each text whole where a model does not allow sharing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from worldvaluesbench.elicitation.models.local_groups import (
     in_halves,
     levels_of,
 )
-from worldvaluesbench.elicitation.models.local_reading import Memory, read_on, read_plainly
+from worldvaluesbench.elicitation.models.local_reading import Memory, checked, read_on, read_plainly
 from worldvaluesbench.elicitation.models.local_tree import Row
 
 
@@ -38,7 +38,8 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Reader:
     """A model and how it reads: tokens a batch may hold, whether beginnings are shared, and from which length on a
-    text is not read whole by each token (`window`; None: never), so that nothing is shared.
+    text is not read whole by each token (`window`; None: never), so that nothing is shared. Once `is_withdrawn` turns
+    true no further batch is read.
     """
 
     model: Any
@@ -46,9 +47,15 @@ class Reader:
     is_sharing: bool
     keeps_memory: bool
     window: int | None = None
+    is_withdrawn: Callable[[], bool] = lambda: False
 
     def read(self, rows: Sequence[Row], *, extra: int = 0) -> Iterator[Batch]:
         """Read rows in batches; `extra` tokens of each are still to come and need room."""
+        read = self._read(rows, extra)
+        while not self.is_withdrawn() and (batch := next(read, None)) is not None:
+            yield batch
+
+    def _read(self, rows: Sequence[Row], extra: int) -> Iterator[Batch]:
         if not rows:
             return
         longest = [len(row.tokens) + len(row.tree.tokens) for row in rows]
@@ -94,7 +101,7 @@ class Reader:
             with torch.inference_mode():
                 parent = memory.rows([parents[p] for p in part]) if memory is not None else None
                 logits, after = read_on(self.model, parent, [rests[p] for p in part])
-            return Batch(tuple(places[p] for p in part), logits, after)
+            return Batch(tuple(places[p] for p in part), checked(self.model, logits), after)
 
         lengths = [len(rest.tokens) + len(rest.tree.tokens) for rest in rests]
         fixed = extra + (memory.n_slots if memory is not None else 0)
@@ -105,7 +112,8 @@ class Reader:
     def _read_whole(self, rows: Sequence[Row], extra: int) -> Iterator[Batch]:
         def read(part: Sequence[int]) -> Batch:
             with torch.inference_mode():
-                return Batch(tuple(part), read_plainly(self.model, [rows[place] for place in part]), None)
+                logits = read_plainly(self.model, [rows[place] for place in part])
+            return Batch(tuple(part), checked(self.model, logits), None)
 
         # a text for each place of a tree
         lengths = [(len(row.tokens) + extra) * (len(row.tree.tokens) + 1) for row in rows]

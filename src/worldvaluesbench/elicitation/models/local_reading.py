@@ -14,7 +14,9 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from worldvaluesbench.elicitation.models.local_groups import Tokens
+from worldvaluesbench.elicitation.models.local_loading import shown_name
 from worldvaluesbench.elicitation.models.local_tree import END, Row, Tree
+from worldvaluesbench.errors import ModelError
 
 PADDING = 0
 """The token in places that nothing attends to; any token does."""
@@ -151,6 +153,20 @@ def last_logits(model: Any, texts: Sequence[Tokens]) -> torch.Tensor:
     tokens, is_real = tokens.to(model.device), is_real.to(model.device)
     logits: torch.Tensor = model(input_ids=tokens, attention_mask=is_real, use_cache=False).logits
     return logits[torch.arange(len(texts)), is_real.sum(dim=1) - 1]
+
+
+def checked(model: Any, logits: torch.Tensor) -> torch.Tensor:
+    """The logits, of which each place has a highest.
+
+    Raises ModelError where a place has none: a half-precision model that overflows, or damaged weights.
+    """
+    if bool(torch.isfinite(logits.amax(dim=-1)).all()):
+        return logits
+    dtype = str(model.dtype).removeprefix("torch.")
+    raise ModelError(
+        f"{shown_name(model.config.name_or_path)}: its logits are no finite numbers in {dtype}; choose another --dtype "
+        f"(bfloat16, float32), or get the weights again if they are damaged."
+    )
 
 
 def shares_exactly(model: Any, vocabulary: int) -> bool:

@@ -10,13 +10,19 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The text of every token, and which of them go on with a word that has begun."""
+    """The text of every token, by its id, and which of them go on with a word that has begun.
+
+    `texts`: what a token says where it begins an answer; `behind`: what it adds to a text that stands before it. They
+    differ where a vocabulary has tokens of its own for the rest of a word (WordPiece: "##0" adds "0" to "1", and "4"
+    adds " 4"). Ids that are no tokens have empty texts: a vocabulary may have holes.
+    """
 
     texts: Sequence[str]
+    behind: Sequence[str]
 
     def going_on(self, tokens: Collection[int], *, is_word: bool) -> npt.NDArray[np.bool_]:
         """Which tokens go on with what has begun: these, and, where that is a word, all that lengthen a word."""
-        chosen = self._lengthens.copy() if is_word else np.zeros(len(self.texts), dtype=np.bool_)
+        chosen = self._lengthens.copy() if is_word else np.zeros(len(self.behind), dtype=np.bool_)
         chosen[list(tokens)] = True
         return chosen
 
@@ -32,8 +38,13 @@ class Vocabulary:
         return set(self._known[key])
 
     @cached_property
+    def is_text(self) -> npt.NDArray[np.bool_]:
+        """Which ids stand for a text."""
+        return np.array([bool(text) for text in self.texts], dtype=np.bool_)
+
+    @cached_property
     def _lengthens(self) -> npt.NDArray[np.bool_]:
-        return np.array([text[:1].isalnum() for text in self.texts], dtype=np.bool_)
+        return np.array([text[:1].isalnum() for text in self.behind], dtype=np.bool_)
 
     @cached_property
     def _known(self) -> dict[tuple[tuple[str, ...], str], set[int]]:
@@ -41,7 +52,7 @@ class Vocabulary:
 
     @cached_property
     def _by_text(self) -> dict[str, list[int]]:
-        return _places([text.casefold() for text in self.texts])
+        return _places([text.casefold() for text in self.behind])
 
     @cached_property
     def _by_stripped(self) -> dict[str, list[int]]:

@@ -10,7 +10,7 @@ import torch
 
 from worldvaluesbench.elicitation.models.local_groups import Tokens
 from worldvaluesbench.elicitation.models.local_reader import Batch, Reader
-from worldvaluesbench.elicitation.models.local_reading import last_logits, read_on
+from worldvaluesbench.elicitation.models.local_reading import checked, last_logits, read_on
 from worldvaluesbench.elicitation.models.local_tree import Row
 from worldvaluesbench.elicitation.models.local_wording import Wording
 from worldvaluesbench.elicitation.request import Completion
@@ -75,45 +75,46 @@ def write(
     """Write every draft; each by its place, as it becomes ready. What does not fit into memory is written in halves."""
     rows = [Row(draft.prompt) for draft in drafts]
     for batch in reader.read(rows, extra=max((draft.max_tokens for draft in drafts), default=0)):
-        pens = [_Pen(drafts[place], place, wording, ends) for place in batch.places]
+        left = list(batch.places)
+        is_full = False
         try:
-            with torch.inference_mode():
-                written = _write_batch(reader, batch, pens, len(wording.tokenizer))
+            for place, written in _write_batch(reader, batch, [_Pen(drafts[p], p, wording, ends) for p in left]):
+                left.remove(place)
+                yield place, written
         except torch.OutOfMemoryError:
-            if len(pens) == 1:
+            if len(batch.places) == 1:
                 raise
-            written = []
-        places = batch.places
-        del batch, pens
-        if written:
-            yield from written
-            continue
-        for half in (places[: len(places) // 2], places[len(places) // 2 :]):
+            is_full = True
+        del batch
+        for half in (left[: len(left) // 2], left[len(left) // 2 :]) if is_full else ():
             for place, completion in write(reader, wording, ends, [drafts[place] for place in half]):
                 yield half[place], completion
 
 
-def _write_batch(reader: Reader, batch: Batch, pens: list[_Pen], n_known: int) -> list[tuple[int, Written]]:
-    done: list[tuple[int, Written]] = []
+def _write_batch(reader: Reader, batch: Batch, pens: list[_Pen]) -> Iterator[tuple[int, Written]]:
+    """Each completion as it ends, so that an interrupt costs only those that have not ended."""
     logits, memory = batch.logits[:, 0], batch.memory
     while True:
         left: list[int] = []
-        for number, token in enumerate(_choose(logits[:, :n_known].float(), pens)):
+        for number, token in enumerate(_choose(logits.float(), pens)):
             written = pens[number].write(token)
             if written is None:
                 left.append(number)
             else:
-                done.append((pens[number].place, written))
+                yield pens[number].place, written
         if not left:
-            return done
-        if memory is not None and len(left) < len(pens):
-            memory = memory.rows(left)
-        pens = [pens[number] for number in left]
-        if memory is None:
-            logits = last_logits(reader.model, [pen.draft.prompt + tuple(pen.tokens) for pen in pens])
-        else:
-            all_logits, memory = read_on(reader.model, memory, [Row((pen.tokens[-1],)) for pen in pens])
-            logits = all_logits[:, 0]
+            return
+        # no yield within: whoever takes what is yielded would be in inference mode too
+        with torch.inference_mode():
+            if memory is not None and len(left) < len(pens):
+                memory = memory.rows(left)
+            pens = [pens[number] for number in left]
+            if memory is None:
+                logits = last_logits(reader.model, [pen.draft.prompt + tuple(pen.tokens) for pen in pens])
+            else:
+                all_logits, memory = read_on(reader.model, memory, [Row((pen.tokens[-1],)) for pen in pens])
+                logits = all_logits[:, 0]
+            checked(reader.model, logits)
 
 
 def _choose(logits: Any, pens: Sequence[_Pen]) -> list[int]:

@@ -18,7 +18,7 @@ LONGEST_NAMED_REST = 900.0
 
 PARAMETERS = (
     "max_completion_tokens", "max_tokens", "temperature", "top_logprobs", "logprobs", "response_format", "seed", "stop",
-    "echo", "n",
+    "echo", "chat_template_kwargs", "n",
 )  # fmt: skip
 """What a server may refuse, the longer of two names that contain one another first."""
 
@@ -116,6 +116,7 @@ _INSTEAD = {
     "logprobs": NO_LOGPROBS_ADVICE,
     "top_logprobs": NO_LOGPROBS_ADVICE,
     "echo": "choose another method than option_likelihood",
+    "chat_template_kwargs": "ask without --chat-template-kwargs",
 }
 
 
