@@ -12,7 +12,7 @@ from worldvaluesbench.elicitation.presets import Method
 class Sampling:
     """How completions are drawn. None: the model's own default, nothing is sent.
 
-    `seed` is that of the first sample of the first attempt; others count up from it, so that no two are alike.
+    `seed` is that of the whole run; what is sent, or given to a function, is made of it (`models.bodies.seed_of`).
     """
 
     temperature: float | None = 0.0

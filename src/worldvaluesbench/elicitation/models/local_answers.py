@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from worldvaluesbench.elicitation.models.bodies import seed_of
 from worldvaluesbench.elicitation.models.local_groups import Tokens
 from worldvaluesbench.elicitation.models.local_loading import Loaded
 from worldvaluesbench.elicitation.models.local_options import sequence_logprobs, token_table, without_longer
@@ -117,8 +118,8 @@ def _draft(loaded: Loaded, request: Request, sample: int, prompt: Tokens) -> Dra
     limit = MAX_TOKENS if sampling.max_tokens is None else sampling.max_tokens
     if loaded.context is not None:
         limit = min(limit, loaded.context - len(prompt))
-    seed = 0 if sampling.seed is None else sampling.seed
-    key = f"{seed} {request.request_id} {sample} {request.attempt}"
+    seeded = replace(sampling, seed=sampling.seed or 0)
+    key = str(seed_of(replace(request, sampling=seeded, first_sample=sample)))
     return Draft(prompt, temperature, limit, sampling.stop, key)
 
 

@@ -103,7 +103,8 @@ class Answering:
         if fault:
             self.counts[fault] += 1
         is_greedy = asked.temperature == 0
-        uniform = 0.0 if is_greedy else uniform_of(self.options.seed, asked.model, sample, prompt)
+        told = prompt if asked.seed is None else ""  # of a seed alone, as real servers draw
+        uniform = 0.0 if is_greedy else uniform_of(self.options.seed, asked.model, sample, told)
         variant = len(prompt) + sample if is_greedy else int(uniform * 1e9)
         if case is None or opinion is None:
             return spoil(Wording(UNASKED), fault, variant)
