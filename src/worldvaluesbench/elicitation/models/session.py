@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from worldvaluesbench.elicitation.models.calls import Calls, all_of, sum_known
-from worldvaluesbench.elicitation.models.echo import ask_options
+from worldvaluesbench.elicitation.models.echo import NO_ECHO_ADVICE, ask_options
 from worldvaluesbench.elicitation.models.outcomes import NO_LOGPROBS_ADVICE, Failed, Filtered
 from worldvaluesbench.elicitation.models.returned import NO_LOGPROBS, read_response
 from worldvaluesbench.elicitation.request import Completion, Reply, Request
-from worldvaluesbench.errors import ModelError
+from worldvaluesbench.errors import LogprobError, ModelError
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,15 @@ class Session:
                 failure = await self._ask(request, parts)
         except TimeoutError:
             failure = f"no reply within the deadline of {self.deadline:g} s"
+        except LogprobError as error:
+            failure = str(error).rstrip(".")
+            if not self.calls.gives_logprobs:  # else an odd one among good ones, which stops nothing
+                advice = NO_LOGPROBS_ADVICE if request.method == "token_probs" else NO_ECHO_ADVICE
+                self.calls.stop(ModelError(f"{self.calls.endpoint.place}: {failure}; {advice}."))
         except ModelError as error:
             self.calls.stop(error)
         if parts:
+            self.calls.gives_logprobs |= any(part.tokens or part.option_logprobs for part in parts)
             self.calls.count(None)
             return _joined(request, parts, failure)
         if self.calls.stopped is not None or self.calls.is_withdrawn:
@@ -67,19 +73,12 @@ class Session:
         if not isinstance(settled, Reply):
             return settled.told
         if settled.failure == NO_LOGPROBS:  # which no other try can mend
-            raise ModelError(self._no_logprobs)
+            kind = "chat" if calls.dialect.endpoint == "chat" else "plain completion"
+            raise LogprobError(f"its {kind} endpoint gives no log-probabilities of alternative tokens")
         if request.n > 1:
             calls.dialect.came(request.n, len(settled.completions))
         parts.append(settled)
         return None
-
-    @property
-    def _no_logprobs(self) -> str:
-        kind = "chat" if self.calls.dialect.endpoint == "chat" else "plain completion"
-        return (
-            f"{self.calls.endpoint.place}: its {kind} endpoint gives no log-probabilities of alternative tokens, which "
-            f"token_probs needs; {NO_LOGPROBS_ADVICE}."
-        )
 
 
 def _filtered(request: Request) -> Reply:
