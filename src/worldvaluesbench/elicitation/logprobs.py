@@ -21,7 +21,7 @@ def check_logprobs(logprobs: Iterable[float]) -> None:
     for value in logprobs:
         if not value <= ROUNDING:
             raise LogprobError(
-                f"a log-probability is {value:.6g}; expected natural logarithms of probabilities, none of them above 0 "
+                f"a log-probability is {value:.4g}; expected natural logarithms of probabilities, none of them above 0 "
                 f"(no probabilities, no logits)."
             )
 
@@ -33,7 +33,7 @@ def check_place(logprobs: Iterable[float]) -> None:
     total = _sum(values)
     if total > MOST:
         raise LogprobError(
-            f"the probabilities of tokens at one place sum to {total:.6g}; expected at most 1, for they exclude one "
+            f"the probabilities of tokens at one place sum to {total:.4g}; expected at most 1, for they exclude one "
             f"another."
         )
 
@@ -43,10 +43,13 @@ def check_options(logprobs: Sequence[float], options: Sequence[str] = ()) -> Non
     check_logprobs(logprobs)
     total = _sum(logprobs)
     if total > MOST:
-        told = f"the probabilities of the options of a prompt sum to {total:.6g}; expected at most 1"
+        told = f"the probabilities of the options of a prompt sum to {total:.4g}; expected at most 1"
         for one, two in permutations(options, 2):
             if two.startswith(one):
-                raise LogprobError(f'{told}: "{one}" begins "{two}", and of its tokens those count that end there.')
+                raise LogprobError(
+                    f'{told}: "{one}" begins "{two}"; where its tokens do, give it without what goes on to that '
+                    f"(worldvaluesbench.elicitation.logprobs.apart)."
+                )
         raise LogprobError(f"{told}, for they exclude one another.")
 
 

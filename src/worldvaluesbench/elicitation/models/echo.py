@@ -9,8 +9,8 @@ the prompt as well as the begin of the option, what the server says is about ano
 An option whose tokens begin another option's ("1" before "10" where digits are split) is meant to end there: what goes
 on to the other is taken off it.
 
-Some servers give an echo whose values stand one place off its tokens, or are of something else (llama-cpp-python 0.3),
-and nothing in it shows that. So before the first echo of a session is believed, a plain call asks what may follow
+Some servers give an echo whose values stand one place off its tokens, or are of something else (llama-cpp-python, where
+no token is put before a text), and nothing in it shows that. So before the first echo of a session is believed, a plain call asks what may follow
 the prompt: a token that is told both ways must be as likely by both.
 """
 

@@ -62,7 +62,7 @@ def token_table(logprobs: Any, tree: Tree, vocabulary: Vocabulary, options: Sequ
                 share = list_place((*path, token), text, logprob)
                 is_option = text.strip().casefold() in known
                 logprob = logprob + log1p(-share) if is_option and share < 1 else -inf
-            if logprob > -inf:
+            if logprob != -inf:  # nan is listed, and refused
                 table[text] = log_sum(table.get(text, -inf), logprob)
         return float(here[torch.from_numpy(goes_on)].exp().sum())
 

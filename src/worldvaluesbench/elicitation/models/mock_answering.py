@@ -19,6 +19,7 @@ from worldvaluesbench.elicitation.models.mock_tokens import (
     Tokenizer,
     answers_of,
     completion_tokens,
+    misreport,
     option_span,
     prompt_tokens,
 )
@@ -84,6 +85,8 @@ class Answering:
         if asked.echo:
             echoed = self._echoed(asked, prompt, case, opinion)
             wording, tokens = Wording(prompt + wording.text, None, wording.finish_reason), [*echoed, *tokens]
+        if self.options.misreport is not None:
+            tokens = misreport(tokens, self.options.misreport, is_echo=asked.echo)
         if "logprobs" in self.options.without or asked.top is None:
             return _choice_of(wording, asked, None), n_tokens
         return _choice_of(wording, asked, tokens), n_tokens
@@ -169,7 +172,7 @@ def _chat_token(token: Token, top: int) -> dict[str, Any]:
     return _chat_entry(token.text, token.logprob) | {"top_logprobs": tops}
 
 
-def _chat_entry(text: str, logprob: float) -> dict[str, Any]:
+def _chat_entry(text: str, logprob: float | None) -> dict[str, Any]:
     return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
 
 
@@ -182,7 +185,7 @@ def _plain_logprobs(tokens: Sequence[Token], top: int) -> dict[str, Any]:
     }
 
 
-def _plain_top(token: Token, top: int) -> dict[str, float]:
+def _plain_top(token: Token, top: int) -> dict[str, float | None]:
     """The likeliest tokens and the one that stands there, as OpenAI and vLLM give them."""
     return dict(token.top[:top]) | {token.text: token.logprob}
 
