@@ -10,8 +10,8 @@ An option whose tokens begin another option's ("1" before "10" where digits are 
 on to the other is taken off it.
 
 Some servers give an echo whose values stand one place off its tokens, or are of something else (llama-cpp-python, where
-no token is put before a text), and nothing in it shows that. So before the first echo of a session is believed, a plain call asks what may follow
-the prompt: a token that is told both ways must be as likely by both.
+no token is put before a text), and nothing in it shows that. So before the first echo of a session is believed, a plain
+call asks what may follow the prompt: a token that is told both ways must be as likely by both.
 """
 
 import math
