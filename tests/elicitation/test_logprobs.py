@@ -301,6 +301,7 @@ def test_result_files_are_read_by_the_same_rules(paper: Dataset, tmp_path: Path)
         ("token_probs", [0.5, 0.4], r"results line 4: a log-probability is 0\.5"),
         ("token_probs", [-0.1, -0.1], r"results line 4: the probabilities of tokens at one place sum to 1\.81"),
         ("option_likelihood", [None, -3.0, -2.0, 0.7, -1.0], r"results line 4: a log-probability is 0\.7"),
+        ("option_likelihood", [None, 2.5, -2.0, -1.6, -1.0], r"results line 4: a log-probability is 2\.5"),
         ("option_likelihood", [None, 0.0, 0.0, 0.0, 0.0], r"results line 4: gives every token .* log-probability 0;"),
         ("option_likelihood", [None, -3.0, -2.0, -0.01, -1.0], r"results line 4: the probabilities of .* sum to 1\.\d"),
         ("option_likelihood", [None, -3.0, -9.0, -1.6, -1.0], r"results line 4: the last token of a prompt has"),
