@@ -11,6 +11,7 @@
     ├── ProbeError        a probe specification that is malformed or impossible
     ├── PromptError       a prompt template, preset or persona that cannot be rendered
     ├── ModelError        a model or endpoint that cannot be asked
+    │   └── LogprobError  what is given as log-probabilities and cannot be any
     ├── RunError          a run that cannot be begun, resumed or read
     ├── AnswersError      a file of answers that cannot be scored
     └── BundleError       a bundle that cannot be made, read or trusted
@@ -54,6 +55,10 @@ class PromptError(WorldValuesBenchError):
 
 class ModelError(WorldValuesBenchError):
     """A model or endpoint that cannot be asked."""
+
+
+class LogprobError(ModelError):
+    """What is given as log-probabilities and cannot be any."""
 
 
 class RunError(WorldValuesBenchError):

@@ -191,7 +191,7 @@ def test_a_body_sends_what_is_set_and_nothing_else() -> None:
     bare = request_of(sampling=Sampling(None))
     assert chat_body(bare, "m") == {"model": "m", "messages": [{"role": "user", "content": SECRET}]}
     full = request_of(n=4, sampling=Sampling(0.0, 50, ("\n\n",), 3), first_sample=8, schema={"type": "object"})
-    drawn = {"temperature": 0.0, "max_tokens": 50, "stop": ["\n\n"], "seed": 11, "n": 4}
+    drawn = {"temperature": 0.0, "max_tokens": 50, "stop": ["\n\n"], "seed": seed_of(full), "n": 4}
     held = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": {"type": "object"}}}
     assert completion_body(full, "m") == {"model": "m", "prompt": SECRET, **drawn, "response_format": held}
     reasoning = chat_body(full, "m", is_reasoning=True)

@@ -22,6 +22,7 @@ from tests.elicitation.scripted import (
     scripted,
 )
 from worldvaluesbench.elicitation.model import Model
+from worldvaluesbench.elicitation.models.bodies import seed_of
 from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions
 from worldvaluesbench.elicitation.models.mock import MockOptions, mock_server
 from worldvaluesbench.elicitation.request import Completion, Reply, Request, Sampling
@@ -50,8 +51,9 @@ def numbered(n: int) -> list[Request]:
 
 
 def test_a_chat_request_is_one_message_with_what_is_set_and_nothing_else(echoing: Scripted) -> None:
-    reply = reply_to(echoing.base_url, request_of(sampling=Sampling(0.7, 16, ("\n\n",), seed=5)))
-    assert reply.completions == (Completion("5", "stop"),)
+    request = request_of(sampling=Sampling(0.7, 16, ("\n\n",), seed=5))
+    reply = reply_to(echoing.base_url, request)
+    assert reply.completions == (Completion(f"{seed_of(request)}", "stop"),)
     assert (reply.prompt_tokens, reply.completion_tokens) == (10, 1)
     assert echoing.paths == ["/v1/chat/completions"]
     assert echoing.bodies == [
@@ -61,7 +63,7 @@ def test_a_chat_request_is_one_message_with_what_is_set_and_nothing_else(echoing
             "temperature": 0.7,
             "max_tokens": 16,
             "stop": ["\n\n"],
-            "seed": 5,
+            "seed": seed_of(request),
         }
     ]
 
@@ -92,15 +94,36 @@ def test_many_completions_are_asked_for_in_calls_of_128_with_seeds_of_their_own(
     request = request_of("sampled", n=300, first_sample=7, sampling=Sampling(0.7, seed=100))
     reply = reply_to(echoing.base_url, request)
     assert reply.request == request
-    assert sorted((body["seed"], body["n"]) for body in echoing.bodies) == [(107, 128), (235, 128), (363, 44)]
-    assert [completion.text for completion in reply.completions] == ["107"] * 128 + ["235"] * 128 + ["363"] * 44
+    first = seed_of(request) or 0
+    called = [(first, 128), (first + 128, 128), (first + 256, 44)]
+    assert sorted((body["seed"], body["n"]) for body in echoing.bodies) == called
+    assert [completion.text for completion in reply.completions] == [f"{seed}" for seed, n in called for _ in range(n)]
     assert (reply.prompt_tokens, reply.completion_tokens) == (30, 300)
 
 
 def test_a_server_that_ignores_n_is_asked_for_each_completion_with_a_seed_of_its_own() -> None:
     with scripted(lambda body, number: chat(str(body["seed"]))) as server:
-        reply = reply_to(server.base_url, request_of("sampled", n=5, sampling=Sampling(0.7, seed=0)))
-    assert [completion.text for completion in reply.completions] == ["0", "1", "2", "3", "4"]
+        request = request_of("sampled", n=5, sampling=Sampling(0.7, seed=0))
+        reply = reply_to(server.base_url, request)
+    seeds = [seed_of(replace(request, first_sample=sample)) for sample in range(5)]
+    assert [completion.text for completion in reply.completions] == [f"{seed}" for seed in seeds]
+
+
+@pytest.mark.parametrize(("lost", "stretches"), [(2, [(2, 2), (5, 2)]), (0, [(3, 4), (2, 0)])])
+def test_samples_beside_one_that_failed_keep_their_numbers(lost: int, stretches: list[tuple[int, int]]) -> None:
+    request = request_of("sampled", n=5, first_sample=2, sampling=Sampling(0.7, seed=0))
+    seeds = [seed_of(replace(request, first_sample=sample)) for sample in range(2, 7)]
+
+    def script(body: dict[str, Any], number: int) -> Response:
+        return refusal(500) if body["seed"] == seeds[lost] else chat(str(body["seed"]))
+
+    before = replace(request, request_id="before", n=2)  # by which it is learned that one completion comes a call
+    with scripted(script) as server:
+        _, *replies = list(model_at(server.base_url, retries=0, concurrency=1).replies([before, request]))
+    assert [(reply.request.first_sample, len(reply.completions)) for reply in replies] == stretches
+    for reply in replies:
+        wanted = seeds[reply.request.first_sample - 2 :]
+        assert all(completion.text == str(seed) for completion, seed in zip(reply.completions, wanted, strict=False))
 
 
 def test_a_server_that_refuses_n_is_asked_for_fewer_in_a_call() -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.elicitation.scripted import PROMPT, Response, chat, model_at, refusal, reply_to, request_of, scripted
-from worldvaluesbench.elicitation.models.echo import apart, read_option
+from worldvaluesbench.elicitation.logprobs import apart
+from worldvaluesbench.elicitation.models.echo import Scored, read_option
 from worldvaluesbench.elicitation.models.hosted import HostedModel
 from worldvaluesbench.elicitation.models.mock import MockOptions, mock_server
 from worldvaluesbench.elicitation.request import Sampling
@@ -49,6 +50,18 @@ def echo_of(prompts: list[str], *, begin: str = "", is_counted: bool = True) -> 
     ]
     usage = {"usage": {"prompt_tokens": 7 * len(prompts), "completion_tokens": len(prompts)}} if is_counted else {}
     return Response({"choices": choices[::-1]} | usage)
+
+
+def echoing(body: dict[str, Any], **given: Any) -> Response:
+    """An echo, or of a plain call what follows PROMPT: what the echo says of it."""
+    if "echo" not in body:
+        return plain_logprobs(OPTIONS)
+    return echo_of(body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]], **given)
+
+
+def plain_logprobs(top: dict[str, float] | list[Any]) -> Response:
+    logprobs = {"tokens": [" 2"], "token_logprobs": [OPTIONS[" 2"]], "top_logprobs": [top]}
+    return Response({"choices": [{"index": 0, "text": " 2", "finish_reason": "length", "logprobs": logprobs}]})
 
 
 def test_token_probs_asks_for_alternatives_and_keeps_those_of_the_first_tokens() -> None:
@@ -113,11 +126,11 @@ def test_a_silent_model_has_no_tokens_and_is_no_error() -> None:
 
 
 def test_the_likelihood_of_all_options_is_asked_for_in_one_call() -> None:
-    with scripted(lambda body, number: echo_of(body["prompt"])) as server:
+    with scripted(lambda body, number: echoing(body)) as server:
         reply = reply_to(server.base_url, LIKELIHOOD, endpoint="completions")
     assert reply.option_logprobs == (-1.5, -0.5, -2.5)
     assert (reply.prompt_tokens, reply.completion_tokens) == (21, 3)
-    (body,) = server.bodies
+    body, _ = server.bodies
     assert body["prompt"] == [f"{PROMPT} {symbol}" for symbol in "123"]
     assert (body["echo"], body["logprobs"], body["max_tokens"]) == (True, 1, 1)
 
@@ -127,17 +140,17 @@ def test_a_server_that_takes_one_prompt_a_call_is_asked_option_by_option(says: s
     def script(body: dict[str, Any], number: int) -> Response:
         prompt = body["prompt"]
         if isinstance(prompt, str):
-            return echo_of([prompt])
+            return echoing(body)
         return refusal(422, message="a string is wanted") if says == "refusal" else echo_of(prompt[:1])
 
     with scripted(script) as server:
         replies = list(model_at(server.base_url, endpoint="completions", concurrency=2).replies([LIKELIHOOD] * 3))
     assert [reply.option_logprobs for reply in replies] == [(-1.5, -0.5, -2.5)] * 3
-    assert len(server.bodies) <= 3 * 3 + 2
+    assert len(server.bodies) <= 3 * 3 + 2 + 1
 
 
 def test_a_token_before_every_text_and_absent_counts_do_not_matter() -> None:
-    with scripted(lambda body, number: echo_of(body["prompt"], begin="<s>", is_counted=False)) as server:
+    with scripted(lambda body, number: echoing(body, begin="<s>", is_counted=False)) as server:
         reply = reply_to(server.base_url, LIKELIHOOD, endpoint="completions")
     assert reply.option_logprobs == (-1.5, -0.5, -2.5)
     assert reply.prompt_tokens is None
@@ -159,14 +172,14 @@ def test_a_token_before_every_text_and_absent_counts_do_not_matter() -> None:
 def test_the_tokens_of_an_option_are_those_that_say_it(tokens: list[str], option: str, expected: float) -> None:
     values = [-float(2**i) for i in range(len(tokens))]
     choice = {"logprobs": {"tokens": [*tokens, "\n"], "token_logprobs": [None, *values[1:], -99.0]}}
-    found = {read_option(choice, option, n_generated)[1] for n_generated in (None, 1)}
+    found = {read_option(choice, option, n_generated).logprob for n_generated in (None, 1)}
     assert found == {-expected}
 
 
 def test_a_generated_token_that_says_the_option_again_is_not_taken_for_it() -> None:
     choice = {"logprobs": {"tokens": ["A", ":", " 1", "1"], "token_logprobs": [None, -1.0, -2.0, -4.0]}}
-    assert read_option(choice, "1", None) == ((" 1",), -2.0)
-    assert read_option(choice, "11", 0) == ((" 1", "1"), -6.0)
+    assert read_option(choice, "1", None) == Scored((" 1",), (-2.0,), -1.0)
+    assert read_option(choice, "11", 0) == Scored((" 1", "1"), (-2.0, -4.0), -1.0)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_what_was_written_is_what_is_read(tmp_path: Path) -> None:
     tokens = (TokenChoice(" 4", {" 4": -0.25, "4": -2.0}), TokenChoice("\n", {}))
     other = replace(ASKED, request_id="b2", method="token_probs", n=1, first_sample=0)
     likelihood = replace(other, request_id="c3", method="option_likelihood")
-    token_reply, option_reply = Reply(other, tokens=tokens), Reply(likelihood, option_logprobs=(-1.5, -0.125))
+    token_reply, option_reply = Reply(other, tokens=tokens), Reply(likelihood, option_logprobs=(-1.5, -2.125))
     journal_of(tmp_path, REPLY, token_reply, option_reply)
     *_, third, fourth, fifth = read_journal(tmp_path)
     assert third == JournalLine("a1", 4, 0, "", "length")

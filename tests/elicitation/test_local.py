@@ -21,7 +21,7 @@ from worldvaluesbench.elicitation.presets import Method
 from worldvaluesbench.elicitation.request import Reply, Request, Sampling
 from worldvaluesbench.elicitation.shares import Distribution
 from worldvaluesbench.elicitation.tokens import read_tokens
-from worldvaluesbench.errors import ModelError
+from worldvaluesbench.errors import LogprobError, ModelError
 
 TEN = tuple(str(number) for number in range(1, 11))
 PLAIN = Sampling()
@@ -102,6 +102,15 @@ def test_option_likelihoods_are_those_of_plain_forward_passes(
             wanted[0] = math.log(math.exp(wanted[0]) - math.exp(wanted[9]))
         assert reply.option_logprobs == pytest.approx(wanted, abs=2e-5)
         assert reply.prompt_tokens == len(tokens_of(model, full_text(model, prompt)))
+
+
+@pytest.mark.parametrize("method", ["option_likelihood", "token_probs"])
+def test_weights_that_give_no_numbers_are_refused_in_one_line(folders: dict[str, Path], method: Method) -> None:
+    model = LocalModel(str(folders["whole"]))
+    for weights in model.loaded.model.parameters():
+        weights.data.fill_(math.nan)
+    with pytest.raises(LogprobError, match=r"^\S+: a log-probability is nan; .*--dtype\.$"):
+        ask(model, method)
 
 
 @pytest.mark.parametrize("kind", ["whole", "split", "chat"])

@@ -1,6 +1,5 @@
 """Which beginnings are shared and which rows go together; trees and disjoint options. No model is needed."""
 
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,17 +93,6 @@ def test_a_tree_holds_every_beginning_once_and_no_last_token() -> None:
     assert set(tree.places()) == {(), (1,), (7,), (7, 8)}
     assert tree.depth(tree.places()[7, 8] - 1) == 1
     assert tree_of(frozenset({(1,), (2,)})).tokens == ()
-
-
-def test_options_that_begin_others_are_kept_apart() -> None:
-    pytest.importorskip("torch", reason="local models need torch; pip install worldvaluesbench[local]")
-    from worldvaluesbench.elicitation.models.local_options import without_longer
-
-    one, ten, hundred, two = (1,), (1, 0), (1, 0, 0), (2,)
-    shares = [0.5, 0.2, 0.05, 0.3]
-    found = without_longer([math.log(share) for share in shares], [one, ten, hundred, two])
-    assert [math.exp(logprob) for logprob in found] == pytest.approx([0.3, 0.15, 0.05, 0.3])
-    assert without_longer([math.log(0.5), math.log(0.5)], [one, ten])[0] == -math.inf
 
 
 def test_a_vocabulary_knows_what_begins_an_option_in_any_spelling() -> None:

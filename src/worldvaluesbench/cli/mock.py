@@ -8,7 +8,7 @@ import click
 
 from worldvaluesbench.elicitation.models.mock import MockOptions
 from worldvaluesbench.elicitation.models.mock import mock_server as running_server
-from worldvaluesbench.elicitation.models.mock_options import COMPLETION_FAULTS, FEATURES, REQUEST_FAULTS
+from worldvaluesbench.elicitation.models.mock_options import COMPLETION_FAULTS, FEATURES, MISREPORTS, REQUEST_FAULTS
 
 SHARE = click.FloatRange(0, 1)
 _DEFAULTS = MockOptions()
@@ -38,6 +38,7 @@ _DEFAULTS = MockOptions()
 @click.option("--most-completions", type=click.IntRange(1), default=128, help="The most completions of a request.")
 @click.option("--digit-splitting", is_flag=True, help='Make two tokens of "10".')
 @click.option("--without", default="", help=f"Features that the server lacks: {', '.join(FEATURES)}.")
+@click.option("--misreport", type=click.Choice(MISREPORTS), help="What is given for log-probabilities.")
 @click.option("--reasoning", "is_reasoning", is_flag=True, help="Take max_completion_tokens and no temperature.")
 def mock_server(models: str, without: str, **given: Any) -> None:
     """Serve made-up answers over OpenAI's API until Ctrl-C.

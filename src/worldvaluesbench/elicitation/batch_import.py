@@ -11,7 +11,7 @@ from worldvaluesbench.elicitation.budget import Budget, Spending
 from worldvaluesbench.elicitation.finish import finish_run
 from worldvaluesbench.elicitation.journal import Journal, open_journal
 from worldvaluesbench.elicitation.model import TEXT_METHODS
-from worldvaluesbench.elicitation.models.echo import Scored, apart, read_option
+from worldvaluesbench.elicitation.models.echo import Scored, option_logprobs, read_option
 from worldvaluesbench.elicitation.models.returned import (
     FILTERED,
     choices_in,
@@ -21,7 +21,7 @@ from worldvaluesbench.elicitation.models.returned import (
 from worldvaluesbench.elicitation.received import Received, read_received
 from worldvaluesbench.elicitation.request import Completion, Reply, Request
 from worldvaluesbench.elicitation.run import Run
-from worldvaluesbench.errors import ModelError, RunError
+from worldvaluesbench.errors import LogprobError, ModelError, RunError
 
 NOT_ECHOED = "not_echoed"
 """The failure of a response that does not give back the prompt and its option as tokens with log-probabilities."""
@@ -109,10 +109,10 @@ class _Session:
                 self.n_unknown += 1
                 continue
             try:
-                read = _read(result, request, custom_id.option)
+                whole = list(self._whole(_read(result, request, custom_id.option)))
             except ModelError as error:
                 raise RunError(f"{path} line {result.line}: {error}") from None
-            yield from self._whole(read)
+            yield from whole
 
     def take(self, replies: Iterable[Reply]) -> None:
         """Journal what the run still wants of these replies."""
@@ -181,6 +181,8 @@ def _read(result: Result, request: Request, option: int | None) -> Reply | _Opti
     counts = token_counts(result.body)
     try:
         scored = read_option(choice, request.options[option], counts[1])
+    except LogprobError:
+        raise
     except ModelError:
         return Reply(request, failure=NOT_ECHOED)
     return _Option(request, option, scored, *counts)
@@ -189,7 +191,7 @@ def _read(result: Result, request: Request, option: int | None) -> Reply | _Opti
 def _joined(options: Iterable[_Option]) -> Reply:
     """The options of a request as the reply to it."""
     in_order = sorted(options, key=lambda option: option.place)
-    logprobs = apart([option.scored for option in in_order])
+    logprobs = option_logprobs([option.scored for option in in_order])
     counts = (
         _sum([option.prompt_tokens for option in in_order]),
         _sum([option.completion_tokens for option in in_order]),

@@ -18,8 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from worldvaluesbench.elicitation.logprobs import check_options
 from worldvaluesbench.elicitation.request import Completion, Reply, Request, TokenChoice
-from worldvaluesbench.errors import RunError
+from worldvaluesbench.errors import LogprobError, RunError
 
 if sys.platform != "win32":
     import fcntl
@@ -258,7 +259,8 @@ def _decode(raw: bytes) -> JournalLine | None:
             content.get("in"),
             content.get("out"),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        check_options(line.logprobs or ())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, LogprobError):
         return None
     has_one = isinstance(line.text, str) or line.tokens is not None or line.logprobs is not None
     return line if has_one and _are_possible(line) else None

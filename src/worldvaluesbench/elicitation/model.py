@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 from worldvaluesbench.elicitation.models.bodies import seed_of
 from worldvaluesbench.elicitation.presets import METHODS, Method
 from worldvaluesbench.elicitation.request import Completion, Reply, Request, Sampling
-from worldvaluesbench.errors import ModelError
+from worldvaluesbench.errors import LogprobError, ModelError
 
 TEXT_METHODS: frozenset[Method] = frozenset({"greedy", "sampled", "verbalised"})
 """The methods that read completions."""
@@ -32,7 +32,12 @@ class TokenModel(Protocol):
     """A model that knows how likely a continuation of a prompt is."""
 
     def option_logprobs(self, prompt: str, options: Sequence[str]) -> Sequence[float]:
-        """The natural log-probability of each option's full token sequence as a continuation of the prompt."""
+        """The natural log-probability that each option, and none of the others, is the continuation of the prompt.
+
+        That of all its tokens, and of no more of them where they begin another option's: P("1") is of "1" alone, with
+        "10" taken off it where a tokenizer makes "1" and "0" of that (`logprobs.apart` does so). Options exclude one
+        another, so their probabilities sum to at most 1; more is refused.
+        """
         ...
 
 
@@ -74,7 +79,8 @@ class Model(Protocol):
 class FunctionModel:
     """A `Model` made of plain functions: a `TextModel`'s `complete`, a `TokenModel`'s `option_logprobs`, or both.
 
-    Requests are answered one by one, in order. What a function raises is not caught: it is your code.
+    Requests are answered one by one, in order. What a function raises is not caught: it is your code. Log-probabilities
+    that cannot be any are refused (LogprobError).
 
     >>> model = FunctionModel("always-two", complete=lambda prompt, sampling: "2")
     >>> sorted(model.methods)
@@ -117,7 +123,14 @@ class FunctionModel:
             raise ModelError(f"{self.name}: cannot answer by {request.method}; it can by {', '.join(self.methods)}.")
         if request.method == "option_likelihood":
             assert self.option_logprobs is not None
-            return Reply(request, option_logprobs=tuple(self.option_logprobs(request.prompt, request.options)))
+            logprobs = tuple(map(float, self.option_logprobs(request.prompt, request.options)))
+            n, n_options = len(logprobs), len(request.options)
+            if n != n_options:
+                raise ModelError(f"{self.name}: option_logprobs gives {n} log-probabilities of {n_options} options.")
+            try:
+                return Reply(request, option_logprobs=logprobs)
+            except LogprobError as error:
+                raise LogprobError(f"{self.name}: {error}") from None
         assert self.complete is not None
         given = [self.complete(request.prompt, sampling) for sampling in _samplings(request)]
         return Reply(request, tuple(Completion(text, "stop") if isinstance(text, str) else text for text in given))

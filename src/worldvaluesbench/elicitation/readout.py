@@ -66,7 +66,7 @@ def read_likelihoods(logprobs: Sequence[float], choices: Sequence[ShownChoice]) 
     `logprobs` are in the order of `choices`; the distribution is in that of the scale. `coverage` is their raw sum:
     small where options are long, and no reason to leave an answer out.
     """
-    if len(logprobs) != len(choices) or any(math.isnan(logprob) for logprob in logprobs):
+    if len(logprobs) != len(choices):
         return Unparsed("no_probabilities", f"{len(logprobs)} for {len(choices)} options")
     highest = max(logprobs)
     if not math.isfinite(highest):

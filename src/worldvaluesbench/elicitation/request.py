@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from worldvaluesbench.elicitation.logprobs import check_options, check_place
 from worldvaluesbench.elicitation.presets import Method
 
 
@@ -12,7 +13,7 @@ from worldvaluesbench.elicitation.presets import Method
 class Sampling:
     """How completions are drawn. None: the model's own default, nothing is sent.
 
-    `seed` is that of the first sample of the first attempt; others count up from it, so that no two are alike.
+    `seed` is that of the whole run; what is sent, or given to a function, is made of it (`models.bodies.seed_of`).
     """
 
     temperature: float | None = 0.0
@@ -54,10 +55,16 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class TokenChoice:
-    """One generated token, with the most likely tokens at its place and their natural log-probabilities."""
+    """One generated token, with the most likely tokens at its place and their natural log-probabilities.
+
+    Raises LogprobError where they cannot be any: one above 0, or a sum of probabilities above 1.
+    """
 
     token: str
     top: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        check_place(self.top.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,12 @@ class Reply:
 
     `greedy`, `sampled`, `verbalised`: up to `n` `completions`, the first of them for `request.first_sample`.
     `token_probs`: the first generated `tokens` (at most three) with their alternatives. `option_likelihood`:
-    `option_logprobs`, the natural log-probability of each option's full token sequence, in the order of
-    `request.options`. Token counts are what the model says it was paid for (None: it says nothing).
+    `option_logprobs`, the natural log-probability of each option as the answer, in the order of `request.options` (see
+    `TokenModel`). Token counts are what the model says it was paid for (None: it says nothing).
 
     `failure`: why there is nothing, after all retries; the request can be made again. It holds no part of the prompt.
+
+    Raises LogprobError where those of options cannot be any: one above 0, or a sum of probabilities above 1.
     """
 
     request: Request
@@ -79,6 +88,10 @@ class Reply:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     failure: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.option_logprobs:
+            check_options(self.option_logprobs, self.request.options)
 
 
 def request_id_of(prompt: str, asked: str) -> str:

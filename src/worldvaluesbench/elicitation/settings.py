@@ -33,7 +33,7 @@ MAX_RETRIES = 255
 """Attempts are numbered in 8 bits."""
 
 MAX_SEED = 2**48
-"""Each sample has a seed of its own, counted on from this one; servers take 64 bits, signed."""
+"""Each sample has a seed of its own, hashed from this one; whatever reads a manifest keeps so large a number whole."""
 
 
 @dataclass(frozen=True)

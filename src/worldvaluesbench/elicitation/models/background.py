@@ -32,6 +32,9 @@ _WAKE = 0.5
 
 Opened = Callable[[], AbstractAsyncContextManager["Session"]]
 
+_Told = tuple[Reply | None, int]
+"""A reply, None where a request was dropped, and how many requests are done with it: 1, or 0 where more is to come."""
+
 
 def replies_from(
     opened: Opened, requests: Iterable[Request], concurrency: int, is_withdrawn: Callable[[], bool] = lambda: False
@@ -58,8 +61,8 @@ def replies_from(
             if is_withdrawn():
                 is_open = False
                 thread.withdraw()
-            for reply in thread.received():
-                n_out -= 1
+            for reply, n_done in thread.received():
+                n_out -= n_done
                 if reply is not None:
                     yield reply
     except (Exception, KeyboardInterrupt):
@@ -77,9 +80,9 @@ class _Background:
         self._opened = opened
         self._concurrency = concurrency
         # not a SimpleQueue, whose wait on Python 3.11 has no end where its limit passes in a signal handler
-        self._replies: Queue[list[Reply | None] | BaseException] = Queue()
-        self._found: deque[Reply | None] = deque()
-        self._ready: list[Reply | None] = []
+        self._replies: Queue[list[_Told] | BaseException] = Queue()
+        self._found: deque[_Told] = deque()
+        self._ready: list[_Told] = []
         self._requests: asyncio.Queue[Request | None] = asyncio.Queue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -102,8 +105,8 @@ class _Background:
             self._is_withdrawn = True
             self._call(self._drop)
 
-    def received(self) -> Iterator[Reply | None]:
-        """What has come, None for a request that was dropped; nothing for a while where nothing comes.
+    def received(self) -> Iterator[_Told]:
+        """What has come; nothing for a while where nothing comes.
 
         Raises what stopped the session.
         """
@@ -120,7 +123,7 @@ class _Background:
             while True:
                 found = self._replies.get_nowait()
                 self._found.extend(() if isinstance(found, BaseException) else found)
-        yield from (reply for reply in self._found if reply is not None)
+        yield from (reply for reply, _ in self._found if reply is not None)
 
     def end(self) -> None:
         """Cancel what is in flight and wait for the thread."""
@@ -131,7 +134,7 @@ class _Background:
         self._call(self._task.cancel)
         self._thread.join(timeout=GRACE)
 
-    def _wait(self) -> list[Reply | None] | BaseException:
+    def _wait(self) -> list[_Told] | BaseException:
         try:  # some systems deliver Ctrl-C between two waits only
             return self._replies.get(timeout=_WAKE)
         except Empty:
@@ -154,12 +157,13 @@ class _Background:
         if self._session is not None:  # else it could not be opened, and tells why
             self._session.calls.withdraw()
 
-    def _hand_over(self, reply: Reply | None) -> None:
-        """Give a reply to whoever asks, together with those that come at the same moment: each handover takes time."""
+    def _hand_over(self, replies: Sequence[Reply]) -> None:
+        """Give the reply to a request to whoever asks, with those of the same moment: each handover takes time."""
         assert self._loop is not None
         if not self._ready:
             self._loop.call_soon(self._flush)
-        self._ready.append(reply)
+        last = len(replies) - 1
+        self._ready += [(reply, int(place == last)) for place, reply in enumerate(replies)] or [(None, 1)]
 
     def _flush(self) -> None:
         if self._ready:
@@ -203,8 +207,8 @@ class _Background:
         try:
             while session.calls.stopped is None:
                 request = await self._requests.get()
-                reply = None if request is None else await session.reply(request)
-                if reply is not None or (request is not None and session.calls.is_withdrawn):
-                    self._hand_over(reply)
+                replies = [] if request is None else await session.reply(request)
+                if replies or (request is not None and session.calls.is_withdrawn):
+                    self._hand_over(replies)
         except Exception as error:  # a bug of ours: told where it can be seen
             self._replies.put(error)

@@ -1,5 +1,6 @@
 """Bodies: what is sent to an OpenAI-compatible endpoint for a request, the same one by one as in a batch."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -13,8 +14,12 @@ URLS: Mapping[Endpoint, str] = {"chat": "/v1/chat/completions", "completions": "
 TOP_LOGPROBS = 20
 """How many alternatives of a token are asked for: the most that the widest-spread endpoints give."""
 
-SEEDS_AN_ATTEMPT = 1_000_000
-"""How far apart the seeds of two attempts at the same sample are, so that no two completions share one."""
+SEEDS = 2**31 - 2**17
+"""How many first seeds there are, from 1: with all samples counted on from the last of them, still 31 bits.
+
+Some services take signed 32 bits and refuse more, llama.cpp keeps the low 32 bits of what it is sent and takes the
+highest of them for "none", others take -1, negative numbers or 0 for it; vLLM, SGLang and OpenAI take signed 64 bits.
+"""
 
 
 def chat_body(
@@ -73,10 +78,17 @@ def continuation_of(option: str) -> str:
 
 
 def seed_of(request: Request) -> int | None:
-    """The seed of a request's first sample; None: none is sent."""
+    """The seed of a request's first sample, by seed, id, attempt and sample alone; None: none is sent.
+
+    Samples of a request count on from one hash, as vLLM and llama.cpp count from the seed of a call for several: a
+    sample has the same seed whether it is asked for alone or with others. Other requests and attempts have others, or
+    all respondents would be answered by the same random numbers.
+    """
     if request.sampling.seed is None:
         return None
-    return request.sampling.seed + request.first_sample + SEEDS_AN_ATTEMPT * request.attempt
+    key = f"{request.sampling.seed} {request.request_id} {request.attempt}"
+    hashed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest())
+    return 1 + hashed % SEEDS + request.first_sample
 
 
 def _drawing(request: Request) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from worldvaluesbench.elicitation.models.endpoint import Endpoint
 from worldvaluesbench.elicitation.models.outcomes import Answered, Failed, Filtered, Outcome, Refused, sentence
 from worldvaluesbench.elicitation.models.pace import Pace, Patience
 from worldvaluesbench.elicitation.models.returned import token_counts
-from worldvaluesbench.errors import ModelError
+from worldvaluesbench.errors import LogprobError, ModelError
 
 MOST_FAILURES = 20
 """So many requests in a row that failed for good mean that the endpoint is down."""
@@ -21,13 +21,17 @@ Read = Callable[[Mapping[str, Any]], T]
 
 @dataclass
 class Calls:
-    """The calls of one session with an endpoint, and what they have shown of it."""
+    """The calls of one session with an endpoint, and what they have shown of it.
+
+    `gives_logprobs`: log-probabilities were asked for and came, and can be some.
+    """
 
     endpoint: Endpoint
     dialect: Dialect
     pace: Pace
     patience: Patience
     concurrency: int
+    gives_logprobs: bool = False
     stopped: ModelError | None = None
     is_withdrawn: bool = False
     _was_reached: bool = False
@@ -36,6 +40,8 @@ class Calls:
 
     def __post_init__(self) -> None:
         self.heard = asyncio.Event()
+        self.echoed = asyncio.Event()
+        self.is_first_echo = True
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(self.concurrency)
 
@@ -166,5 +172,7 @@ def sum_known(numbers: Sequence[int | None]) -> int | None:
 def _read(answered: Answered, read: Read[T]) -> T | Failed:
     try:
         return read(answered.body)
+    except LogprobError:  # the same again however often it is asked for
+        raise
     except ModelError:
         return Failed("a reply that is no completion")

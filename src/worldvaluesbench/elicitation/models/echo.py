@@ -8,24 +8,48 @@ the prompt as well as the begin of the option, what the server says is about ano
 
 An option whose tokens begin another option's ("1" before "10" where digits are split) is meant to end there: what goes
 on to the other is taken off it.
+
+Some servers give an echo whose values stand one place off its tokens, or are of something else (llama-cpp-python, where
+no token is put before a text), and nothing in it shows that. So before the first echo of a session is believed, a plain
+call asks what may follow the prompt: a token that is told both ways must be as likely by both.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from worldvaluesbench.elicitation.logprobs import apart, check_logprobs, check_place
 from worldvaluesbench.elicitation.models.calls import Calls, all_of, sum_known
 from worldvaluesbench.elicitation.models.outcomes import Failed, Filtered, Refused
-from worldvaluesbench.elicitation.models.returned import token_counts
-from worldvaluesbench.elicitation.request import Reply, Request
-from worldvaluesbench.errors import ModelError
+from worldvaluesbench.elicitation.models.returned import choices_in, token_counts, tokens_in
+from worldvaluesbench.elicitation.request import Reply, Request, Sampling, TokenChoice
+from worldvaluesbench.errors import LogprobError, ModelError
 
 _NO_BLANKS = str.maketrans("", "", " \t\r\n▁ĠĊ")
 _NO_LISTS = Refused("several prompts in one call", None)
 
-Scored = tuple[tuple[str, ...], float]
-"""The tokens of an option, and the natural log-probability of all of them."""
+NO_ECHO_ADVICE = "choose token_probs, sampled or verbalised"
+
+FARTHEST = 0.5
+"""So far apart the same log-probability may be in two calls: 16-bit logits of 16 to 32 stand an eighth apart."""
+
+LEAST = -10.0
+"""What is less likely is not compared: rounding is most of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The tokens of an option and the natural log-probability of each; `before`: that of the prompt's last token."""
+
+    tokens: tuple[str, ...]
+    logprobs: tuple[float, ...]
+    before: float | None = None
+
+    @property
+    def logprob(self) -> float:
+        """That of all of them."""
+        return math.fsum(self.logprobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +66,85 @@ async def ask_options(calls: Calls, request: Request) -> Reply | Failed:
 
     Raises ModelError where the endpoint cannot say, or no call can succeed.
     """
+    if not calls.is_first_echo:
+        await calls.echoed.wait()  # what is not believed is not paid for
+        return await _ask(calls, request)
+    calls.is_first_echo = False
+    try:
+        return await _ask(calls, request)
+    finally:
+        calls.echoed.set()
+
+
+async def _ask(calls: Calls, request: Request) -> Reply | Failed:
+    each = await _scores(calls, request)
+    scores = [one for one in each if isinstance(one, _Scores)]
+    if len(scores) < len(each):
+        return next((one for one in each if isinstance(one, Failed)), Reply(request))
+    scored = [one for score in scores for one in score.scored]
+    if not calls.gives_logprobs:
+        failed = await _compare(calls, request, scored)
+        if failed is not None:
+            return failed
+    return Reply(
+        request,
+        option_logprobs=option_logprobs(scored),
+        prompt_tokens=sum_known([score.prompt_tokens for score in scores]),
+        completion_tokens=sum_known([score.completion_tokens for score in scores]),
+    )
+
+
+async def _scores(calls: Calls, request: Request) -> list[_Scores | Filtered | Failed | Refused]:
+    """How likely the options are, in one call or in one each."""
     n = len(request.options)
     found = await _score(calls, request, range(n)) if calls.dialect.takes_lists else _NO_LISTS
-    each = [found]
-    if isinstance(found, Refused):
-        each = await all_of([_score(calls, request, range(place, place + 1)) for place in range(n)])
-    scores = [one for one in each if isinstance(one, _Scores)]
-    if len(scores) == len(each):
-        return Reply(
-            request,
-            option_logprobs=apart([scored for score in scores for scored in score.scored]),
-            prompt_tokens=sum_known([score.prompt_tokens for score in scores]),
-            completion_tokens=sum_known([score.completion_tokens for score in scores]),
-        )
-    return next((one for one in each if isinstance(one, Failed)), Reply(request))
+    if not isinstance(found, Refused):
+        return [found]
+    return await all_of([_score(calls, request, range(place, place + 1)) for place in range(n)])
+
+
+async def _compare(calls: Calls, request: Request, scored: Sequence[Scored]) -> Failed | None:
+    """Compare the first tokens of options with what a plain call says of them; Failed: it brings nothing, for now.
+
+    Where it lists none of them, what it lists is echoed behind the prompt as well, and compared.
+
+    Raises LogprobError where they differ, or nothing can be compared.
+    """
+    # at temperature 0 some servers say of the likeliest token that it is certain
+    plain = replace(request, method="token_probs", sampling=Sampling(1.0, 1))
+    found = await calls.settle(lambda: calls.dialect.body_of(plain), lambda body: tokens_in(choices_in(body)[0]))
+    if not isinstance(found, tuple):
+        return found if isinstance(found, Failed) else Failed("a plain call for the prompt of an echo was refused")
+    (first,) = found[:1] or (TokenChoice("", {}),)
+    wanted = {text: logprob for text, logprob in first.top.items() if logprob > LEAST}
+    told = [(one.tokens[0], one.logprobs[0]) for one in scored if one.tokens[0] in wanted]
+    for text in sorted(wanted, key=lambda text: -wanted[text])[:3] if not told else ():
+        behind = await _echoed_behind(calls, request, text)
+        if isinstance(behind, Failed):
+            return behind
+        told += behind
+    if not told:
+        raise LogprobError("gives an echo that cannot be held against a plain call, for that has no log-probabilities")
+    for text, logprob in told:
+        more = wanted[text] - logprob
+        # of two tokens that read alike some servers list the less likely one, but not where it was generated
+        if more > FARTHEST or (text == first.token and more < -FARTHEST):
+            raise LogprobError(
+                f"its echo says {logprob:.4g} of a token for which a plain call says {wanted[text]:.4g}; expected the "
+                f"same log-probability, so values of the echo stand at other tokens than their own."
+            )
+    return None
+
+
+async def _echoed_behind(calls: Calls, request: Request, text: str) -> list[tuple[str, float]] | Failed:
+    """A text, and how likely an echo says it is behind the prompt; nothing where it is not told as one token."""
+    body = {**calls.dialect.echo_of(request, range(1)), "prompt": request.prompt + text}
+    found = await calls.settle(lambda: body, lambda body: body)
+    if not isinstance(found, Mapping):
+        return found if isinstance(found, Failed) else []
+    pairs = list(zip(*_echoed(choices_in(found)[0]), strict=True))
+    # the last is generated, where the server generates one
+    return [(token, value) for token, value in (*pairs[-2:-1], *pairs[-1:]) if token == text and value is not None][:1]
 
 
 def read_option(choice: Mapping[str, Any], option: str, n_generated: int | None = None) -> Scored:
@@ -71,14 +160,29 @@ def read_option(choice: Mapping[str, Any], option: str, n_generated: int | None 
         end = len(tokens) - n_behind
         start = _start_of(wanted, tokens[:end]) if end > 0 else None
         if start is not None:
-            found = values[start:end]
-            if not all(isinstance(value, int | float) for value in found):
+            found = [value for value in values[start:end] if value is not None]
+            if len(found) < end - start:
                 raise ModelError("gives no log-probabilities of a prompt, which option_likelihood needs.")
-            return tuple(tokens[start:end]), math.fsum(found)
+            return Scored(tuple(tokens[start:end]), tuple(found), values[start - 1] if start else None)
     raise ModelError(
         "divides a prompt with an option behind it into tokens that lie across both, or gives back another text; "
         "choose a template that ends otherwise, other --labels, or the method token_probs."
     )
+
+
+def option_logprobs(scored: Sequence[Scored]) -> tuple[float, ...]:
+    """The log-probabilities of the options of a request as answers, from the echo of each.
+
+    Raises LogprobError where they cannot be any, or the prompt that they share is not as likely in all.
+    """
+    before = [one.before for one in scored if one.before is not None]
+    if before and max(before) - min(before) > FARTHEST and max(before) > LEAST:
+        raise LogprobError(
+            f"the last token of a prompt has the log-probability {max(before):.4g} before one option and "
+            f"{min(before):.4g} before another; expected the same: values stand at other tokens than their own."
+        )
+    check_place({one.tokens[0]: one.logprobs[0] for one in scored}.values())
+    return tuple(apart([(one.tokens, one.logprob) for one in scored]))
 
 
 async def _score(calls: Calls, request: Request, options: range) -> _Scores | Filtered | Failed | Refused:
@@ -97,31 +201,14 @@ async def _score(calls: Calls, request: Request, options: range) -> _Scores | Fi
             read_option(choice, request.options[place], n_generated)
             for place, choice in zip(options, choices, strict=False)
         ]
+    except LogprobError:
+        raise
     except ModelError as error:
         raise ModelError(f"{calls.endpoint.place}: {error}") from None
     return _Scores(tuple(scored), prompt, completion)
 
 
-def apart(scored: Sequence[Scored]) -> tuple[float, ...]:
-    """The log-probabilities of options that end where they end: without what goes on to a longer option."""
-    found = []
-    for tokens, logprob in scored:
-        longer = {other: value for other, value in scored if len(other) > len(tokens) and _begins(tokens, other)}
-        nearest = [
-            value
-            for other, value in longer.items()
-            if not any(between != other and _begins(between, other) for between in longer)
-        ]
-        share = math.fsum(math.exp(value - logprob) for value in nearest) if logprob > -math.inf else 0.0
-        found.append(logprob + math.log1p(-share) if share < 1 else -math.inf)
-    return tuple(found)
-
-
-def _begins(short: tuple[str, ...], long: tuple[str, ...]) -> bool:
-    return long[: len(short)] == short
-
-
-def _echoed(choice: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
+def _echoed(choice: Mapping[str, Any]) -> tuple[list[str], list[float | None]]:
     logprobs = choice.get("logprobs")
     content = logprobs if isinstance(logprobs, Mapping) else {}
     tokens, values = content.get("tokens"), content.get("token_logprobs")
@@ -129,6 +216,14 @@ def _echoed(choice: Mapping[str, Any]) -> tuple[list[str], list[Any]]:
         raise ModelError(
             "does not give back the log-probabilities of a prompt (echo), which option_likelihood needs; choose "
             "token_probs, sampled or verbalised."
+        )
+    told = [value for value in values if value is not None]
+    if not all(isinstance(value, int | float) for value in told):
+        raise LogprobError("its log-probabilities are damaged; expected those of a completion.")
+    check_logprobs(told)
+    if len(told) > 3 and len(set(told[:-1])) == 1:  # the last may be generated
+        raise LogprobError(
+            f"gives every token of a prompt the log-probability {told[0]:g}; expected how likely each of them is."
         )
     return [str(token) for token in tokens], values
 

@@ -24,7 +24,7 @@ from worldvaluesbench.elicitation.models.local_loading import (
 from worldvaluesbench.elicitation.models.local_wording import Wording
 from worldvaluesbench.elicitation.presets import METHODS, Method
 from worldvaluesbench.elicitation.request import Reply, Request
-from worldvaluesbench.errors import ModelError
+from worldvaluesbench.errors import LogprobError, ModelError
 
 if TYPE_CHECKING:
     from worldvaluesbench.elicitation.models.local_reader import Reader
@@ -161,7 +161,12 @@ class LocalModel:
         ways |= dict.fromkeys(TEXT_METHODS, answer_by_text)
         for method in dict.fromkeys(request.method for request in window):
             asked = [request for request in window if request.method == method]
-            yield from ways[method](loaded, replace(self.reader, is_withdrawn=is_withdrawn), asked)
+            try:
+                yield from ways[method](loaded, replace(self.reader, is_withdrawn=is_withdrawn), asked)
+            except LogprobError as error:
+                raise LogprobError(
+                    f"{self.name}: {error} Its weights may be damaged, or need another --dtype."
+                ) from None
 
 
 def _stop() -> None:

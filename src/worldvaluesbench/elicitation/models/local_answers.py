@@ -7,9 +7,11 @@ from itertools import count, takewhile
 
 import numpy as np
 
+from worldvaluesbench.elicitation.logprobs import apart
+from worldvaluesbench.elicitation.models.bodies import seed_of
 from worldvaluesbench.elicitation.models.local_groups import Tokens
 from worldvaluesbench.elicitation.models.local_loading import Loaded
-from worldvaluesbench.elicitation.models.local_options import sequence_logprobs, token_table, without_longer
+from worldvaluesbench.elicitation.models.local_options import sequence_logprobs, token_table
 from worldvaluesbench.elicitation.models.local_reader import Reader
 from worldvaluesbench.elicitation.models.local_tree import Row, tree_of
 from worldvaluesbench.elicitation.models.local_writing import Draft, Written, write
@@ -46,10 +48,9 @@ def answer_by_likelihood(loaded: Loaded, reader: Reader, requests: Sequence[Requ
         sequences = [found[place][1] for place in batch.places]
         logprobs = sequence_logprobs(batch.logits, [rows[place].tree for place in batch.places], sequences)
         for place, own, each in zip(batch.places, sequences, logprobs, strict=True):
-            apart = tuple(without_longer(each, own))
-            yield Reply(
-                requests[place], option_logprobs=apart, prompt_tokens=len(rows[place].tokens), completion_tokens=0
-            )
+            found_apart = tuple(apart(list(zip(own, each, strict=True))))
+            n_prompt = len(rows[place].tokens)
+            yield Reply(requests[place], option_logprobs=found_apart, prompt_tokens=n_prompt, completion_tokens=0)
 
 
 def answer_by_tokens(loaded: Loaded, reader: Reader, requests: Sequence[Request]) -> Iterator[Reply]:
@@ -136,8 +137,8 @@ def _draft(loaded: Loaded, request: Request, sample: int, prompt: Tokens) -> Dra
     limit = MAX_TOKENS if sampling.max_tokens is None else sampling.max_tokens
     if loaded.context is not None:
         limit = min(limit, loaded.context - len(prompt))
-    seed = 0 if sampling.seed is None else sampling.seed
-    key = f"{seed} {request.request_id} {sample} {request.attempt}"
+    seeded = replace(sampling, seed=sampling.seed or 0)
+    key = str(seed_of(replace(request, sampling=seeded, first_sample=sample)))
     return Draft(prompt, temperature, limit, sampling.stop, key)
 
 

@@ -1,11 +1,12 @@
 """Options: how likely each is behind a prompt, from logits at the end of the prompt and within a tree of options."""
 
 from collections.abc import Sequence
-from math import exp, inf, log1p
+from math import inf, log1p
 from typing import Any
 
 import torch
 
+from worldvaluesbench.elicitation.logprobs import log_sum
 from worldvaluesbench.elicitation.models.local_groups import Tokens
 from worldvaluesbench.elicitation.models.local_tree import Tree
 from worldvaluesbench.elicitation.models.local_vocabulary import Vocabulary
@@ -34,28 +35,6 @@ def sequence_logprobs(logits: Any, trees: Sequence[Tree], sequences: Sequence[Se
     chosen = torch.tensor(tokens, device=logits.device)
     each = iter((logits[at[0], at[1], chosen].float() - totals[at]).double().tolist())
     return [[sum(next(each) for _ in option) for option in options] for options in sequences]
-
-
-def without_longer(logprobs: Sequence[float], sequences: Sequence[Tokens]) -> list[float]:
-    """The same, but of an option that another begins with only the part that does not go on to that other.
-
-    "1" and "10" are then two different answers whatever the tokenizer does, and their sum is at most 1.
-    """
-    found = []
-    for own, logprob in zip(sequences, logprobs, strict=True):
-        longer = {
-            sequence: other
-            for sequence, other in zip(sequences, logprobs, strict=True)
-            if len(sequence) > len(own) and sequence[: len(own)] == own
-        }
-        nearest = [
-            other
-            for sequence, other in longer.items()
-            if not any(sequence != between and sequence[: len(between)] == between for between in longer)
-        ]
-        share = sum(exp(other - logprob) for other in nearest) if logprob > -inf else 0.0
-        found.append(logprob + log1p(-share) if share < 1 else -inf)
-    return found
 
 
 def token_table(logprobs: Any, tree: Tree, vocabulary: Vocabulary, options: Sequence[str]) -> dict[str, float]:
@@ -88,14 +67,9 @@ def token_table(logprobs: Any, tree: Tree, vocabulary: Vocabulary, options: Sequ
                 share = list_place((*path, token), text, logprob)
                 is_option = text.strip().casefold() in known
                 logprob = logprob + log1p(-share) if is_option and share < 1 else -inf
-            if logprob > -inf:
-                table[text] = _log_sum(table.get(text, -inf), logprob)
+            if logprob != -inf:  # nan is listed, and refused
+                table[text] = log_sum(table.get(text, -inf), logprob)
         return float(here[torch.from_numpy(goes_on)].exp().sum())
 
     list_place((), "", 0.0)
     return table
-
-
-def _log_sum(one: float, two: float) -> float:
-    high, low = max(one, two), min(one, two)
-    return high if low == -inf else high + log1p(exp(low - high))

@@ -19,6 +19,7 @@ from worldvaluesbench.elicitation.models.mock_tokens import (
     Tokenizer,
     answers_of,
     completion_tokens,
+    misreport,
     option_span,
     prompt_tokens,
 )
@@ -84,6 +85,8 @@ class Answering:
         if asked.echo:
             echoed = self._echoed(asked, prompt, case, opinion)
             wording, tokens = Wording(prompt + wording.text, None, wording.finish_reason), [*echoed, *tokens]
+        if self.options.misreport is not None:
+            tokens = misreport(tokens, self.options.misreport, is_echo=asked.echo)
         if "logprobs" in self.options.without or asked.top is None:
             return _choice_of(wording, asked, None), n_tokens
         return _choice_of(wording, asked, tokens), n_tokens
@@ -103,7 +106,8 @@ class Answering:
         if fault:
             self.counts[fault] += 1
         is_greedy = asked.temperature == 0
-        uniform = 0.0 if is_greedy else uniform_of(self.options.seed, asked.model, sample, prompt)
+        told = prompt if asked.seed is None else ""  # of a seed alone, as real servers draw
+        uniform = 0.0 if is_greedy else uniform_of(self.options.seed, asked.model, sample, told)
         variant = len(prompt) + sample if is_greedy else int(uniform * 1e9)
         if case is None or opinion is None:
             return spoil(Wording(UNASKED), fault, variant)
@@ -168,7 +172,7 @@ def _chat_token(token: Token, top: int) -> dict[str, Any]:
     return _chat_entry(token.text, token.logprob) | {"top_logprobs": tops}
 
 
-def _chat_entry(text: str, logprob: float) -> dict[str, Any]:
+def _chat_entry(text: str, logprob: float | None) -> dict[str, Any]:
     return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
 
 
@@ -181,7 +185,7 @@ def _plain_logprobs(tokens: Sequence[Token], top: int) -> dict[str, Any]:
     }
 
 
-def _plain_top(token: Token, top: int) -> dict[str, float]:
+def _plain_top(token: Token, top: int) -> dict[str, float | None]:
     """The likeliest tokens and the one that stands there, as OpenAI and vLLM give them."""
     return dict(token.top[:top]) | {token.text: token.logprob}
 

@@ -17,6 +17,13 @@ structured output, completions of no tokens.
 
 FEATURES: tuple[Feature, ...] = get_args(Feature)
 
+Misreport = Literal["probabilities", "logits", "zeros", "nulls", "twice", "shifted"]
+"""What servers give for log-probabilities: probabilities, logits, 0 for every token, no values but those of the two
+likeliest, each alternative twice by half, and, in an echo, those of the token behind. The rest of a reply is right.
+"""
+
+MISREPORTS: tuple[Misreport, ...] = get_args(Misreport)
+
 REQUEST_FAULTS = ("too_many", "errors", "hang_ups", "broken")
 """What can happen to a request: 429, 500, a connection closed mid-body, a body that is no JSON."""
 
@@ -35,7 +42,8 @@ class MockOptions:
     wait. `key`: what requests must carry; `revoked_after`: after so many requests it is refused. `max_context`: the
     most tokens of a prompt and its completion. `most_logprobs` and `most_completions`: the most alternatives at a token
     and the most completions that can be asked for. `digit_splitting`: whether "10" is the tokens "1" and "0".
-    `without`: the features that the server lacks. `is_reasoning`: it wants max_completion_tokens and no temperature.
+    `without`: the features that the server lacks. `misreport`: what it gives for log-probabilities (None: these).
+    `is_reasoning`: it wants max_completion_tokens and no temperature.
 
     Raises ModelError for a share or number that cannot be one.
     """
@@ -63,6 +71,7 @@ class MockOptions:
     most_completions: int = 128
     digit_splitting: bool = False
     without: frozenset[Feature] = frozenset()
+    misreport: Misreport | None = None
     is_reasoning: bool = False
 
     def __post_init__(self) -> None:
@@ -77,6 +86,8 @@ class MockOptions:
         unknown = sorted(set(self.without) - set(FEATURES))
         if unknown:
             raise ModelError(f"without names {unknown[0]!r}; a server may lack {', '.join(FEATURES)}.")
+        if self.misreport not in (None, *MISREPORTS):
+            raise ModelError(f"misreport is {self.misreport!r}; expected one of {', '.join(MISREPORTS)}.")
         if not self.models:
             raise ModelError("There are no models; expected at least one name.")
 

@@ -3,9 +3,10 @@
 import math
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from worldvaluesbench.elicitation.models.mock_options import Misreport
 from worldvaluesbench.elicitation.models.mock_question import Question
 
 OTHER = 0.02
@@ -28,7 +29,7 @@ class Token:
 
     text: str
     logprob: float
-    top: tuple[tuple[str, float], ...]
+    top: tuple[tuple[str, float | None], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,28 @@ def prompt_tokens(
         own = tokenizer.split(prompt[span[0] :])
         tokens += [_chosen(token, answers.next_shares(own[:depth])) for depth, token in enumerate(own)]
     return [Token(token.text, token.logprob if place else math.nan, token.top) for place, token in enumerate(tokens)]
+
+
+def misreport(tokens: Sequence[Token], kind: Misreport, *, is_echo: bool) -> list[Token]:
+    """Tokens with something else in place of their log-probabilities."""
+    if kind == "shifted":
+        behind = [*tokens[1:], *tokens[-1:]] if is_echo else tokens
+        return [replace(other, text=token.text) for token, other in zip(tokens, behind, strict=True)]
+    if kind == "nulls":
+        return [replace(token, top=(*token.top[:2], *((text, None) for text, _ in token.top[2:]))) for token in tokens]
+    if kind == "twice":
+        halves = [[(text, logprob + math.log(0.5)) for text, logprob in token.top if logprob] for token in tokens]
+        return [replace(token, top=(*half, *half)) for token, half in zip(tokens, halves, strict=True)]
+    change: Mapping[str, Callable[[float], float]] = {
+        "probabilities": math.exp,
+        "logits": lambda value: value + 20,
+        "zeros": lambda value: value * 0.0,  # that of the first token, nan, stays so
+    }
+    wrong = change[kind]
+    return [
+        Token(token.text, wrong(token.logprob), tuple((text, wrong(logprob or 0.0)) for text, logprob in token.top))
+        for token in tokens
+    ]
 
 
 def option_span(prompt: str, question: Question) -> tuple[int, int] | None:

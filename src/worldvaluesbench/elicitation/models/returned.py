@@ -1,11 +1,13 @@
 """Returned: what an OpenAI-compatible endpoint sends back for a body of `bodies`, read into a reply."""
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from worldvaluesbench.elicitation.logprobs import log_sum
 from worldvaluesbench.elicitation.request import Completion, Reply, Request, TokenChoice
-from worldvaluesbench.errors import ModelError
+from worldvaluesbench.errors import LogprobError, ModelError
 
 MAX_TOKENS_KEPT = 3
 """How many of the first generated tokens a reply of `token_probs` keeps."""
@@ -27,16 +29,17 @@ def read_response(body: Mapping[str, Any], request: Request) -> Reply:
     of alternatives that were asked for is a failure, `NO_LOGPROBS`; where nothing was said at all (a filter), there is
     nothing in the reply.
 
-    Raises ModelError where the body is no completion.
+    Raises ModelError where the body is no completion; LogprobError where what it has as log-probabilities is damaged or
+    cannot be any.
     """
     choices = choices_in(body)
     counts = token_counts(body)
     if request.method != "token_probs":
         return Reply(request, tuple(map(_completion, choices[: request.n])), (), (), *counts)
-    tokens = _tokens(choices[0].get("logprobs"))
-    if tokens is None and not any(_completion(choice).text for choice in choices):
+    tokens = tokens_in(choices[0])
+    if not tokens and not any(_completion(choice).text for choice in choices):
         return Reply(request, (), (), (), *counts)
-    if tokens is None or (tokens and all(len(token.top) < 2 for token in tokens)):  # the one said alone
+    if all(len(token.top) < 2 for token in tokens):  # none, or the one said alone
         return Reply(request, failure=NO_LOGPROBS)
     return Reply(request, (), tokens[:MAX_TOKENS_KEPT], (), *counts)
 
@@ -83,37 +86,44 @@ def _completion(choice: Mapping[str, Any]) -> Completion:
     return Completion(text, finish if isinstance(finish, str) else None)
 
 
-def _tokens(logprobs: object) -> tuple[TokenChoice, ...] | None:
-    """The tokens of a choice in either shape of log-probabilities; None where there are none."""
+def tokens_in(choice: Mapping[str, Any]) -> tuple[TokenChoice, ...]:
+    """The tokens of a choice in either shape of log-probabilities; none where there are none.
+
+    An alternative without a value is not listed, and alternatives of one text are one: their probabilities are summed.
+
+    Raises LogprobError where they are damaged or cannot be log-probabilities.
+    """
+    logprobs = choice.get("logprobs")
     if not isinstance(logprobs, Mapping):
-        return None
+        return ()
     content = logprobs.get("content")
     try:
         if isinstance(content, list):
-            return tuple(_chat_token(entry) for entry in content)
-        tokens, tops = _lists(logprobs, "tokens", "top_logprobs")
+            return tuple(_token(entry["token"], entry.get("logprob"), entry.get("top_logprobs")) for entry in content)
+        tokens = logprobs.get("tokens") or []
         values = logprobs.get("token_logprobs") or [None] * len(tokens)
-        triples = zip(tokens, values, tops, strict=True)
-        return tuple(_plain_token(*triple) for triple in triples) if tokens else None
+        tops = logprobs.get("top_logprobs") or [None] * len(tokens)
+        return tuple(_token(*triple) for triple in zip(tokens, values, tops, strict=True))
     except (TypeError, ValueError, KeyError, AttributeError):
-        raise ModelError("its log-probabilities are damaged; expected those of a completion.") from None
+        raise LogprobError("its log-probabilities are damaged; expected those of a completion.") from None
 
 
-def _chat_token(entry: Mapping[str, Any]) -> TokenChoice:
-    top = {str(entry["token"]): float(entry["logprob"])} if "logprob" in entry else {}
-    for other in entry.get("top_logprobs") or ():
-        top.setdefault(str(other["token"]), float(other["logprob"]))
-    return TokenChoice(str(entry["token"]), top)
-
-
-def _plain_token(token: object, value: object, top: Mapping[str, float] | None) -> TokenChoice:
-    own = {str(token): float(value)} if isinstance(value, int | float) else {}
-    return TokenChoice(str(token), own | {str(name): float(logprob) for name, logprob in (top or {}).items()})
-
-
-def _lists(logprobs: object, *names: str) -> list[list[Any]]:
-    found = [logprobs.get(name) if isinstance(logprobs, Mapping) else None for name in names]
-    return [value if isinstance(value, list) else [] for value in found]
+def _token(token: object, own: float | None, tops: Any) -> TokenChoice:
+    """A token with its alternatives: by text, or a list of tokens or of texts."""
+    if isinstance(tops, list):
+        pairs = [
+            pair for part in tops for pair in ([(part["token"], part["logprob"])] if "token" in part else part.items())
+        ]
+    else:
+        pairs = list(tops.items()) if tops else []
+    top: dict[str, float] = {}
+    for text, logprob in pairs:
+        if logprob is not None:
+            top[str(text)] = log_sum(top.get(str(text), -math.inf), float(logprob))
+    if own is not None:
+        # most often it is among them; of two tokens that read alike some servers list the less likely one
+        top[str(token)] = max(float(own), top.get(str(token), -math.inf))
+    return TokenChoice(str(token), top)
 
 
 def token_counts(body: Mapping[str, Any]) -> tuple[int | None, int | None]:

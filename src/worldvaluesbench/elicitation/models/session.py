@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from worldvaluesbench.elicitation.models.calls import Calls, all_of, sum_known
-from worldvaluesbench.elicitation.models.echo import ask_options
+from worldvaluesbench.elicitation.models.echo import NO_ECHO_ADVICE, ask_options
 from worldvaluesbench.elicitation.models.outcomes import NO_LOGPROBS_ADVICE, Failed, Filtered
 from worldvaluesbench.elicitation.models.returned import NO_LOGPROBS, read_response
 from worldvaluesbench.elicitation.request import Completion, Reply, Request
-from worldvaluesbench.errors import ModelError
+from worldvaluesbench.errors import LogprobError, ModelError
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,11 @@ class Session:
     calls: Calls
     deadline: float | None = None
 
-    async def reply(self, request: Request) -> Reply | None:
-        """The reply to a request; None where the session was stopped, or all withdrawn, before anything came.
+    async def reply(self, request: Request) -> list[Reply]:
+        """The reply to a request; none where the session was stopped, or all withdrawn, before anything came.
 
-        What cannot heal stops the session: `calls.stopped` holds the error. What had come by then is a reply.
+        Several where samples in between are missing. What cannot heal stops the session: `calls.stopped` holds the
+        error. What had come by then is a reply.
         """
         parts: list[Reply] = []
         failure = None
@@ -31,15 +32,21 @@ class Session:
                 failure = await self._ask(request, parts)
         except TimeoutError:
             failure = f"no reply within the deadline of {self.deadline:g} s"
+        except LogprobError as error:
+            failure = str(error).rstrip(".")
+            if not self.calls.gives_logprobs:  # else an odd one among good ones, which stops nothing
+                advice = NO_LOGPROBS_ADVICE if request.method == "token_probs" else NO_ECHO_ADVICE
+                self.calls.stop(ModelError(f"{self.calls.endpoint.place}: {failure}; {advice}."))
         except ModelError as error:
             self.calls.stop(error)
         if parts:
+            self.calls.gives_logprobs |= any(part.tokens or part.option_logprobs for part in parts)
             self.calls.count(None)
-            return _joined(request, parts)
+            return _joined(request, parts, failure)
         if self.calls.stopped is not None or self.calls.is_withdrawn:
-            return None
+            return []
         self.calls.count(failure)
-        return Reply(request, failure=failure)
+        return [Reply(request, failure=failure)]
 
     async def _ask(self, request: Request, parts: list[Reply]) -> str | None:
         """Put what comes into `parts`, as it comes; why something is missing from them."""
@@ -51,28 +58,12 @@ class Session:
             return None
         if request.n == 1:
             return await self._ask_part(request, parts)
-        used: set[int] = set()
-        while missing := request.n - sum(len(part.completions) for part in parts):
-            pieces = self._pieces(request, missing, used)
+        while pieces := _missing(request, parts, self.calls.dialect.most_completions):
             failures = await all_of([self._ask_part(piece, parts) for piece in pieces])
             failure = next((failure for failure in failures if failure is not None), None)
             if failure is not None:
                 return failure
         return None
-
-    def _pieces(self, request: Request, missing: int, used: set[int]) -> list[Request]:
-        """The missing completions as requests that one call can bring, each begun at a sample not begun at before.
-
-        Seeds count with samples, so the same one would bring the same completion again.
-        """
-        size = self.calls.dialect.most_completions
-        left = [offset for offset in range(request.n) if offset not in used][:missing]
-        starts = left[::size]
-        used.update(starts)
-        return [
-            replace(request, n=min(size, missing - place * size), first_sample=request.first_sample + start)
-            for place, start in enumerate(starts)
-        ]
 
     async def _ask_part(self, request: Request, parts: list[Reply]) -> str | None:
         calls = self.calls
@@ -82,19 +73,12 @@ class Session:
         if not isinstance(settled, Reply):
             return settled.told
         if settled.failure == NO_LOGPROBS:  # which no other try can mend
-            raise ModelError(self._no_logprobs)
+            kind = "chat" if calls.dialect.endpoint == "chat" else "plain completion"
+            raise LogprobError(f"its {kind} endpoint gives no log-probabilities of alternative tokens")
         if request.n > 1:
             calls.dialect.came(request.n, len(settled.completions))
         parts.append(settled)
         return None
-
-    @property
-    def _no_logprobs(self) -> str:
-        kind = "chat" if self.calls.dialect.endpoint == "chat" else "plain completion"
-        return (
-            f"{self.calls.endpoint.place}: its {kind} endpoint gives no log-probabilities of alternative tokens, which "
-            f"token_probs needs; {NO_LOGPROBS_ADVICE}."
-        )
 
 
 def _filtered(request: Request) -> Reply:
@@ -104,14 +88,44 @@ def _filtered(request: Request) -> Reply:
     return Reply(request, (Completion("", "content_filter"),) * request.n)
 
 
-def _joined(request: Request, parts: Sequence[Reply]) -> Reply:
-    """The parts of a reply as one, in the order of their samples."""
-    if len(parts) == 1:
-        return replace(parts[0], request=request)
-    in_order = sorted(parts, key=lambda part: part.request.first_sample)
-    return Reply(
-        request,
-        tuple(completion for part in in_order for completion in part.completions),
-        prompt_tokens=sum_known([part.prompt_tokens for part in in_order]),
-        completion_tokens=sum_known([part.completion_tokens for part in in_order]),
+def _missing(request: Request, parts: Sequence[Reply], most: int) -> list[Request]:
+    """The samples that are in no part, as requests for at most so many that follow one another."""
+    there = {part.request.first_sample + place for part in parts for place in range(len(part.completions))}
+    pieces: list[Request] = []
+    for sample in range(request.first_sample, request.first_sample + request.n):
+        last = pieces[-1] if pieces else None
+        if sample in there:
+            continue
+        if last is not None and last.n < most and last.first_sample + last.n == sample:
+            pieces[-1] = replace(last, n=last.n + 1)
+        else:
+            pieces.append(replace(request, n=1, first_sample=sample))
+    return pieces
+
+
+def _joined(request: Request, parts: Sequence[Reply], failure: str | None) -> list[Reply]:
+    """The parts of a reply in the order of their samples, as one as far as those follow one another.
+
+    Each sample keeps its number, for its seed goes by it: else what is missing would be asked for with seeds that have
+    brought an answer already.
+    """
+    joined: list[Reply] = []
+    end = request.first_sample + request.n
+    for part in sorted(parts, key=lambda part: part.request.first_sample):
+        start = part.request.first_sample
+        if joined and joined[-1].request.first_sample + len(joined[-1].completions) == start:
+            joined[-1] = _together(joined[-1], part)
+        else:
+            joined.append(replace(part, request=replace(request, first_sample=start, n=end - start)))
+    if joined[0].request.first_sample > request.first_sample:  # what was set aside for the request is set free
+        joined.append(Reply(request, failure=failure or "the session was stopped"))
+    return joined
+
+
+def _together(one: Reply, two: Reply) -> Reply:
+    return replace(
+        one,
+        completions=one.completions + two.completions,
+        prompt_tokens=sum_known([one.prompt_tokens, two.prompt_tokens]),
+        completion_tokens=sum_known([one.completion_tokens, two.completion_tokens]),
     )
