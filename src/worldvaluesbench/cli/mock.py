@@ -8,7 +8,13 @@ import click
 
 from worldvaluesbench.elicitation.models.mock import MockOptions
 from worldvaluesbench.elicitation.models.mock import mock_server as running_server
-from worldvaluesbench.elicitation.models.mock_options import COMPLETION_FAULTS, FEATURES, REQUEST_FAULTS
+from worldvaluesbench.elicitation.models.mock_options import (
+    COMPLETION_FAULTS,
+    FAILS_ON,
+    FEATURES,
+    REQUEST_FAULTS,
+    USAGES,
+)
 
 SHARE = click.FloatRange(0, 1)
 _DEFAULTS = MockOptions()
@@ -27,26 +33,33 @@ _DEFAULTS = MockOptions()
 @click.option("--errors", type=SHARE, default=0.0, help="Share of requests answered 500.")
 @click.option("--hang-ups", type=SHARE, default=0.0, help="Share of requests hung up on in the middle of the body.")
 @click.option("--broken", type=SHARE, default=0.0, help="Share of requests answered with a body that is no JSON.")
+@click.option("--floods", type=SHARE, default=0.0, help="Share of requests answered with 64 MiB, packed into 64 kB.")
 @click.option("--garbage", type=SHARE, default=0.0, help="Share of completions that are nonsense.")
 @click.option("--refusals", type=SHARE, default=0.0, help="Share of completions that decline to answer.")
 @click.option("--cut-offs", type=SHARE, default=0.0, help="Share of completions cut off before the answer.")
 @click.option("--filtered", type=SHARE, default=0.0, help="Share of completions withheld by a content filter.")
 @click.option("--key", help="Refuse requests without this key (401). By default any key, or none, will do.")
+@click.option("--key-status", type=click.IntRange(400, 499), default=401, help="Status of such a refusal, 400 by some.")
 @click.option("--revoked-after", type=click.IntRange(0), help="Refuse every key after so many requests.")
 @click.option("--max-context", type=click.IntRange(1), help="The most tokens of a prompt and its completion.")
 @click.option("--most-logprobs", type=click.IntRange(1), default=20, help="The most alternatives shown at a token.")
 @click.option("--most-completions", type=click.IntRange(1), default=128, help="The most completions of a request.")
 @click.option("--digit-splitting", is_flag=True, help='Make two tokens of "10".')
 @click.option("--without", default="", help=f"Features that the server lacks: {', '.join(FEATURES)}.")
+@click.option("--fails-on", default="", help=f"What the server fails on: {', '.join(FAILS_ON)}.")
+@click.option("--fails-with", type=click.IntRange(400, 599), default=500, show_default=True, help="How it fails.")
+@click.option("--usage", type=click.Choice(USAGES), default="all", show_default=True, help="Whose tokens are reported.")
+@click.option("--named", help="The model that the server says answered.  [default: the one asked for]")
 @click.option("--reasoning", "is_reasoning", is_flag=True, help="Take max_completion_tokens and no temperature.")
-def mock_server(models: str, without: str, **given: Any) -> None:
+def mock_server(models: str, without: str, fails_on: str, **given: Any) -> None:
     """Serve made-up answers over OpenAI's API until Ctrl-C.
 
     The models mock-good, mock-poor and mock-first answer survey questions from the prompt alone; docs/mock-server.md
     says how. Nothing leaves the machine. What was served and which faults were injected stands at /stats.
     """
     features: Any = frozenset(_names(without))
-    options = MockOptions(models=tuple(_names(models)), without=features, **given)
+    failing = frozenset(_names(fails_on))
+    options = MockOptions(models=tuple(_names(models)), without=features, fails_on=failing, **given)
     stopped = threading.Event()
     before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -70,6 +70,7 @@ class Reply:
     `request.options`. Token counts are what the model says it was paid for (None: it says nothing).
 
     `failure`: why there is nothing, after all retries; the request can be made again. It holds no part of the prompt.
+    `named`: the names under which a server says that it answered, each with the first reply after it was seen.
     """
 
     request: Request
@@ -79,6 +80,7 @@ class Reply:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     failure: str | None = None
+    named: tuple[str, ...] = ()
 
 
 def request_id_of(prompt: str, asked: str) -> str:

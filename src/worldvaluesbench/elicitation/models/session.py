@@ -35,7 +35,8 @@ class Session:
             self.calls.stop(error)
         if parts:
             self.calls.count(None)
-            return _joined(request, parts)
+            names = self.calls.take_names()
+            return replace(_joined(request, parts), named=names) if names else _joined(request, parts)
         if self.calls.stopped is not None or self.calls.is_withdrawn:
             return None
         self.calls.count(failure)
@@ -85,6 +86,9 @@ class Session:
             raise ModelError(self._no_logprobs)
         if request.n > 1:
             calls.dialect.came(request.n, len(settled.completions))
+        if len(settled.completions) > 1:
+            calls.counts_one |= settled.completion_tokens is None
+            settled = replace(settled, completion_tokens=None) if calls.counts_one else settled
         parts.append(settled)
         return None
 
