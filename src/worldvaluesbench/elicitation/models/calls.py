@@ -18,6 +18,9 @@ from worldvaluesbench.errors import ModelError
 MOST_FAILURES = 20
 """So many requests in a row that failed for good mean that the endpoint is down."""
 
+RETRIES_BEFORE_TRIAL = 2
+"""Most failures are over by then, and a trial costs calls."""
+
 T = TypeVar("T")
 Read = Callable[[Mapping[str, Any]], T]
 
@@ -59,12 +62,13 @@ class Calls:
         while True:
             body = build()
             outcome, sent = await self._once(body), body
-            is_open = isinstance(outcome, Refused) or not self._trial.locked()
-            if is_open and is_failing(outcome) and not self._is_taken(body):
+            is_new = is_failing(outcome) and not self._is_taken(body)
+            if is_new and self._is_to_be_tried(outcome, body, n_tries):
                 async with self._trial:
                     if build() != body:
                         continue  # another call has found out what to do in the meantime
                     outcome, sent = await try_out(self._once, body, outcome, self._is_taken)
+                    is_new = False
             if isinstance(outcome, Refused):
                 if build() == body:  # else another call has taught what to do in the meantime
                     self.dialect.learn(outcome, sent)
@@ -73,7 +77,8 @@ class Calls:
                 if build() == body:
                     raise ModelError(f"{self.endpoint.place}: {sentence(outcome)}")
                 continue
-            self.heard.set()  # not before: the first call alone finds out how calls are put
+            if not is_new:  # the first call alone finds out how calls are put
+                self.heard.set()
             settled = _read(outcome, read) if isinstance(outcome, Answered) else outcome
             if not isinstance(settled, Failed):
                 return settled
@@ -148,6 +153,12 @@ class Calls:
 
     def _is_taken(self, body: Body) -> bool:
         return form_of(body) in self._taken
+
+    def _is_to_be_tried(self, outcome: Outcome, body: Body, n_tries: int) -> bool:
+        """Whether it is time to find out why a body of a new form fails."""
+        if isinstance(outcome, Refused):
+            return not isinstance(body.get("prompt"), list)  # else one prompt alone comes first
+        return n_tries >= min(RETRIES_BEFORE_TRIAL, self.patience.retries) and not self._trial.locked()
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but not beyond a stop."""

@@ -155,8 +155,9 @@ def token_counts(body: Mapping[str, Any], *, is_echo: bool = False) -> tuple[int
     texts = [_said(choice) for choice in choices]
     fewest = sum(len(_WORD.findall(text)) for text in texts) if len(texts) > 1 else int(any(texts))
     if is_echo:
-        is_short = prompt is not None and prompt + (completion or 0) < fewest
-        return (None, None) if is_short else (prompt or None, completion)
+        is_of_one = completion is not None and 0 < completion < len(texts)
+        is_short = prompt is not None and prompt * 2 < fewest
+        return (None, None) if is_of_one or is_short else (prompt or None, completion)
     return prompt or None, None if completion is not None and completion < fewest else completion
 
 

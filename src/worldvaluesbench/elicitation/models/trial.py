@@ -50,9 +50,6 @@ async def try_out(send: Send, body: Body, outcome: Outcome, is_taken: Callable[[
     found = await send(bare) if steps else None
     if not isinstance(found, Answered):
         return _limited(outcome, found) or outcome, body
-    found = await send(body)
-    if not is_failing(found):
-        return found, body
     before = bare
     for name, step in steps:
         if step == body or not is_taken(step):
@@ -84,12 +81,9 @@ def steps_of(body: Body) -> Iterator[tuple[str, Body]]:
 
 
 async def _sent(send: Send, before: Body, step: Body) -> Outcome:
-    """What comes of a body; a refusal where it fails again and again while the one before it is answered."""
-    for _ in range(2):
-        found = await send(step)
-        if isinstance(found, Refused) or not is_failing(found):
-            return found
-    if not isinstance(await send(before), Answered):
+    """What comes of a body; a refusal where it fails again after the one before it was answered."""
+    found = await send(step)
+    if not isinstance(found, Failed) or not is_failing(found) or not isinstance(await send(before), Answered):
         return found
     found = await send(step)
     return Refused(found.told, None, found.said) if isinstance(found, Failed) and is_failing(found) else found
