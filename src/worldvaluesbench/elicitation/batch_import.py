@@ -187,7 +187,7 @@ def _read(result: Result, request: Request, option: int | None) -> Reply | _Opti
     if option is None:
         return read_response(result.body, request)
     (choice, *_) = choices_in(result.body)
-    counts = token_counts(result.body, is_echo=True)
+    counts = token_counts(result.body)
     try:
         scored = read_option(choice, request.options[option], counts[1])
     except ModelError:

@@ -98,4 +98,5 @@ def _result(place: str, number: int, content: Mapping[str, Any] | None) -> Resul
         if not isinstance(body, Mapping):
             raise RunError(f"{place}: its response has no body; expected a completion.")
         return Result(number, custom_id, body, None)
-    return Result(number, custom_id, None, error_code(body) or error_code(error) or f"http_{status if isinstance(status, int) else None}"[:20])
+    told = f"http_{status}"[:20] if isinstance(status, int) else "no_status"
+    return Result(number, custom_id, None, error_code(body) or error_code(error) or told)

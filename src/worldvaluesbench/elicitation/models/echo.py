@@ -90,7 +90,7 @@ async def _score(calls: Calls, request: Request, options: range) -> _Scores | Fi
     if len(choices) < len(options):
         calls.dialect.takes_lists = False
         return _NO_LISTS
-    prompt, completion = token_counts(found, is_echo=True)
+    prompt, completion = token_counts(found, len(options))
     n_generated = None if completion is None or completion % len(options) else completion // len(options)
     try:
         scored = [

@@ -98,7 +98,7 @@ class _Service:
             return web.Response(text='{"id": "chatcmpl-mock", "choices": [{"ind', content_type="application/json")
         if fault == "hang_ups":
             return await _hang_up(request)
-        if fault == "floods":
+        if self.options.floods:
             return _flood()
         body = self.answering.answer(asked)
         self.counts.counts["answered"] += 1

@@ -17,8 +17,8 @@ structured output, completions of no tokens.
 
 FEATURES: tuple[Feature, ...] = get_args(Feature)
 
-REQUEST_FAULTS = ("too_many", "errors", "hang_ups", "broken", "floods")
-"""What can happen to a request: 429, 500, a connection closed mid-body, a body that is no JSON or far too large."""
+REQUEST_FAULTS = ("too_many", "errors", "hang_ups", "broken")
+"""What can happen to a request: 429, 500, a connection closed mid-body, a body that is no JSON."""
 
 FAILS_ON = ("echo", "lists", "logprobs", "n", "response_format", "seed", "stop", "temperature", "top_logprobs")
 """Parameters, or several prompts in a list, on which a server can fail."""
@@ -38,16 +38,16 @@ class MockOptions:
     """How a mock server behaves.
 
     `seed` decides all that is drawn. `latency` and `jitter` are seconds: each answer waits `latency` and up to `jitter`
-    more. Faults are shares from 0 to 1, of requests (`too_many`, `errors`, `hang_ups`, `broken`, `floods`) and of the
-    completions sent (`garbage`, `refusals`, `cut_offs`, `filtered`); no request or completion has two. `retry_after` is
-    the wait in seconds that an injected 429 asks for. `requests_per_minute` is a limit that is kept evenly, with 429
-    and the true wait. `key`: what requests must carry; `revoked_after`: after so many requests it is refused.
-    `max_context`: the most tokens of a prompt and its completion. `most_logprobs` and `most_completions`: the most
-    alternatives at a token and the most completions that can be asked for. `digit_splitting`: whether "10" is the
-    tokens "1" and "0". `without`: the features that the server lacks. `is_reasoning`: it wants max_completion_tokens
-    and no temperature. `fails_on`: what it answers `fails_with` to (HTTP 500 and the like). `usage`: whose tokens it
-    reports. `named`: the model that it says answered, where that is not the one asked for. `key_status`: the status
-    with which a wrong key is refused, 400 by some proxies.
+    more. Faults are shares from 0 to 1, of requests (`too_many`, `errors`, `hang_ups`, `broken`) and of the completions
+    sent (`garbage`, `refusals`, `cut_offs`, `filtered`); no request or completion has two. `retry_after` is the wait in
+    seconds that an injected 429 asks for. `requests_per_minute` is a limit that is kept evenly, with 429 and the true
+    wait. `key`: what requests must carry; `revoked_after`: after so many requests it is refused. `max_context`: the
+    most tokens of a prompt and its completion. `most_logprobs` and `most_completions`: the most alternatives at a token
+    and the most completions that can be asked for. `digit_splitting`: whether "10" is the tokens "1" and "0".
+    `without`: the features that the server lacks. `is_reasoning`: it wants max_completion_tokens and no temperature.
+    `fails_on`: what it answers `fails_with` to (HTTP 500 and the like). `usage`: whose tokens it reports. `named`: the
+    model that it says answered, where that is not the one asked for. `key_status`: the status with which a wrong key is
+    refused, 400 by some proxies. `floods`: whether it answers with 64 MiB, packed into 64 kB.
 
     Raises ModelError for a share or number that cannot be one.
     """
@@ -62,7 +62,6 @@ class MockOptions:
     errors: float = 0.0
     hang_ups: float = 0.0
     broken: float = 0.0
-    floods: float = 0.0
     garbage: float = 0.0
     refusals: float = 0.0
     cut_offs: float = 0.0
@@ -82,6 +81,7 @@ class MockOptions:
     usage: Usage = "all"
     named: str | None = None
     key_status: int = 401
+    floods: bool = False
 
     def __post_init__(self) -> None:
         for kinds in (REQUEST_FAULTS, COMPLETION_FAULTS):

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from worldvaluesbench.elicitation.request import Completion, Reply, Request, TokenChoice
@@ -139,32 +140,29 @@ def _lists(logprobs: object, *names: str) -> list[list[Any]]:
     return [value if isinstance(value, list) else [] for value in found]
 
 
-def token_counts(body: Mapping[str, Any], *, is_echo: bool = False) -> tuple[int | None, int | None]:
-    """Prompt and completion tokens that a response says were paid for; None where it does not, or they cannot be right.
+def token_counts(body: Mapping[str, Any], n_prompts: int = 1) -> tuple[int | None, int | None]:
+    """Prompt and completion tokens that a response says were paid for; None where it does not, or they cannot be.
 
-    Some servers (llama.cpp) count the tokens of the first of several choices alone: fewer than their texts have words.
-    `is_echo`: the texts are prompts, each with what was generated behind it.
+    Where fewer tokens were generated than there were prompts in a list, the counts are those of a part of the list.
     """
     usage = body.get("usage")
     if not isinstance(usage, Mapping):
         return None, None
     prompt, completion = (_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens"))
-    choices = body.get("choices")
-    if not isinstance(choices, list) or not all(isinstance(choice, Mapping) for choice in choices):
-        return prompt or None, completion
-    texts = [_said(choice) for choice in choices]
+    is_of_all = completion is None or completion == 0 or completion >= n_prompts
+    return (prompt or None, completion) if is_of_all else (None, None)
+
+
+def counted_for_all(reply: Reply) -> Reply:
+    """A reply whose completion tokens are unknown where they are too few for all its completions.
+
+    Some servers (llama.cpp) count the tokens of the first of several choices alone. No tokenizer joins words, so fewer
+    tokens than the texts have words are not the tokens of all of them.
+    """
+    texts = [completion.text for completion in reply.completions]
     fewest = sum(len(_WORD.findall(text)) for text in texts) if len(texts) > 1 else int(any(texts))
-    if is_echo:
-        is_of_one = completion is not None and 0 < completion < len(texts)
-        is_short = prompt is not None and prompt * 2 < fewest
-        return (None, None) if is_of_one or is_short else (prompt or None, completion)
-    return prompt or None, None if completion is not None and completion < fewest else completion
-
-
-def _said(choice: Mapping[str, Any]) -> str:
-    message = choice.get("message", choice)
-    texts = [_text(message.get(name)) for name in ("content", "text")] if isinstance(message, Mapping) else []
-    return next(filter(None, texts), "")
+    is_short = reply.completion_tokens is not None and reply.completion_tokens < fewest
+    return replace(reply, completion_tokens=None) if is_short else reply
 
 
 def _count(found: object) -> int | None:

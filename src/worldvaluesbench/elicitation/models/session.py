@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from worldvaluesbench.elicitation.models.calls import Calls, all_of, sum_known
 from worldvaluesbench.elicitation.models.echo import ask_options
 from worldvaluesbench.elicitation.models.outcomes import NO_LOGPROBS_ADVICE, Failed, Filtered
-from worldvaluesbench.elicitation.models.returned import NO_LOGPROBS, read_response
+from worldvaluesbench.elicitation.models.returned import NO_LOGPROBS, counted_for_all, read_response
 from worldvaluesbench.elicitation.request import Completion, Reply, Request
 from worldvaluesbench.errors import ModelError
 
@@ -86,6 +86,7 @@ class Session:
             raise ModelError(self._no_logprobs)
         if request.n > 1:
             calls.dialect.came(request.n, len(settled.completions))
+        settled = counted_for_all(settled)
         if len(settled.completions) > 1:
             calls.counts_one |= settled.completion_tokens is None
             settled = replace(settled, completion_tokens=None) if calls.counts_one else settled
