@@ -174,7 +174,7 @@ async def _content(response: httpx2.Response, most: int) -> bytes:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
         raise _Unreadable("a reply in an encoding that was not asked for")
-    inflate = _Inflate() if encoding != "identity" else None
+    inflate = _Inflate(encoding) if encoding != "identity" else None
     parts, n_sent, n_read = [], 0, 0
     async for part in response.stream:
         n_sent += len(part)
@@ -189,7 +189,8 @@ async def _content(response: httpx2.Response, most: int) -> bytes:
 class _Inflate:
     """Decompresses gzip, in however many members, and deflate, with its header or without."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str) -> None:
+        self._is_gzip = encoding != "deflate"
         self._stream: Any = None
 
     def read(self, data: bytes, most: int) -> bytes:
@@ -198,17 +199,18 @@ class _Inflate:
         try:
             while data and len(found) < most:
                 if self._stream is None or self._stream.eof:
-                    self._stream = zlib.decompressobj(_window_of(data))
+                    self._stream = zlib.decompressobj(self._window_of(data))
                 found += self._stream.decompress(data, most - len(found))
                 data = self._stream.unused_data
         except zlib.error:
             raise _Unreadable("a reply that cannot be decompressed") from None
         return bytes(found)
 
-
-def _window_of(data: bytes) -> int:
-    """How zlib is to read data, by their first byte: deflate may come without its header."""
-    return zlib.MAX_WBITS + 32 if data[0] == 0x1F or data[0] & 15 == zlib.DEFLATED else -zlib.MAX_WBITS
+    def _window_of(self, data: bytes) -> int:
+        """How zlib is to read data that begin so."""
+        if self._is_gzip:
+            return zlib.MAX_WBITS + 16
+        return zlib.MAX_WBITS if data[0] & 15 == zlib.DEFLATED else -zlib.MAX_WBITS
 
 
 @asynccontextmanager
