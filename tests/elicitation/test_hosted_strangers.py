@@ -8,7 +8,7 @@ import threading
 import urllib.request
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
@@ -209,7 +209,7 @@ def test_a_trial_adds_one_thing_at_a_time_and_ends_with_the_whole_body() -> None
         ({"odd": 1}, ""),
         (PROMPT, ""),
         (f"Invalid input: {PROMPT}", ""),
-        ("it fails where Peruvians' family values are asked about", "it fails where …' … values are asked about"),
+        ("it fails where Peruvians' family values are asked about", "it fails where … values are asked about"),
         (quote(PROMPT), ""),
         ("see request req_011CSHoEeqs5C35K2UUqR7Fy", "see request …"),
         ("x" * 5000, "x" * 199 + "…"),
@@ -388,6 +388,18 @@ def test_a_proxy_that_names_another_model_each_time_does_not_fill_the_run(paper:
         run = begin_run(small_plan(paper, tmp_path, 40), model, tmp_path / "run")
         assert ask(run, model).is_finished
     assert len(open_run(run.folder).description["named_models"]) == 20
+
+
+def test_names_of_an_earlier_session_are_kept_by_a_run_that_was_opened_before_it(
+    paper: Dataset, tmp_path: Path
+) -> None:
+    run = begin_run(small_plan(paper, tmp_path, 10), model_at("http://127.0.0.1:1/v1"), tmp_path / "run")
+    for name, n_answered in (("first", 5), ("second", 100)):
+        with scripted(lambda _, k, n=n_answered, name=name: chat("2", model=name) if k < n else refusal(402)) as server:  # type: ignore[misc]
+            model = model_at(server.base_url, concurrency=1)
+            with suppress(ModelError):
+                ask(run, model)
+    assert open_run(run.folder).description["named_models"] == ["first", "second"]
 
 
 # Odd replies

@@ -156,6 +156,7 @@ def note_address(run: Run, model: Described) -> str | None:
     Raises RunError where it cannot be written.
     """
     address = model.describe().get("base_url")
+    run = _as_written(run)
     before = [run.model.get("base_url"), *run.description.get("later_base_urls", [])]
     if address is None or address == before[-1]:
         return None
@@ -171,6 +172,7 @@ def note_names(run: Run, names: Sequence[str]) -> tuple[Run, str | None]:
 
     Raises RunError where it cannot be written.
     """
+    run = _as_written(run)
     known: list[str] = run.description.get("named_models", [])
     new = [name for name in dict.fromkeys(names) if name not in known][: MOST_NAMES - len(known)]
     if not new:
@@ -184,6 +186,11 @@ def note_names(run: Run, names: Sequence[str]) -> tuple[Run, str | None]:
             told.append(f"The server names the model {name}; {asked} was asked for.")
         before = [name]
     return _note(run, named_models=[*known, *new]), " ".join(told) or None
+
+
+def _as_written(run: Run) -> Run:
+    """A run as its folder says now: another session may have noted something since it was opened."""
+    return replace(run, description=_read_description(run.folder))
 
 
 def _note(run: Run, **content: object) -> Run:
