@@ -157,6 +157,19 @@ def test_a_failure_that_passes_is_no_refusal(method: Method, n_faults: int) -> N
     assert server.bodies[-1] == server.bodies[0]
 
 
+def test_an_outage_in_the_middle_of_a_trial_is_no_refusal() -> None:
+    with mock_server() as honest:
+
+        def script(body: dict[str, Any], number: int) -> Response:
+            return answers(honest, body) if number == 3 or number > 10 else refusal(500)
+
+        with scripted(script) as server:
+            model = HostedModel("mock-good", base_url=server.base_url, options=HostedOptions(first_rest=0))
+            (reply,) = model.replies([asked_by("token_probs")])
+    assert len(reply.tokens) > 0
+    assert "logprobs" not in server.bodies[3]
+
+
 def test_a_server_that_fails_at_every_other_call_is_asked_until_it_answers() -> None:
     with mock_server() as honest:
 
@@ -383,10 +396,17 @@ def test_a_name_from_a_server_is_printable_and_short(
 
 
 def test_a_proxy_that_names_another_model_each_time_does_not_fill_the_run(paper: Dataset, tmp_path: Path) -> None:
-    with scripted(lambda body, number: chat("2", model=f"m-{number}")) as server:
-        model = model_at(server.base_url)
-        run = begin_run(small_plan(paper, tmp_path, 40), model, tmp_path / "run")
-        assert ask(run, model).is_finished
+    plan = small_plan(paper, tmp_path, 40)
+    for session in range(2):
+
+        def script(body: dict[str, Any], number: int, session: int = session) -> Response:
+            return chat("2", model=f"m-{session}-{number}") if session or number < 15 else refusal(402)
+
+        with scripted(script) as server:
+            model = model_at(server.base_url, concurrency=1)
+            run = begin_run(plan, model, tmp_path / "run")
+            with suppress(ModelError):
+                ask(run, model)
     assert len(open_run(run.folder).description["named_models"]) == 20
 
 
@@ -485,7 +505,7 @@ def test_an_odd_index_spoils_nothing(method: Method, index: object) -> None:
 def test_counts_of_one_of_several_completions_are_a_bound_and_not_the_cost(paper: Dataset, tmp_path: Path) -> None:
     costs, plan = {}, small_plan(paper, tmp_path, 5, method="sampled", n=4, max_tokens=200)
     for usage in ("all", "first", "prompts", "none"):
-        with mock_server(MockOptions(usage=usage)) as server:  # type: ignore[arg-type]
+        with mock_server(MockOptions(usage=usage)) as server:
             model = hosted(server)
             run = begin_run(plan, model, tmp_path / usage)
             outcome = ask(run, model, budget=Budget(None, 1.0, 10.0))
