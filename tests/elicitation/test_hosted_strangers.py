@@ -264,6 +264,7 @@ def test_the_reason_is_found_in_whatever_shape_an_error_has(body: Any) -> None:
         refusal(400, None, "Incorrect api-key provided: sk-01*******def."),
         refusal(403, None, "invalid authentication credentials"),
         refusal(500, "auth_error", "no"),
+        refusal(500, None, "AuthenticationError: Incorrect API key provided"),
         Response({"error": {"message": "Authentication Error, Invalid proxy server token passed", "code": "400"}}, 400),
         Response([{"error": {"code": 400, "message": "no", "details": [{"reason": "API_KEY_INVALID"}]}}], 400),
         Response({"error": {"code": "401", "message": "no"}}, 200),
@@ -289,6 +290,11 @@ def test_a_mock_server_can_refuse_a_key_as_proxies_do() -> None:
         pytest.raises(ModelError, match="HTTP 400: the key in the environment variable OPENAI_API_KEY is refused"),
     ):
         list(hosted(server).replies([request_of()]))
+
+
+def test_an_authentication_service_that_is_down_for_now_is_no_wrong_key() -> None:
+    with scripted(lambda _, k: chat("2") if k else refusal(503, None, "authentication is unavailable")) as server:
+        assert reply_to(server.base_url).completions[0].text == "2"
 
 
 @pytest.mark.parametrize("message", ["tokens: 5000 is too many", "authority is no role", "the monkey is not available"])

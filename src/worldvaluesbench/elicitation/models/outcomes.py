@@ -31,6 +31,10 @@ _KEY_CODES = {
 _KEY_SAID = re.compile(
     r"api[ _-]?key|authenticat|unauthori[sz]ed|credential|bearer|(?:access|proxy server|auth\w*) token", re.IGNORECASE
 )
+_KEY_WRONG = re.compile(
+    r"(?:invalid|incorrect|wrong|expired|missing) api[ _-]?key|api[ _-]?key (?:is )?(?:not valid|invalid|expired|missing)",
+    re.IGNORECASE,
+)
 _TOO_LONG = re.compile(
     r"context[ _](?:length|window|size)|maximum context|prompt is too long|too many (?:input )?tokens", re.IGNORECASE
 )
@@ -184,7 +188,9 @@ def _is_about_the_key(status: int, error: Mapping[str, Any], said: str, paramete
     codes = (error.get("code"), error.get("type"), error.get("status"), *details)
     if any(isinstance(code, str) and code.lower() in _KEY_CODES for code in codes):
         return True
-    return status in (400, 403, 407) and parameter is None and _KEY_SAID.search(said) is not None
+    is_said = _KEY_SAID if status in (400, 403, 407) else _KEY_WRONG  # what keeps keys may be down for now
+    is_open = status not in (404, 429) and parameter is None
+    return is_open and is_said.search(said) is not None
 
 
 def _code(body: object, sent: Mapping[str, Any]) -> str | None:
