@@ -32,7 +32,8 @@ _KEY_SAID = re.compile(
     r"api[ _-]?key|authenticat|unauthori[sz]ed|credential|bearer|(?:access|proxy server|auth\w*) token", re.IGNORECASE
 )
 _KEY_WRONG = re.compile(
-    r"(?:invalid|incorrect|wrong|expired|missing) api[ _-]?key|api[ _-]?key (?:is )?(?:not valid|invalid|expired|missing)",
+    r"(?:invalid|incorrect|wrong|expired|missing) api[ _-]?key|"
+    r"api[ _-]?key (?:is )?(?:not valid|invalid|expired|missing)",
     re.IGNORECASE,
 )
 _TOO_LONG = re.compile(
