@@ -400,3 +400,17 @@ def test_ids_that_are_not_ours_are_none() -> None:
     assert (option.attempt, option.option) == (2, 9)
     bad: Sequence[str] = (ours + " ", ours.upper(), "x" + ours, ours[:-1], ours.replace("s16", "s-1"), "")
     assert not any(map(parse_custom_id, bad))
+
+
+def test_the_model_that_a_service_names_is_kept_and_told(run: Run, tmp_path: Path) -> None:
+    def named(line: Line) -> Line:
+        done = answered(line)
+        return done | {
+            "response": {**done["response"], "body": {**done["response"]["body"], "model": "some-model-0806"}}
+        }
+
+    lines = asked_again(run, tmp_path / "out")
+    done = import_batch(run, [results(tmp_path, map(named, lines[:5]))])
+    assert done.notice == "The server names the model some-model-0806; some-model was asked for."
+    assert import_batch(run, [results(tmp_path, map(named, lines))]).notice is None
+    assert check_files(run.folder, "run")["named_models"] == ["some-model-0806"]

@@ -217,3 +217,19 @@ def test_no_two_samples_or_attempts_share_a_seed() -> None:
     ]
     assert len({seed_of(request) for request in requests}) == len(requests)
     assert seed_of(request_of()) is None
+
+
+def test_a_line_without_an_end_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.jsonl.gz"
+    path.write_bytes(gzip.compress(bytes(64 * 2**20)))
+    assert "has a line of more than 16 MiB; expected a result of a batch in each line" in refusal(path)
+
+
+@pytest.mark.parametrize("status", ["\x1b[31m", None, {}, 10**40])
+def test_an_odd_status_is_told_as_one_word(status: object, tmp_path: Path) -> None:
+    path = lines(tmp_path / "out.jsonl", {"custom_id": "a", "response": {"status_code": status, "body": None}})
+    (result,) = read_results(path)
+    assert result is not None
+    assert result.failure is not None
+    assert result.failure.isprintable()
+    assert len(result.failure) <= 20

@@ -35,6 +35,7 @@ KEY_ENV = "OPENAI_API_KEY"
 
 _OF_ENDPOINTS = (
     "base_url", "key_env", "endpoint", "concurrency", "rpm", "tpm", "timeout", "deadline", "retries", "top_logprobs",
+    "max_body",
 )  # fmt: skip
 _OF_WEIGHTS = ("device", "dtype", "prompt")
 
@@ -103,6 +104,9 @@ whom_to_ask = _together(
     ),
     click.option(
         "--retries", type=click.IntRange(min=0), default=8, show_default=True, help="Further tries of a call."
+    ),
+    click.option(
+        "--max-body", type=click.IntRange(min=1), default=16, show_default=True, help="MiB that a reply may have."
     ),
     click.option(
         "--top-logprobs", type=click.IntRange(min=2), help="Alternatives to ask for (token_probs). Default: 20."
@@ -203,6 +207,7 @@ def model_of(given: Given) -> Model:
         deadline=given["deadline"],
         retries=given["retries"],
         top_logprobs=given["top_logprobs"] or TOP_LOGPROBS,
+        most_bytes=given["max_body"] * 2**20,
     )
     return HostedModel(
         given["model"],

@@ -95,6 +95,8 @@ def show_import(done: BatchImport, run: Run) -> None:
     show.say(f"{show.counted(done.n_new, 'completion')} journalled{known}.")
     if done.n_unknown:
         show.say(f"{show.counted(done.n_unknown, 'line')} of no request of this run passed over.")
+    if done.notice:
+        show.say(done.notice)
     for name in done.torn:
         show.say(f"{name}: its last line breaks off; download it again and import it again.")
     if done.failed:

@@ -8,7 +8,14 @@ import click
 
 from worldvaluesbench.elicitation.models.mock import MockOptions
 from worldvaluesbench.elicitation.models.mock import mock_server as running_server
-from worldvaluesbench.elicitation.models.mock_options import COMPLETION_FAULTS, FEATURES, MISREPORTS, REQUEST_FAULTS
+from worldvaluesbench.elicitation.models.mock_options import (
+    COMPLETION_FAULTS,
+    FAILS_ON,
+    FEATURES,
+    MISREPORTS,
+    REQUEST_FAULTS,
+    USAGES,
+)
 
 SHARE = click.FloatRange(0, 1)
 _DEFAULTS = MockOptions()
@@ -32,6 +39,7 @@ _DEFAULTS = MockOptions()
 @click.option("--cut-offs", type=SHARE, default=0.0, help="Share of completions cut off before the answer.")
 @click.option("--filtered", type=SHARE, default=0.0, help="Share of completions withheld by a content filter.")
 @click.option("--key", help="Refuse requests without this key (401). By default any key, or none, will do.")
+@click.option("--key-status", type=click.IntRange(400, 499), default=401, help="Status of such a refusal, 400 by some.")
 @click.option("--revoked-after", type=click.IntRange(0), help="Refuse every key after so many requests.")
 @click.option("--max-context", type=click.IntRange(1), help="The most tokens of a prompt and its completion.")
 @click.option("--most-logprobs", type=click.IntRange(1), default=20, help="The most alternatives shown at a token.")
@@ -39,15 +47,21 @@ _DEFAULTS = MockOptions()
 @click.option("--digit-splitting", is_flag=True, help='Make two tokens of "10".')
 @click.option("--without", default="", help=f"Features that the server lacks: {', '.join(FEATURES)}.")
 @click.option("--misreport", type=click.Choice(MISREPORTS), help="What is given for log-probabilities.")
+@click.option("--fails-on", default="", help=f"What the server fails on: {', '.join(FAILS_ON)}.")
+@click.option("--fails-with", type=click.IntRange(400, 599), default=500, show_default=True, help="How it fails.")
+@click.option("--usage", type=click.Choice(USAGES), default="all", show_default=True, help="Whose tokens are reported.")
+@click.option("--named", help="The model that the server says answered.  [default: the one asked for]")
+@click.option("--floods", is_flag=True, help="Answer with 64 MiB, packed into 64 kB.")
 @click.option("--reasoning", "is_reasoning", is_flag=True, help="Take max_completion_tokens and no temperature.")
-def mock_server(models: str, without: str, **given: Any) -> None:
+def mock_server(models: str, without: str, fails_on: str, **given: Any) -> None:
     """Serve made-up answers over OpenAI's API until Ctrl-C.
 
     The models mock-good, mock-poor and mock-first answer survey questions from the prompt alone; docs/mock-server.md
     says how. Nothing leaves the machine. What was served and which faults were injected stands at /stats.
     """
     features: Any = frozenset(_names(without))
-    options = MockOptions(models=tuple(_names(models)), without=features, **given)
+    failing = frozenset(_names(fails_on))
+    options = MockOptions(models=tuple(_names(models)), without=features, fails_on=failing, **given)
     stopped = threading.Event()
     before = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -18,7 +18,7 @@ from worldvaluesbench.elicitation.model import Model
 from worldvaluesbench.elicitation.progress import Pace, Progress
 from worldvaluesbench.elicitation.received import Received, read_received
 from worldvaluesbench.elicitation.request import Reply, Request
-from worldvaluesbench.elicitation.run import Run, check_model, note_address, open_run
+from worldvaluesbench.elicitation.run import Run, check_model, note_address, note_names, open_run
 
 Watch = Callable[[Progress], None]
 
@@ -185,6 +185,9 @@ class _Session:
             reply = replace(reply, completions=reply.completions[: reply.request.n])
         self.journal.write(reply)
         self.spending.settle(reply)
+        if reply.named:
+            self.run, told = note_names(self.run, reply.named)
+            self._notice = " ".join(filter(None, (self._notice, told))) or None
         n = 0 if reply.failure is not None else self.received.add(reply)
         self._pace.count(n)
         if n == 0:

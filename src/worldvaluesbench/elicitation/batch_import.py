@@ -18,9 +18,10 @@ from worldvaluesbench.elicitation.models.returned import (
     read_response,
     token_counts,
 )
+from worldvaluesbench.elicitation.models.said import model_named
 from worldvaluesbench.elicitation.received import Received, read_received
 from worldvaluesbench.elicitation.request import Completion, Reply, Request
-from worldvaluesbench.elicitation.run import Run
+from worldvaluesbench.elicitation.run import MOST_NAMES, Run, note_names
 from worldvaluesbench.errors import LogprobError, ModelError, RunError
 
 NOT_ECHOED = "not_echoed"
@@ -45,7 +46,8 @@ class BatchImport:
     `n_new` were journalled, `n_known` had been before. `n_unknown` lines were of no request of this run. `failed`:
     lines by the code of their failure, as far as they are still wanted. `torn`: the names of files whose last line
     broke off. `n_missing` are still wanted, of `n_requests_missing` requests; `unparsed`: samples by the reason why
-    they could not be read. `is_finished`: nothing is missing, and the run has its manifest.
+    they could not be read. `is_finished`: nothing is missing, and the run has its manifest. `notice`: what is to be
+    told of the names under which the service answered; None: nothing, it is the model that was asked for.
     """
 
     n_new: int
@@ -57,6 +59,7 @@ class BatchImport:
     n_requests_missing: int
     unparsed: Mapping[str, int]
     is_finished: bool
+    notice: str | None = None
 
 
 def import_batch(run: Run, files: Sequence[Path]) -> BatchImport:
@@ -75,9 +78,10 @@ def import_batch(run: Run, files: Sequence[Path]) -> BatchImport:
         session = _Session(run, planned, journal, read_received(run, spending), spending)
         for path in files:
             session.take(list(session.replies(path)))
+        noted, notice = (run, None) if run.is_finished else note_names(run, list(session.named))
         if session.received.is_complete and not run.is_finished:
-            finish_run(run, session.received, spending)
-        return session.end()
+            finish_run(noted, session.received, spending)
+        return session.end(notice)
 
 
 @dataclass
@@ -95,6 +99,7 @@ class _Session:
     failures: list[tuple[Request, str]] = field(default_factory=list)
     torn: list[str] = field(default_factory=list)
     options: dict[tuple[str, int], dict[int, _Option]] = field(default_factory=dict)
+    named: dict[str, None] = field(default_factory=dict)
 
     def replies(self, path: Path) -> Iterator[Reply]:
         """The replies in one file; what is none is counted."""
@@ -112,6 +117,9 @@ class _Session:
                 whole = list(self._whole(_read(result, request, custom_id.option)))
             except ModelError as error:
                 raise RunError(f"{path} line {result.line}: {error}") from None
+            name = None if result.body is None else model_named(result.body)
+            if name is not None and len(self.named) < MOST_NAMES:
+                self.named[name] = None
             yield from whole
 
     def take(self, replies: Iterable[Reply]) -> None:
@@ -125,7 +133,7 @@ class _Session:
             self.n_new += n_new
             self.n_known += max(len(reply.completions), 1) - n_new
 
-    def end(self) -> BatchImport:
+    def end(self, notice: str | None) -> BatchImport:
         """What was done, and what is still wanted."""
         missing = list(wanted_requests(self.run, self.received))
         failed = (code for request, code in self.failures if any(self.received.wanted(request, request.attempt)))
@@ -139,6 +147,7 @@ class _Session:
             n_requests_missing=len({request.request_id for request in missing}),
             unparsed={reason: n for reason, n in sorted(self.received.unparsed.items()) if n},
             is_finished=self.received.is_complete,
+            notice=notice,
         )
 
     def _whole(self, read: Reply | _Option) -> Iterator[Reply]:

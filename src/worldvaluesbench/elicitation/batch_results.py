@@ -12,6 +12,9 @@ from worldvaluesbench.elicitation.models.returned import error_code
 from worldvaluesbench.errors import RunError
 
 _GZIP = b"\x1f\x8b"
+MOST_BYTES = 16 * 2**20
+"""No line is longer, decompressed."""
+
 _TORN = b"{"
 """What stands for the rest of a gzipped file that breaks off."""
 
@@ -52,7 +55,13 @@ def _lines(path: Path) -> Iterator[bytes]:
         with path.open("rb") as file:
             is_gzip = file.read(2) == _GZIP
         with gzip.open(path) if is_gzip else path.open("rb") as stream:
-            yield from stream
+            while line := stream.readline(MOST_BYTES + 1):
+                if len(line) > MOST_BYTES:
+                    raise RunError(
+                        f"{path}: has a line of more than {MOST_BYTES / 2**20:g} MiB; expected a result of a batch in "
+                        f"each line."
+                    )
+                yield line
     except EOFError:
         yield _TORN
     except (gzip.BadGzipFile, zlib.error):
@@ -89,4 +98,5 @@ def _result(place: str, number: int, content: Mapping[str, Any] | None) -> Resul
         if not isinstance(body, Mapping):
             raise RunError(f"{place}: its response has no body; expected a completion.")
         return Result(number, custom_id, body, None)
-    return Result(number, custom_id, None, error_code(body) or error_code(error) or f"http_{status}"[:20])
+    told = f"http_{status}"[:20] if isinstance(status, int) else "no_status"
+    return Result(number, custom_id, None, error_code(body) or error_code(error) or told)

@@ -77,6 +77,7 @@ class Reply:
     `TokenModel`). Token counts are what the model says it was paid for (None: it says nothing).
 
     `failure`: why there is nothing, after all retries; the request can be made again. It holds no part of the prompt.
+    `named`: the names under which a server says that it answered, each with the first reply after it was seen.
 
     Raises LogprobError where those of options cannot be any: one above 0, or a sum of probabilities above 1.
     """
@@ -88,6 +89,7 @@ class Reply:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     failure: str | None = None
+    named: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.option_logprobs:

@@ -7,8 +7,8 @@ without a manifest is unfinished: asking again with the same settings goes on wh
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +25,9 @@ from worldvaluesbench.survey.codebook import Codebook, load_codebook
 RUN, ANSWERS = "run.json", "answers.parquet"
 PLANNED = (REQUESTS, EXAMPLES)
 """The files of the plan, which stand beside `run.json` and never change."""
+
+MOST_NAMES = 20
+"""No more names of the model are kept: some proxies give every reply another one."""
 
 _COMPARED = ("name", "settings", "model", "examples", "dataset", "n_examples", "n_requests", "n_completions")
 
@@ -153,15 +156,50 @@ def note_address(run: Run, model: Described) -> str | None:
     Raises RunError where it cannot be written.
     """
     address = model.describe().get("base_url")
+    run = _as_written(run)
     before = [run.model.get("base_url"), *run.description.get("later_base_urls", [])]
     if address is None or address == before[-1]:
         return None
-    content = dict(run.description) | {"later_base_urls": [*before[1:], address]}
+    _note(run, later_base_urls=[*before[1:], address])
+    return f"The model is asked at {address} now; before at {before[-1]}."
+
+
+def note_names(run: Run, names: Sequence[str]) -> tuple[Run, str | None]:
+    """Write into `run.json` under which names a server answered; the run that says so, and what to tell of it.
+
+    A name other than the one asked for is usual: an alias is answered by a version. A further name says that another
+    model may have answered a part of the run. To be called by whoever has the journal.
+
+    Raises RunError where it cannot be written.
+    """
+    run = _as_written(run)
+    known: list[str] = run.description.get("named_models", [])
+    new = [name for name in dict.fromkeys(names) if name not in known][: MOST_NAMES - len(known)]
+    if not new:
+        return run, None
+    before, asked = known[-1:], run.model.get("model")
+    told = []
+    for name in new:
+        if before:
+            told.append(f"The server names the model {name} now, before {before[0]}: both may have answered this run.")
+        elif name != asked:
+            told.append(f"The server names the model {name}; {asked} was asked for.")
+        before = [name]
+    return _note(run, named_models=[*known, *new]), " ".join(told) or None
+
+
+def _as_written(run: Run) -> Run:
+    """A run as its folder says now: another session may have noted something since it was opened."""
+    return replace(run, description=_read_description(run.folder))
+
+
+def _note(run: Run, **content: object) -> Run:
+    described = dict(run.description) | content
     try:
-        write_whole(run.folder / RUN, content)
+        write_whole(run.folder / RUN, described)
     except OSError as error:
         raise RunError(f"{run.folder / RUN}: cannot be written ({error.strerror}).") from None
-    return f"The model is asked at {address} now; before at {before[-1]}."
+    return replace(run, description=described)
 
 
 def write_whole(path: Path, content: object) -> None:

@@ -1,7 +1,7 @@
 """Calls: a body is sent until it is answered, within the pace that is set and the patience that is left."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -10,10 +10,16 @@ from worldvaluesbench.elicitation.models.endpoint import Endpoint
 from worldvaluesbench.elicitation.models.outcomes import Answered, Failed, Filtered, Outcome, Refused, sentence
 from worldvaluesbench.elicitation.models.pace import Pace, Patience
 from worldvaluesbench.elicitation.models.returned import token_counts
+from worldvaluesbench.elicitation.models.said import model_named
+from worldvaluesbench.elicitation.models.trial import form_of, is_failing, try_out
+from worldvaluesbench.elicitation.run import MOST_NAMES
 from worldvaluesbench.errors import LogprobError, ModelError
 
 MOST_FAILURES = 20
 """So many requests in a row that failed for good mean that the endpoint is down."""
+
+RETRIES_BEFORE_TRIAL = 2
+"""Most failures are over by then, and a trial costs calls."""
 
 T = TypeVar("T")
 Read = Callable[[Mapping[str, Any]], T]
@@ -34,6 +40,8 @@ class Calls:
     gives_logprobs: bool = False
     stopped: ModelError | None = None
     is_withdrawn: bool = False
+    counts_one: bool = False
+    """Whether the endpoint was seen to count the tokens of one completion where it gave several."""
     _was_reached: bool = False
     _n_failed: int = 0
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -44,6 +52,9 @@ class Calls:
         self.is_first_echo = True
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(self.concurrency)
+        self._trial = asyncio.Lock()
+        self._taken: set[Hashable] = set()
+        self._names: dict[str, bool] = {}  # those that the endpoint gave the model, and whether they were taken
 
     async def settle(self, build: Callable[[], Body], read: Read[T]) -> T | Filtered | Failed | Refused:
         """Send what `build` makes until it is answered, filtered or has failed for good; `read` reads the answer.
@@ -56,23 +67,37 @@ class Calls:
         n_tries = 0
         while True:
             body = build()
-            outcome = await self._once(body)
+            outcome, sent = await self._once(body), body
+            is_new = is_failing(outcome) and not self._is_taken(body)
+            if is_new and self._is_to_be_tried(outcome, body, n_tries):
+                async with self._trial:
+                    if build() != body:
+                        continue  # another call has found out what to do in the meantime
+                    outcome, sent = await try_out(self._once, body, outcome, self._is_taken)
+                    is_new = False
             if isinstance(outcome, Refused):
                 if build() == body:  # else another call has taught what to do in the meantime
-                    self.dialect.learn(outcome, body)
+                    self.dialect.learn(outcome, sent)
                 if isinstance(body.get("prompt"), list) and not self.dialect.takes_lists:
                     return outcome
                 if build() == body:
                     raise ModelError(f"{self.endpoint.place}: {sentence(outcome)}")
                 continue
+            if not is_new:  # the first call alone finds out how calls are put
+                self.heard.set()
             settled = _read(outcome, read) if isinstance(outcome, Answered) else outcome
             if not isinstance(settled, Failed):
                 return settled
             n_tries += 1
-            if n_tries > self.patience.retries or self._is_over:
-                tries = "attempt" if n_tries == 1 else "attempts"
-                return replace(settled, told=f"{settled.told} after {n_tries} {tries}")
+            if n_tries > self.patience.retries or self._is_over or settled.is_final:
+                return replace(settled, told=_told(settled, n_tries))
             await self._rest(self.patience.rest(n_tries, settled.rest))
+
+    def take_names(self) -> tuple[str, ...]:
+        """The names that the endpoint gave the model, as far as they were not taken before."""
+        names = tuple(name for name, is_taken in self._names.items() if not is_taken)
+        self._names |= dict.fromkeys(names, True)
+        return names
 
     def stop(self, error: ModelError) -> None:
         """Begin no further call; the first error is the one that is told."""
@@ -115,7 +140,7 @@ class Calls:
             await self._rest(self.pace.take(estimate))
         async with self._slots:
             if self._is_over:
-                return Failed("the session was stopped")
+                return Failed("the session was stopped", is_passing=True)
             outcome = await self.endpoint.call(body)
         if isinstance(outcome, Failed) and outcome.is_unreached and not self._was_reached:
             raise ModelError(
@@ -123,11 +148,23 @@ class Calls:
                 f"is up."
             )
         self._was_reached = True
-        if not isinstance(outcome, Refused):  # the first call alone finds out how calls are put
-            self.heard.set()
-        if isinstance(outcome, Answered) and self.pace.is_limited:
-            self._settle_pace(estimate, outcome, body)
+        if isinstance(outcome, Answered):
+            self._taken.add(form_of(body))
+            name = model_named(outcome.body)
+            if name is not None and len(self._names) < MOST_NAMES:
+                self._names.setdefault(name, False)
+            if self.pace.is_limited:
+                self._settle_pace(estimate, outcome, body)
         return outcome
+
+    def _is_taken(self, body: Body) -> bool:
+        return form_of(body) in self._taken
+
+    def _is_to_be_tried(self, outcome: Outcome, body: Body, n_tries: int) -> bool:
+        """Whether it is time to find out why a body of a new form fails."""
+        if isinstance(outcome, Refused):
+            return not isinstance(body.get("prompt"), list)  # else one prompt alone comes first
+        return n_tries >= min(RETRIES_BEFORE_TRIAL, self.patience.retries) and not self._trial.locked()
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but not beyond a stop."""
@@ -169,10 +206,15 @@ def sum_known(numbers: Sequence[int | None]) -> int | None:
     return sum(known) if len(known) == len(numbers) else None
 
 
+def _told(failed: Failed, n_tries: int) -> str:
+    tries = f"after {n_tries} {'attempt' if n_tries == 1 else 'attempts'}"
+    return f"{failed.told} {tries}" + (f' ("{failed.said}")' if failed.said else "")
+
+
 def _read(answered: Answered, read: Read[T]) -> T | Failed:
     try:
         return read(answered.body)
     except LogprobError:  # the same again however often it is asked for
         raise
-    except ModelError:
+    except (ModelError, ArithmeticError, LookupError, TypeError, ValueError):  # whatever a stranger may send
         return Failed("a reply that is no completion")

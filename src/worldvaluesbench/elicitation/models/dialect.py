@@ -75,7 +75,9 @@ class Dialect:
 
     def _ask_fewer(self, sent: int) -> None:
         # calls in flight together are refused together: each lowers what itself had sent
-        self.top_logprobs = min(self.top_logprobs, _lower(sent, _LOWER_TOP))
+        fewer = _lower(sent, _LOWER_TOP)
+        if fewer < sent:
+            self.top_logprobs = min(self.top_logprobs, fewer)
 
 
 def _lower(number: int, ladder: tuple[int, ...]) -> int:

@@ -190,11 +190,11 @@ async def _score(calls: Calls, request: Request, options: range) -> _Scores | Fi
     found = await calls.settle(lambda: calls.dialect.echo_of(request, options), lambda body: body)
     if not isinstance(found, Mapping):
         return found
-    choices = sorted(found["choices"], key=lambda choice: choice.get("index") or 0)
+    choices = choices_in(found)
     if len(choices) < len(options):
         calls.dialect.takes_lists = False
         return _NO_LISTS
-    prompt, completion = token_counts(found)
+    prompt, completion = token_counts(found, len(options))
     n_generated = None if completion is None or completion % len(options) else completion // len(options)
     try:
         scored = [

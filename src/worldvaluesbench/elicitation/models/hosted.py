@@ -34,6 +34,8 @@ KEY_ENV = "OPENAI_API_KEY"
 DEFAULT_URL = "https://api.openai.com/v1"
 DEFAULT_HOST = "api.openai.com"
 
+_LEAST = {"concurrency": 1, "retries": 0, "top_logprobs": 2, "first_rest": 0, "most_bytes": 1}
+
 
 @dataclass(frozen=True, slots=True)
 class HostedOptions:
@@ -43,7 +45,8 @@ class HostedOptions:
     `timeout`: seconds that one call may take, `deadline` those of a request with all its tries (None: no limit).
     `retries`: further tries of a call that failed for now, with rests that double from `first_rest` seconds.
     `top_logprobs`: alternatives asked for by token_probs; fewer where the endpoint allows fewer. `is_reasoning`: the
-    model wants its limit as `max_completion_tokens`; without it that is found out by one refused call.
+    model wants its limit as `max_completion_tokens`; without it that is found out by one refused call. `most_bytes`:
+    bytes that the body of a reply may have, decompressed; one that has more is a failure.
     """
 
     concurrency: int = 64
@@ -55,13 +58,12 @@ class HostedOptions:
     first_rest: float = 0.5
     top_logprobs: int = TOP_LOGPROBS
     is_reasoning: bool = False
+    most_bytes: int = 16 * 2**20
 
     def __post_init__(self) -> None:
-        if self.concurrency < 1 or self.retries < 0 or self.top_logprobs < 2 or self.first_rest < 0:
-            raise ModelError(
-                f"concurrency is {self.concurrency}, retries {self.retries}, top_logprobs {self.top_logprobs}, "
-                f"first_rest {self.first_rest}; expected at least 1, 0, 2 and 0."
-            )
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise ModelError(f"{name} is {getattr(self, name)}; expected at least {least}.")
         for name in ("requests_per_minute", "tokens_per_minute", "timeout", "deadline"):
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -166,8 +168,7 @@ class HostedModel:
             URLS[self.endpoint].removeprefix("/v1"),
             place=self.place,
             key_env=self.key_env,
-            timeout=options.timeout,
-            connections=options.concurrency,
+            options=options,
         ) as endpoint:
             pace = Pace(options.requests_per_minute, options.tokens_per_minute)
             patience = Patience(options.retries, options.first_rest)

@@ -6,6 +6,7 @@ every way that a real endpoint can (`MockOptions`), and counts what it did: `GET
 """
 
 import asyncio
+import gzip
 import hmac
 import json
 import os
@@ -97,6 +98,8 @@ class _Service:
             return web.Response(text='{"id": "chatcmpl-mock", "choices": [{"ind', content_type="application/json")
         if fault == "hang_ups":
             return await _hang_up(request)
+        if self.options.floods:
+            return _flood()
         body = self.answering.answer(asked)
         self.counts.counts["answered"] += 1
         return _json(body)
@@ -107,6 +110,8 @@ class _Service:
         is_wrong = wanted is not None and not hmac.compare_digest(given.encode(), wanted.encode())
         revoked_after = self.options.revoked_after
         if is_wrong or (revoked_after is not None and self.counts.counts["requests"] > revoked_after):
+            if self.options.key_status != 401:
+                raise Refusal(self.options.key_status, f"Authentication Error, invalid API key: {given}", None)
             raise Refusal(401, "Incorrect API key provided.", "invalid_api_key")
 
 
@@ -189,6 +194,12 @@ async def _hang_up(request: web.BaseRequest) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.close()
     return response
+
+
+def _flood() -> web.Response:
+    """A body of 64 MiB, which is 64 kB as it is sent."""
+    headers = {"Content-Encoding": "gzip"}
+    return web.Response(body=gzip.compress(bytes(64 * 2**20), 1), headers=headers, content_type="application/json")
 
 
 def _too_many(wait: float) -> web.Response:

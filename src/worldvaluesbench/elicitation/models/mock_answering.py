@@ -43,27 +43,35 @@ class Answering:
     def answer(self, asked: Asked) -> dict[str, Any]:
         """The body of the response."""
         choices: list[dict[str, Any]] = []
-        n_prompt = n_completion = 0
+        n_prompt: list[int] = []
+        n_completion: list[int] = []
         for prompt in asked.prompts:
             case = parse_case(prompt)
-            n_prompt += case.n_tokens if case else count_roughly(prompt)
+            n_prompt.append(case.n_tokens if case else count_roughly(prompt))
             for sample in self._samples(asked, prompt):
                 choice, n_tokens = self._choice(asked, prompt, case, sample)
                 choices.append({"index": len(choices)} | choice)
-                n_completion += n_tokens
+                n_completion.append(n_tokens)
         self.counts["completions"] += len(choices)
         return {
             "id": f"{'chatcmpl' if asked.is_chat else 'cmpl'}-mock{next(self._ids)}",
             "object": "chat.completion" if asked.is_chat else "text_completion",
             "created": int(time.time()),
-            "model": asked.model,
+            "model": self.options.named or asked.model,
             "choices": choices,
-            "usage": {
-                "prompt_tokens": n_prompt,
-                "completion_tokens": n_completion,
-                "total_tokens": n_prompt + n_completion,
-            },
+            "usage": self._usage(n_prompt, n_completion, asked.n),
         }
+
+    def _usage(self, n_prompt: list[int], n_completion: list[int], n: int) -> dict[str, Any] | None:
+        """The tokens that are reported for so many of each prompt and of each of its `n` completions."""
+        usage = self.options.usage
+        if usage == "none":
+            return None
+        prompt, completion = sum(n_prompt) * (n if usage == "prompts" else 1), sum(n_completion)
+        if usage == "first":
+            prompt, completion = n_prompt[0], n_completion[0]
+        counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+        return {"prompt_tokens": -1, "completion_tokens": 10**30, "total_tokens": True} if usage == "odd" else counts
 
     def _samples(self, asked: Asked, prompt: str) -> range:
         """The numbers of the samples to draw."""

@@ -94,6 +94,11 @@ def check_model(model: object, options: MockOptions) -> str:
 
 
 def _model(body: Mapping[str, Any], options: MockOptions) -> str:
+    sent = {name for name in options.fails_on if body.get(name) is not None}
+    if "lists" in options.fails_on and isinstance(body.get("prompt"), list):
+        sent.add("lists")
+    if sent:
+        raise Refusal(options.fails_with, f"{min(sent)} is not supported for models of this server.", None)
     if body.get("stream"):
         raise Refusal(400, "Streaming is not supported by this server.", "unsupported_parameter", "stream")
     return check_model(body.get("model"), options)

@@ -27,6 +27,15 @@ MISREPORTS: tuple[Misreport, ...] = get_args(Misreport)
 REQUEST_FAULTS = ("too_many", "errors", "hang_ups", "broken")
 """What can happen to a request: 429, 500, a connection closed mid-body, a body that is no JSON."""
 
+FAILS_ON = ("echo", "lists", "logprobs", "n", "response_format", "seed", "stop", "temperature", "top_logprobs")
+"""Parameters, or several prompts in a list, on which a server can fail."""
+
+Usage = Literal["all", "first", "prompts", "none", "odd"]
+USAGES: tuple[Usage, ...] = get_args(Usage)
+"""Whose tokens a server reports: those of all choices, of the first alone (llama.cpp), the prompt's once for each
+choice, none, or counts that cannot be.
+"""
+
 COMPLETION_FAULTS = ("garbage", "refusals", "cut_offs", "filtered")
 """What can happen to a completion: nonsense, a refusal, cut off before the answer, withheld by a filter."""
 
@@ -43,7 +52,10 @@ class MockOptions:
     most tokens of a prompt and its completion. `most_logprobs` and `most_completions`: the most alternatives at a token
     and the most completions that can be asked for. `digit_splitting`: whether "10" is the tokens "1" and "0".
     `without`: the features that the server lacks. `misreport`: what it gives for log-probabilities (None: these).
-    `is_reasoning`: it wants max_completion_tokens and no temperature.
+    `is_reasoning`: it wants max_completion_tokens and no temperature. `fails_on`: what it answers `fails_with` to (HTTP
+    500 and the like). `usage`: whose tokens it reports. `named`: the model that it says answered, where that is not the
+    one asked for. `key_status`: the status with which a wrong key is refused, 400 by some proxies. `floods`: whether it
+    answers with 64 MiB, packed into 64 kB.
 
     Raises ModelError for a share or number that cannot be one.
     """
@@ -73,6 +85,12 @@ class MockOptions:
     without: frozenset[Feature] = frozenset()
     misreport: Misreport | None = None
     is_reasoning: bool = False
+    fails_on: frozenset[str] = frozenset()
+    fails_with: int = 500
+    usage: Usage = "all"
+    named: str | None = None
+    key_status: int = 401
+    floods: bool = False
 
     def __post_init__(self) -> None:
         for kinds in (REQUEST_FAULTS, COMPLETION_FAULTS):
@@ -88,6 +106,11 @@ class MockOptions:
             raise ModelError(f"without names {unknown[0]!r}; a server may lack {', '.join(FEATURES)}.")
         if self.misreport not in (None, *MISREPORTS):
             raise ModelError(f"misreport is {self.misreport!r}; expected one of {', '.join(MISREPORTS)}.")
+        odd = sorted(self.fails_on - set(FAILS_ON))
+        if odd:
+            raise ModelError(f"fails_on names {odd[0]!r}; a server may fail on {', '.join(FAILS_ON)}.")
+        if self.usage not in USAGES:
+            raise ModelError(f"usage is {self.usage!r}; a server may report {', '.join(USAGES)}.")
         if not self.models:
             raise ModelError("There are no models; expected at least one name.")
 

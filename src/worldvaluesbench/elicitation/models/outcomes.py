@@ -1,16 +1,17 @@
 """Outcomes of a call to an endpoint: an answer, a filter's refusal, a failure for now, or a refusal of what was asked.
 
-What cannot heal is a ModelError. Servers quote prompts in their error messages, so these are read but never repeated:
-what is told is the status and, where it looks like one, the server's code for the error.
+What cannot heal is a ModelError. What is told is the status, the server's code for the error, where it looks like one,
+and of its message what `said` lets pass, for servers quote prompts.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeGuard
 
 from worldvaluesbench.elicitation.models.pace import named_rest
 from worldvaluesbench.elicitation.models.returned import FILTERED, error_code
+from worldvaluesbench.elicitation.models.said import message_of, prompts_in, said_of
 from worldvaluesbench.errors import ModelError
 
 LONGEST_NAMED_REST = 900.0
@@ -23,6 +24,18 @@ PARAMETERS = (
 """What a server may refuse, the longer of two names that contain one another first."""
 
 _SPENT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
+_KEY_CODES = {
+    "api_key_invalid", "auth_error", "authentication_error", "authenticationerror", "invalid_api_key",
+    "invalid_authentication", "token_not_found_in_db", "unauthenticated", "unauthorized",
+}  # fmt: skip
+_KEY_SAID = re.compile(
+    r"api[ _-]?key|authenticat|unauthori[sz]ed|credential|bearer|(?:access|proxy server|auth\w*) token", re.IGNORECASE
+)
+_KEY_WRONG = re.compile(
+    r"(?:invalid|incorrect|wrong|expired|missing) api[ _-]?key|"
+    r"api[ _-]?key (?:is )?(?:not valid|invalid|expired|missing)",
+    re.IGNORECASE,
+)
 _TOO_LONG = re.compile(
     r"context[ _](?:length|window|size)|maximum context|prompt is too long|too many (?:input )?tokens", re.IGNORECASE
 )
@@ -45,58 +58,83 @@ class Filtered:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Nothing came, for now; `told` says why, `rest` how many seconds the server asks to wait.
+    """Nothing came, for now; `told` says why, `said` what the server says of it, `rest` how long it asks to wait.
 
-    `is_unreached`: there was no connection.
+    `is_unreached`: there was no connection. `is_passing`: the body has nothing to do with it. `is_final`: another try
+    would bring the same. `parameter`: what the server names in its message, which need not be why.
     """
 
     told: str
     rest: float | None = None
     is_unreached: bool = False
+    is_passing: bool = False
+    is_final: bool = False
+    said: str = ""
+    parameter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The server does not take the call as it is; `parameter` is what it does not take, where that can be told."""
+    """The server does not take the call as it is; `parameter` is what it does not take, where that can be told.
+
+    `is_vague`: what the server says leaves open whether another form of the call would be taken.
+    """
 
     told: str
     parameter: str | None
+    said: str = ""
+    is_vague: bool = False
 
 
 Outcome = Answered | Filtered | Failed | Refused
 
 
 def judge(status: int, headers: Mapping[str, str], body: object, sent: Mapping[str, Any]) -> Outcome:
-    """What became of a call, by the response; `body` is its JSON, None where it has none.
+    """What became of a call, by the response; `body` is its JSON, or its text, None where it has neither.
 
-    Raises ModelError, with the end of a line that begins with the endpoint, where no call can succeed.
+    Raises KeyRefused where the key is at fault, ModelError, with the end of a line that begins with the endpoint,
+    where no call can succeed.
     """
     if 200 <= status < 300:
         return _judge_success(headers, body, sent)
-    code = _code(body, sent)
-    told = f"HTTP {status}" + (f" ({code})" if code else "")
+    error, code = _error(body), _code(body, sent)
+    told, said = f"HTTP {status}" + (f" ({code})" if code else ""), said_of(error, sent)
+    parameter = _parameter(body, sent)
     if code == FILTERED or _is_moderated(body):
         return Filtered()
+    if _is_about_the_key(status, error, said, parameter):
+        raise KeyRefused(f"HTTP {status}")
     if code in _SPENT or status == 402:
-        raise ModelError(f"{told}: the account has no credit left; what was answered is kept, go on when it has.")
+        raise ModelError(
+            f"{told}: the account has no credit left; what was answered is kept, go on when it has.{quoted(said)}"
+        )
     if status in (408, 409, 425, 429) or (status >= 500 and status not in (501, 505)):
-        return _failed(told, headers)
+        return _failed(Failed(told, is_passing=status < 500 or status == 504, said=said, parameter=parameter), headers)
     if status in (404, 405) or 300 <= status < 400:
-        raise ModelError(f"{told}: {_ADVICE.get(status, _REDIRECTED)}")
-    if code == "context_length_exceeded" or status == 413 or _TOO_LONG.search(_message(body)):
+        raise ModelError(f"{told}: {_ADVICE.get(status, _REDIRECTED)}{quoted(said)}")
+    if code == "context_length_exceeded" or status == 413 or _TOO_LONG.search(message_of(error)):
         raise ModelError(
             f"{told}: a prompt with its completion is longer than the model takes; show fewer attributes, lower "
-            f"--max-tokens or choose another model."
+            f"--max-tokens or choose another model.{quoted(said)}"
         )
-    return Refused(told, _parameter(body, sent))
+    return Refused(told, parameter, said, is_vague=parameter is None and status in (400, 422, 501))
 
 
 def sentence(refused: Refused) -> str:
     """What is told where a call cannot be made otherwise: the parameter that is refused and what to do."""
-    name = refused.parameter
+    name, said = refused.parameter, quoted(refused.said)
     if name is None:
-        return f"{refused.told}: the call is refused; check the model's name, --endpoint and the key's rights."
-    return f"{refused.told}: takes no {name} as it was sent; {_INSTEAD.get(name, 'ask without it')}."
+        return f"{refused.told}: the call is refused; check the model's name, --endpoint and the key's rights.{said}"
+    return f"{refused.told}: takes no {name} as it was sent; {_INSTEAD.get(name, 'ask without it')}.{said}"
+
+
+def quoted(said: str) -> str:
+    """A sentence with what the server says, to stand behind another; "" where it says nothing."""
+    return f' The server says: "{said}"' if said else ""
+
+
+class KeyRefused(ModelError):
+    """The key is refused, or one is wanted; the text is the status alone."""
 
 
 NO_LOGPROBS_ADVICE = "choose the method sampled, verbalised or, on plain completions that echo, option_likelihood"
@@ -129,16 +167,32 @@ def _judge_success(headers: Mapping[str, str], body: object, sent: Mapping[str, 
         return Failed("a completion that broke off with an error") if is_broken else Answered(body)
     error = body.get("error")
     status = error.get("code") if isinstance(error, Mapping) else None
-    if isinstance(status, int) and 400 <= status < 600:  # a proxy tells its provider's error this way
-        return judge(status, headers, body, sent)
-    return Failed("a reply without choices" if error is None else "an error inside a reply")
+    if re.fullmatch("[45][0-9][0-9]", str(status)):  # a proxy tells its provider's error this way
+        return judge(int(str(status)), headers, body, sent)
+    if error is None:
+        return Failed("a reply without choices")
+    return Failed("an error inside a reply", said=said_of(_error(body), sent), parameter=_parameter(body, sent))
 
 
-def _failed(told: str, headers: Mapping[str, str]) -> Failed:
+def _failed(failed: Failed, headers: Mapping[str, str]) -> Failed:
     rest = named_rest(headers)
     if rest is not None and rest > LONGEST_NAMED_REST:
-        raise ModelError(f"{told}: the server asks to wait {rest / 60:,.0f} minutes; go on with this run then.")
-    return Failed(told, rest)
+        raise ModelError(f"{failed.told}: the server asks to wait {rest / 60:,.0f} minutes; go on with this run then.")
+    return replace(failed, rest=rest, is_passing=failed.is_passing or rest is not None)
+
+
+def _is_about_the_key(status: int, error: Mapping[str, Any], said: str, parameter: str | None) -> bool:
+    """Whether an error is about the key: by its status, its codes or, where no parameter is named, its message."""
+    if status == 401:
+        return True
+    reasons = error.get("details")
+    details = [detail.get("reason") for detail in reasons if isinstance(detail, Mapping)] if _is_list(reasons) else []
+    codes = (error.get("code"), error.get("type"), error.get("status"), *details)
+    if any(isinstance(code, str) and code.lower() in _KEY_CODES for code in codes):
+        return True
+    is_said = _KEY_SAID if status in (400, 403, 407) else _KEY_WRONG  # what keeps keys may be down for now
+    is_open = status not in (404, 429) and parameter is None
+    return is_open and is_said.search(said) is not None
 
 
 def _code(body: object, sent: Mapping[str, Any]) -> str | None:
@@ -148,19 +202,25 @@ def _code(body: object, sent: Mapping[str, Any]) -> str | None:
         return code
     if len(code) < 3:
         return None
-    prompts = sent.get("prompt") or [message["content"] for message in sent.get("messages", ())]
-    return None if code in "".join(prompts) else code
+    return None if code in "".join(prompts_in(sent)) else code
 
 
 def _error(body: object) -> Mapping[str, Any]:
-    error = body.get("error", body) if isinstance(body, Mapping) else None
-    return error if isinstance(error, Mapping) else {"message": error}
+    """The error within a body: under `error` or `errors`, or the body itself; some servers put it into a list."""
+    while _is_list(body) and body:
+        body = body[0]
+    inner = next((body[name] for name in ("error", "errors") if body.get(name)), body) if _is_object(body) else body
+    while _is_list(inner) and inner:
+        inner = inner[0]
+    return inner if _is_object(inner) else {"message": inner}
 
 
-def _message(body: object) -> str:
-    error = _error(body)
-    found = (error.get(name) for name in ("message", "detail"))
-    return " ".join(str(text) for text in found if text)[:2000]
+def _is_list(found: object) -> TypeGuard[list[Any]]:
+    return isinstance(found, list)
+
+
+def _is_object(found: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(found, Mapping)
 
 
 def _is_moderated(body: object) -> bool:
@@ -173,7 +233,7 @@ def _parameter(body: object, sent: Mapping[str, Any]) -> str | None:
     named = _error(body).get("param")
     if isinstance(named, str) and named.split(".")[0] in sent:
         return named.split(".")[0]
-    message = _message(body)
+    message = message_of(_error(body))
     for name in PARAMETERS:
         if name in sent and (_N.search(message) if name == "n" else re.search(rf"(?<!\w){name}(?!\w)", message)):
             return name

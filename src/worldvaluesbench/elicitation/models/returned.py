@@ -1,8 +1,10 @@
 """Returned: what an OpenAI-compatible endpoint sends back for a body of `bodies`, read into a reply."""
 
+import json
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from worldvaluesbench.elicitation.logprobs import log_sum
@@ -18,7 +20,13 @@ NO_LOGPROBS = "no_logprobs"
 FILTERED = "content_filter"
 """The code of a prompt that a filter of the service stopped, whatever the service calls it."""
 
+MOST_TOKENS = 100_000_000
+"""No reply has more tokens; a count above it is a fault."""
+
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{1,59}")
+_WORD = re.compile(r"[^\s0-9!-/:-@\[-`{-~]+(?:'[^\s0-9!-/:-@\[-`{-~]+)*|[0-9]+")
+"""A word or a number: at least a token."""
+
 _FILTERS = frozenset({FILTERED, "content_policy_violation", "invalid_prompt", "moderation_blocked"})
 
 
@@ -53,7 +61,7 @@ def choices_in(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     if not isinstance(choices, list) or not choices or not all(isinstance(choice, Mapping) for choice in choices):
         raise ModelError("the response has no choices; expected a chat completion or a completion.")
     places = [choice.get("index") for choice in choices]
-    if any(not isinstance(place, int) for place in places):
+    if not all(isinstance(place, int) for place in places):
         return choices
     return sorted(choices, key=lambda choice: int(choice["index"]))
 
@@ -81,9 +89,25 @@ def _completion(choice: Mapping[str, Any]) -> Completion:
     if not isinstance(message, Mapping):
         raise ModelError("a choice has no message; expected a chat completion or a completion.")
     # a structured answer that is declined stands under `refusal`, with no content
-    texts = (message.get(name) for name in ("content", "text", "refusal"))
-    text = next((text for text in texts if isinstance(text, str) and text), "")
-    return Completion(text, finish if isinstance(finish, str) else None)
+    texts = (_text(message.get(name)) for name in ("content", "text", "refusal"))
+    text = next((text for text in texts if text), "")
+    return Completion(text, finish if isinstance(finish, str) and _CODE.fullmatch(finish) else None)
+
+
+def _text(content: object) -> str:
+    """A content as text: that of its parts, where it has parts, without their reasoning; of an object, its JSON."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, Mapping) else part for part in content if not _is_thought(part)]
+        return "".join(part for part in parts if isinstance(part, str))
+    if content is None or isinstance(content, bool):
+        return ""
+    return json.dumps(content, ensure_ascii=False)  # a structured answer that the server has read already
+
+
+def _is_thought(part: object) -> bool:
+    return isinstance(part, Mapping) and part.get("type", "text") not in ("text", "output_text")
 
 
 def tokens_in(choice: Mapping[str, Any]) -> tuple[TokenChoice, ...]:
@@ -126,10 +150,32 @@ def _token(token: object, own: float | None, tops: Any) -> TokenChoice:
     return TokenChoice(str(token), top)
 
 
-def token_counts(body: Mapping[str, Any]) -> tuple[int | None, int | None]:
-    """Prompt and completion tokens that a response says were paid for; None where it does not."""
+def token_counts(body: Mapping[str, Any], n_prompts: int = 1) -> tuple[int | None, int | None]:
+    """Prompt and completion tokens that a response says were paid for; None where it does not, or they cannot be.
+
+    Where fewer tokens were generated than there were prompts in a list, the counts are those of a part of the list.
+    """
     usage = body.get("usage")
     if not isinstance(usage, Mapping):
         return None, None
-    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    return prompt if isinstance(prompt, int) else None, completion if isinstance(completion, int) else None
+    prompt, completion = (_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens"))
+    is_of_all = completion is None or completion == 0 or completion >= n_prompts
+    return (prompt or None, completion) if is_of_all else (None, None)
+
+
+def counted_for_all(reply: Reply) -> Reply:
+    """A reply whose completion tokens are unknown where they are too few for all its completions.
+
+    Some servers (llama.cpp) count the tokens of the first of several choices alone. No tokenizer joins words, so fewer
+    tokens than the texts have words are not the tokens of all of them.
+    """
+    texts = [completion.text for completion in reply.completions]
+    fewest = sum(len(_WORD.findall(text)) for text in texts) if len(texts) > 1 else int(any(texts))
+    is_short = reply.completion_tokens is not None and reply.completion_tokens < fewest
+    return replace(reply, completion_tokens=None) if is_short else reply
+
+
+def _count(found: object) -> int | None:
+    """A token count; None where it is none."""
+    is_count = isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= MOST_TOKENS
+    return found if is_count else None  # type: ignore[return-value]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from worldvaluesbench.elicitation.models.calls import Calls, all_of, sum_known
 from worldvaluesbench.elicitation.models.echo import NO_ECHO_ADVICE, ask_options
 from worldvaluesbench.elicitation.models.outcomes import NO_LOGPROBS_ADVICE, Failed, Filtered
-from worldvaluesbench.elicitation.models.returned import NO_LOGPROBS, read_response
+from worldvaluesbench.elicitation.models.returned import NO_LOGPROBS, counted_for_all, read_response
 from worldvaluesbench.elicitation.request import Completion, Reply, Request
 from worldvaluesbench.errors import LogprobError, ModelError
 
@@ -42,7 +42,9 @@ class Session:
         if parts:
             self.calls.gives_logprobs |= any(part.tokens or part.option_logprobs for part in parts)
             self.calls.count(None)
-            return _joined(request, parts, failure)
+            names = self.calls.take_names()
+            joined = _joined(request, parts, failure)
+            return [replace(joined[0], named=names), *joined[1:]] if names and joined else joined
         if self.calls.stopped is not None or self.calls.is_withdrawn:
             return []
         self.calls.count(failure)
@@ -77,6 +79,10 @@ class Session:
             raise LogprobError(f"its {kind} endpoint gives no log-probabilities of alternative tokens")
         if request.n > 1:
             calls.dialect.came(request.n, len(settled.completions))
+        settled = counted_for_all(settled)
+        if len(settled.completions) > 1:
+            calls.counts_one |= settled.completion_tokens is None
+            settled = replace(settled, completion_tokens=None) if calls.counts_one else settled
         parts.append(settled)
         return None
 
