@@ -9,7 +9,7 @@ import pytest
 
 from tests.elicitation.scripted import PROMPT, Response, chat, model_at, refusal, reply_to, request_of, scripted
 from worldvaluesbench.elicitation.logprobs import apart
-from worldvaluesbench.elicitation.models.echo import Scored, read_option
+from worldvaluesbench.elicitation.models.echo import TRIAL, Scored, read_option
 from worldvaluesbench.elicitation.models.hosted import HostedModel
 from worldvaluesbench.elicitation.models.mock import MockOptions, mock_server
 from worldvaluesbench.elicitation.request import Sampling
@@ -36,14 +36,14 @@ def chat_logprobs(*tokens: tuple[str, dict[str, float]]) -> Response:
 
 
 def echo_of(prompts: list[str], *, begin: str = "", is_counted: bool = True) -> Response:
-    """An echo by a server that divides after PROMPT, with one generated token behind."""
+    """An echo by a server that divides before the option, with one generated token behind."""
     choices = [
         {
             "index": i,
             "text": prompt + "\n",
             "logprobs": {
-                "tokens": [*([begin] if begin else []), PROMPT[:5], PROMPT[5:], prompt.removeprefix(PROMPT), "\n"],
-                "token_logprobs": [*([None] if begin else []), None, -9.0, OPTIONS[prompt.removeprefix(PROMPT)], -0.1],
+                "tokens": [*([begin] if begin else []), prompt[:5], prompt[5:-2], prompt[-2:], "\n"],
+                "token_logprobs": [*([None] if begin else []), None, -9.0, OPTIONS[prompt[-2:]], -0.1],
             },
         }
         for i, prompt in enumerate(prompts)
@@ -53,7 +53,7 @@ def echo_of(prompts: list[str], *, begin: str = "", is_counted: bool = True) -> 
 
 
 def echoing(body: dict[str, Any], **given: Any) -> Response:
-    """An echo, or of a plain call what follows PROMPT: what the echo says of it."""
+    """An echo, or of a plain call what follows its prompt: what the echo says of it."""
     if "echo" not in body:
         return plain_logprobs(OPTIONS)
     return echo_of(body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]], **given)
@@ -130,7 +130,8 @@ def test_the_likelihood_of_all_options_is_asked_for_in_one_call() -> None:
         reply = reply_to(server.base_url, LIKELIHOOD, endpoint="completions")
     assert reply.option_logprobs == (-1.5, -0.5, -2.5)
     assert (reply.prompt_tokens, reply.completion_tokens) == (21, 3)
-    body, _ = server.bodies
+    trial, _, body = server.bodies
+    assert trial["prompt"] == f"{TRIAL} 1"
     assert body["prompt"] == [f"{PROMPT} {symbol}" for symbol in "123"]
     assert (body["echo"], body["logprobs"], body["max_tokens"]) == (True, 1, 1)
 
@@ -146,7 +147,7 @@ def test_a_server_that_takes_one_prompt_a_call_is_asked_option_by_option(says: s
     with scripted(script) as server:
         replies = list(model_at(server.base_url, endpoint="completions", concurrency=2).replies([LIKELIHOOD] * 3))
     assert [reply.option_logprobs for reply in replies] == [(-1.5, -0.5, -2.5)] * 3
-    assert len(server.bodies) <= 3 * 3 + 2 + 1
+    assert len(server.bodies) <= 3 * 3 + 2 + 2
 
 
 def test_a_token_before_every_text_and_absent_counts_do_not_matter() -> None:
@@ -174,6 +175,11 @@ def test_the_tokens_of_an_option_are_those_that_say_it(tokens: list[str], option
     choice = {"logprobs": {"tokens": [*tokens, "\n"], "token_logprobs": [None, *values[1:], -99.0]}}
     found = {read_option(choice, option, n_generated).logprob for n_generated in (None, 1)}
     assert found == {-expected}
+
+
+def test_a_server_may_count_a_generated_token_and_not_list_it() -> None:
+    choice = {"logprobs": {"tokens": ["Answer", ":", " 10"], "token_logprobs": [None, -1.0, -2.0]}}
+    assert read_option(choice, "10", 1).logprob == -2.0
 
 
 def test_a_generated_token_that_says_the_option_again_is_not_taken_for_it() -> None:

@@ -592,11 +592,18 @@ def test_a_flood_of_the_mock_server_is_one_failure_of_each_request() -> None:
         assert server.stats()["requests"] == 3
 
 
+TWICE_PACKED = gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0)
+
+
 @pytest.mark.parametrize(
     ("content", "encoding", "told"),
     [
         (b"\x0b\x02\x80{}\x03", "br", "a reply in an encoding that was not asked for"),
-        (gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0), "gzip, gzip", "a reply in an encoding that was not asked for"),
+        (
+            gzip.compress(gzip.compress(b"{}", mtime=0), mtime=0),
+            "gzip, gzip",
+            "a reply in an encoding that was not asked for",
+        ),
         (b"{}", "gzip", "a reply that cannot be decompressed"),
     ],
 )

@@ -10,8 +10,8 @@ An option whose tokens begin another option's ("1" before "10" where digits are 
 on to the other is taken off it.
 
 Some servers give an echo whose values stand one place off its tokens, or are of something else (llama-cpp-python, where
-no token is put before a text), and nothing in it shows that. So before the first echo of a session is believed, a plain
-call asks what may follow the prompt: a token that is told both ways must be as likely by both.
+no token is put before a text), and nothing in it shows that. So before the first prompt of a session a short one is
+echoed, and a plain call asks what may follow it: a token that is told both ways must be as likely by both.
 """
 
 import math
@@ -25,6 +25,9 @@ from worldvaluesbench.elicitation.models.outcomes import Failed, Filtered, Refus
 from worldvaluesbench.elicitation.models.returned import choices_in, token_counts, tokens_in
 from worldvaluesbench.elicitation.request import Reply, Request, Sampling, TokenChoice
 from worldvaluesbench.errors import LogprobError, ModelError
+
+TRIAL = "Is two more than one?\n1 = Yes\n2 = No\nAnswer:"
+"""A short prompt with the answer "1": some servers take seconds to echo a long one."""
 
 _NO_BLANKS = str.maketrans("", "", " \t\r\n▁ĠĊ")
 _NO_LISTS = Refused("several prompts in one call", None)
@@ -77,18 +80,17 @@ async def ask_options(calls: Calls, request: Request) -> Reply | Failed:
 
 
 async def _ask(calls: Calls, request: Request) -> Reply | Failed:
+    if not calls.gives_logprobs:
+        failed = await _try_echo(calls, replace(request, prompt=TRIAL, options=("1",)))
+        if failed is not None:
+            return failed
     each = await _scores(calls, request)
     scores = [one for one in each if isinstance(one, _Scores)]
     if len(scores) < len(each):
         return next((one for one in each if isinstance(one, Failed)), Reply(request))
-    scored = [one for score in scores for one in score.scored]
-    if not calls.gives_logprobs:
-        failed = await _compare(calls, request, scored)
-        if failed is not None:
-            return failed
     return Reply(
         request,
-        option_logprobs=option_logprobs(scored),
+        option_logprobs=option_logprobs([one for score in scores for one in score.scored]),
         prompt_tokens=sum_known([score.prompt_tokens for score in scores]),
         completion_tokens=sum_known([score.completion_tokens for score in scores]),
     )
@@ -103,13 +105,16 @@ async def _scores(calls: Calls, request: Request) -> list[_Scores | Filtered | F
     return await all_of([_score(calls, request, range(place, place + 1)) for place in range(n)])
 
 
-async def _compare(calls: Calls, request: Request, scored: Sequence[Scored]) -> Failed | None:
-    """Compare the first tokens of options with what a plain call says of them; Failed: it brings nothing, for now.
+async def _try_echo(calls: Calls, request: Request) -> Failed | None:
+    """Compare the first token of an echoed option with what a plain call says of it; Failed: nothing came, for now.
 
-    Where it lists none of them, what it lists is echoed behind the prompt as well, and compared.
+    Where the plain call does not list it, what it lists is echoed behind the prompt as well, and compared.
 
     Raises LogprobError where they differ, or nothing can be compared.
     """
+    echoed = await _score(calls, request, range(1))
+    if not isinstance(echoed, _Scores):
+        return echoed if isinstance(echoed, Failed) else Failed("the trial of an echo was refused")
     # at temperature 0 some servers say of the likeliest token that it is certain
     plain = replace(request, method="token_probs", sampling=Sampling(1.0, 1))
     found = await calls.settle(lambda: calls.dialect.body_of(plain), lambda body: tokens_in(choices_in(body)[0]))
@@ -117,7 +122,7 @@ async def _compare(calls: Calls, request: Request, scored: Sequence[Scored]) -> 
         return found if isinstance(found, Failed) else Failed("a plain call for the prompt of an echo was refused")
     (first,) = found[:1] or (TokenChoice("", {}),)
     wanted = {text: logprob for text, logprob in first.top.items() if logprob > LEAST}
-    told = [(one.tokens[0], one.logprobs[0]) for one in scored if one.tokens[0] in wanted]
+    told = [(one.tokens[0], one.logprobs[0]) for one in echoed.scored if one.tokens[0] in wanted]
     for text in sorted(wanted, key=lambda text: -wanted[text])[:3] if not told else ():
         behind = await _echoed_behind(calls, request, text)
         if isinstance(behind, Failed):
@@ -156,7 +161,7 @@ def read_option(choice: Mapping[str, Any], option: str, n_generated: int | None 
     """
     tokens, values = _echoed(choice)
     wanted = option.translate(_NO_BLANKS)
-    for n_behind in (1, 0) if n_generated is None else (n_generated,):
+    for n_behind in (1, 0) if n_generated is None else (n_generated, 0):  # some do not list what they generate
         end = len(tokens) - n_behind
         start = _start_of(wanted, tokens[:end]) if end > 0 else None
         if start is not None:
