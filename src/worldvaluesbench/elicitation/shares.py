@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from worldvaluesbench.elicitation.choices import ShownChoice
-from worldvaluesbench.elicitation.parse import EXCERPT, PLAIN, Unparsed, after_reasoning, is_refusal
+from worldvaluesbench.elicitation.parse import EXCERPT, Unparsed, is_refusal
+from worldvaluesbench.elicitation.spoken import PLAIN, after_reasoning
 from worldvaluesbench.elicitation.statement import DECORATION
 
 TOLERANCE = 0.02

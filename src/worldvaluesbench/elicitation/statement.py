@@ -2,8 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
+from itertools import islice
 
 from worldvaluesbench.scale import Scale
 
@@ -18,9 +21,10 @@ FRACTIONS = "½¼¾⅓⅔"
 
 _DIGITS = rf"(?:\d++(?:[.,]\d++)?+[{FRACTIONS}]?+|(?<![.\d])\.\d++)"
 _SIGN = r"""(?:(?<![^\s"'`(\[{:=*<>])-)?+"""
-_NUMBER = rf"{_SIGN}(?<![A-Za-z_\d])(?<!\d[.,]){_DIGITS}(?![A-Za-z_])"
+_NUMBER = rf"{_SIGN}(?<![A-Za-z_\d$€£¥₹§])(?<!\d[.,]){_DIGITS}(?![A-Za-z_²³€£¥])"
 NUMBER = re.compile(_NUMBER)
-"""A number on its own: not part of a word (`Q3`, `3rd`). Digits of every script count, so `٣` is 3."""
+"""A number on its own: not part of a word (`Q3`, `3rd`), no price. Digits of every script count, so `٣` is 3."""
+_WORDS = "|".join(NUMBER_WORDS)
 
 _ANSWER_WORDS = (
     "answer|score|rating|response|choice|boxed|"
@@ -29,8 +33,8 @@ _ANSWER_WORDS = (
     "الإجابة|الجواب|پاسخ|उत्तर"
 )
 _BETWEEN = (
-    r"""(?:\s{0,2}\([^()\n\d]{0,40}\))?+["'`*_\]]{0,4}\s{0,3}"""
-    r"""(?:[:=>{→]|->|(?:is|would be|will be|es|ist|est|是|为|は)(?!\w{2}))"""
+    r"""(?:\s{0,2}\([^()\n\d]{0,40}\))?+["'`*_\]]{0,4}(?:>|\s{0,3}"""
+    r"""(?:[:={→]|[-=]>|(?:is|would be|will be|es|ist|est|是|为|は)(?!\w{2})))"""
     r"""["'`*_\[({<\s]{0,8}(?:(?:an?|option|number)\s)?["'`*_]{0,3}(?P<rest>[^\n]{0,120})"""
 )
 NAMED_ANSWER = re.compile(rf"(?<![A-Za-z])(?:{_ANSWER_WORDS})s?{_BETWEEN}", re.IGNORECASE)
@@ -38,14 +42,17 @@ NAMED_ANSWER = re.compile(rf"(?<![A-Za-z])(?:{_ANSWER_WORDS})s?{_BETWEEN}", re.I
 FINAL_ANSWER = re.compile(rf"\bfinal (?:answer|score|rating|response|choice){_BETWEEN}", re.IGNORECASE)
 
 _TAIL = re.compile(
-    r"\s{0,2}(?:%|\+|percent|or (?:higher|lower|more|less|above|below)\b|"
-    r",?\s?\(?(?:[-–—/,:&~|]|to|or|and|in|(?:out )?of|on an? (?:scale (?:of|from) )?)\s{0,2}[-.]?\d)",
+    rf"\s{{0,2}}(?:%|\+|\?|percent|and a (?:half|quarter)|½|or (?:higher|lower|more|less|above|below|so|fewer)\b|and (?:up|above|below)\b|"
+    rf",?\s?\(?(?:[-–—/,:&~|<>^×]|\.\.|to|or|and|in|(?:out )?of|vs\.?|versus|on an? (?:scale (?:of|from) )?)\s{{0,2}}"
+    rf"(?:[-.]?\d|(?:{_WORDS})\b))|\s{{1,2}}[-.]?\d|"
+    r"\s{1,2}(?:is|was|would be|seems?|sounds?|might be|may be|feels?)\s(?:not|too|wrong|incorrect|unlikely|impossible|out|rare|"
+    r"the (?:lowest|highest|middle|maximum|minimum|scale))\b|\s{1,2}(?:is|would|does|can|was|could)(?:n't|\snot)\b",
     re.IGNORECASE,
 )
-"""What makes one of two numbers, a share or a rating on another scale of the number before it."""
+"""What makes one of two numbers, a share, no answer or a rating on another scale of the number before it."""
 
 _FOLLOWED = re.compile(
-    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!?(=<。、,]|[–—-](?![a-z\d%])|\n)|分|点|점|"""
+    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!?(=,]|[–—-](?![a-z\d%])|\n)|\s?(?:分|点|점|번(?!째)|番(?!目)|です|だと|입니다|이다)|"""
     r"""\s+(?:because|since|as|on|out|for|to|which|indicating|meaning|and|but|if|from|given|due|overall|in|is|would|"""
     r"""points?|stars?|here|when|though|although|considering|being|sagen|wählen|geben|vergeben|[A-Z]))"""
 )
@@ -59,24 +66,40 @@ _CUE = re.compile(
     r"选择|选|我会说|だと思います|выбрал[аи]?|бы|поставил[аи]?)[^.!?;\n\d]{0,100}$",
     re.IGNORECASE,
 )
-_CONCLUDED = re.compile(r"(?:\b(?:so|hence|thus|therefore)|[:=→>,(\[—–-])[\s*_\"'`(\[]{0,4}$", re.IGNORECASE)
-_BARRED = re.compile(
+_CONCLUDED = re.compile(r"(?:\b(?:so|hence|thus|therefore)|[:=→,(\[—–]|[-=]>|\s-)[\s*_\"'`(\[]{0,4}$", re.IGNORECASE)
+BARRED = re.compile(
     r"(?:(?<!score )(?<!rating )(?<!value )(?<!answer )(?<!an )\bof|"
-    r"\b(?:not(?: (?:say|choose|give|pick|rate it))?|never)(?: an?)?|n't(?: \w{1,10}){0,2}|"
+    r"(?:\b(?:not|never|cannot|neither|nor|hardly|except|excluding|besides|without|doubt|avoid|reject|rule out|rather than|instead of|"
+    r"other than|anything but|far from|unlikely)|n't)(?:\s(?!(?:but|so|and|thus|hence|because)\b)[\w'*]{1,12}){0,3}|"
     r"\b(?:aged?|since|by|year|in|question|section|wave|version|isced|top|first|last|next|past|step|page|than|above|below|"
-    r"under|over|at least|at most|up to|or|have|has|had|"
-    r"group|category|grade|class|stage|type|room|chapter))[\s*_\"'`]{1,3}$",
+    r"under|over|at least|at most|up to|or|have|has|had|(?<!go )(?<!going )with|from|exceeds?|minimum|maximum|max|min|item|table|figure|"
+    r"either|between|both|group|category|grade|class|stage|type|room|chapter|confiden\w{2,4}|certain\w{0,3})[:=]?|"
+    r"(?<![-=/'\"\w|])[<>]=?|[≥≤≠±^×])[\s*_\"'`]{0,3}$",
     re.IGNORECASE,
 )
-"""What turns the number after it into something else: "born in 1980", "not 3", "at least 3"."""
+"""What turns the number after it into something else: "born in 1980", "not 3", "at least 3", "> 3"."""
+OTHERS = re.compile(
+    r"\b(?:(?:(?:other|some|many|most|older|younger|married|single|poor|rich|religious) (?:\w{2,14} )?(?:people|persons?|respondents|men|women|"
+    r"adults|individuals|citizens|participants|americans|[a-z]{3,14}s)|others|men|women|some|nobody|no one|anyone|people)\b(?! like (?:this|her|him|me))|"
+    r"(?-i:\b(?:Person|Respondent|Participant) (?:[A-WYZ]|\d{1,4})\b))|\b(?:mother|father|wife|husband|neighbou?r|friend|parent|son|daughter)s? (?:would|will|might|may|says?|said|gave)\b",
+    re.IGNORECASE,
+)
+"""Of whom an answer may be that is not the one asked for."""
 
+_GLOSS = r"""(?:\s{0,2}(?:[(\["'][^()\[\]"'\d\n]{1,80}[)\]"']|[=:]\s{0,2}[^\d\n,.;]{1,60}?))?"""
 _RANGE = re.compile(
-    r"(?<![A-Za-z_\d])(?<!\d[.,])(\d{1,3})\s{0,3}(?:to|-|–|—|through|\.{2,3}|~|bis|à|a|al|até|до|至|到|から)\s{0,3}(\d{1,3})"
-    r"(?![A-Za-z_\d]|[.,]\d)",
+    rf"(?<![A-Za-z_\d])(?<!\d[.,])(\d{{1,3}}){_GLOSS}\s{{0,3}}(?:to|-|–|—|through|\.{{2,3}}|~|bis|à|a|al|até|до|至|到|から)\s{{0,3}}(\d{{1,3}})"
+    rf"(?![A-Za-z_\d]|[.,]\d){_GLOSS}",
     re.IGNORECASE,
 )
 _BETWEEN_ENDS = re.compile(
-    r"\b(?:between|entre|zwischen)\s{1,3}(\d{1,3})\s{1,3}(?:and|y|et|e|und)\s{1,3}(\d{1,3})(?![A-Za-z_\d]|[.,]\d)",
+    rf"\b(?:between|entre|zwischen)\s{{1,3}}(\d{{1,3}}){_GLOSS}\s{{1,3}}(?:and|y|et|e|und)\s{{1,3}}(\d{{1,3}})(?![A-Za-z_\d]|[.,]\d){_GLOSS}",
+    re.IGNORECASE,
+)
+_CONFIDENCE = re.compile(
+    r"[(\[,;–—-]?\s?(?:with )?(?:an? )?(?:confidence|certainty|probability|likelihood)(?: (?:level|score|rating|of)){0,2}\s?(?:is |[:=]\s?)?~?"
+    r"\d{1,3}(?:[.,]\d{1,4})?(?:\s?%|/\d{1,3}| out of \d{1,3})?[)\]]?"
+    r"|\(?\b\d{1,3}(?:\.\d{1,3})?\s?% (?:confiden\w{2,4}|certain\w{0,3}|sure|likely|likelihood|probability)\)?|\(~?\d{1,3}(?:\.\d{1,3})?\s?%\)",
     re.IGNORECASE,
 )
 _DENOMINATOR = re.compile(
@@ -88,6 +111,24 @@ _MEANING = re.compile(
     re.IGNORECASE,
 )
 _MARKER = re.compile(r"^[ \t]{0,8}(?:[-*•][ \t])?\**(\d{1,2})[.)](?=\s)", re.MULTILINE)
+_LATEX = re.compile(r"\\(?:text\w{0,6}|math\w{0,4}|mbox|fbox|bf)\s?\{([^{}\n]{0,60})\}|\$([^$\n]{1,60})\$(?!\d)")
+_BESIDE = r"""["'`*_]{0,3}\s{0,2}[=:.,)\]–—(-]{0,3}\s{0,2}["'(*_]{0,2}"""
+_BRACKETED = re.compile(rf"[^\d\n(\[]{{1,80}}[(\[]({_NUMBER})[)\]]{{1,2}}[\s.*_]*$")
+SENTENCE_END = re.compile(r"[.!?]\s|\n")
+JOINED = re.compile(r"(?:[,;/]|\b(?:or|and|but|then|maybe|perhaps|possibly))\s{1,2}(?:an? |maybe |perhaps |possibly |even )?[\"'*(]{0,2}$", re.IGNORECASE)
+_COMPARED = re.compile(r"\s{0,9}[<>≥≤≠±]")
+LINE_ENDS = " \t\"'`*_#>()[]{}<.,;:!|\\~"
+MAX_FURTHER = 40
+"""So many numbers behind an answer are looked at for another answer."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of a scale: their pattern, and the rating of each, as labels are compared."""
+
+    pattern: str
+    ratings: Mapping[str, int]
+    named: re.Pattern[str]
 
 
 def find_numbers(text: str, scale: Scale, labels: Sequence[str] = ()) -> tuple[str, ...]:
@@ -105,16 +146,19 @@ def find_numbers(text: str, scale: Scale, labels: Sequence[str] = ()) -> tuple[s
     >>> find_numbers("A mother of 3 children", Scale(1, 4))
     ()
     """
-    whole = _read_whole(text, scale, labels)
+    words = _labels_of(tuple(labels), scale.low)
+    whole = _read_whole(text, words)
     if whole:
-        return (whole,)
-    text = _without_list(_without_scale(text, scale))
-    finals = list(_named(FINAL_ANSWER, text, scale, labels))
+        return whole
+    text = without_latex(text)
+    text = _without_options(text, words)
+    text = _without_list(_CONFIDENCE.sub(" ", _without_scale(text, scale)))
+    finals = list(_named(FINAL_ANSWER, text, scale, words))
     if finals:
         return finals[-1]
-    named = [number for numbers in _named(NAMED_ANSWER, text, scale, labels) for number in numbers]
-    strong = _distinct([*named, *_alone_on_line(text, labels)])
-    return strong or _only_number(text, labels)
+    named = [number for numbers in _named(NAMED_ANSWER, text, scale, words) for number in numbers]
+    strong = _distinct([*named, *_alone_on_line(text, words)])
+    return strong or _only_number(text, words)
 
 
 def read_value(number: str) -> Fraction:
@@ -130,20 +174,50 @@ def read_value(number: str) -> Fraction:
     return Fraction(plain[:300]) + sum(Fraction(unicodedata.numeric(part)) for part in number[len(whole) :])
 
 
-def _read_whole(text: str, scale: Scale, labels: Sequence[str]) -> str:
-    """The number as which a text that is nothing but a number word or a label reads; "" for all other texts."""
+def without_latex(text: str) -> str:
+    """The text without LaTeX around what it says: `$3$` is 3, and `\text{Agree}` is Agree. `\boxed{3}` names an answer."""
+    return _LATEX.sub(lambda match: match[1] or match[2] or "", text) if "\\" in text or "$" in text else text
+
+
+def spelled(label: str) -> str:
+    """The pattern of a label, whatever stands between its words: "VERY_IMPORTANT" is "Very important"."""
+    return r"[\s,_-]{1,3}".join(word.replace("'", "'?") for word in re.findall(r"[^\W_]+(?:'[^\W_]+)?", label))
+
+
+def plain_label(label: str) -> str:
+    """A label as it is compared: its words, without case, apostrophes and punctuation."""
+    return " ".join(re.findall(r"[^\W_]+", label.casefold().replace("'", "")))
+
+
+@lru_cache(maxsize=1024)
+def _labels_of(labels: tuple[str, ...], low: int) -> Labels:
+    """What labels say of a scale that begins at `low`; a label of several points, or a bare number, says nothing."""
+    plain = [plain_label(label) for label in labels]
+    ratings = {label: low + place for place, label in enumerate(plain) if plain.count(label) == 1 and re.search(r"[^\W\d]", label)}
+    known = [label for label, own in zip(labels, plain, strict=True) if own in ratings]
+    pattern = "|".join(filter(None, map(spelled, sorted(known, key=len, reverse=True)))) or "(?!)"
+    named = (
+        rf"(?P<number>{_NUMBER})(?:{_BESIDE}(?P<beside>{pattern})(?!\w))?"
+        rf"|(?P<label>{pattern})(?!\w)(?:{_BESIDE}(?P<behind>{_NUMBER}))?"
+    )
+    return Labels(pattern, ratings, re.compile(named, re.IGNORECASE))
+
+
+def _read_whole(text: str, labels: Labels) -> tuple[str, ...]:
+    """The number as which a text that is nothing but a number word, or a label with or without its number, reads."""
     if len(text) > 300:
-        return ""
+        return ()
     bare = " ".join(text.strip(DECORATION).casefold().split())
     if bare in NUMBER_WORDS:
-        return str(NUMBER_WORDS.index(bare))
-    matching = [
-        rating
-        for rating, label in zip(scale.ratings, labels, strict=False)
-        if bare == " ".join(label.strip(DECORATION).casefold().split())
-    ]
-    is_number = NUMBER.fullmatch(bare) is not None
-    return str(matching[0]) if len(matching) == 1 and bare and not is_number else ""
+        return (str(NUMBER_WORDS.index(bare)),)
+    match = labels.named.fullmatch(bare)
+    return _numbers_in(match, labels) if match and (match["label"] or match["beside"]) else ()
+
+
+def _numbers_in(match: re.Match[str], labels: Labels) -> tuple[str, ...]:
+    """The numbers that a number and a label beside it say: two where they disagree."""
+    said = (str(labels.ratings[plain_label(label)]) for label in (match["label"], match["beside"]) if label)
+    return _distinct(filter(None, (match["number"], match["behind"], *said)))
 
 
 def _without_scale(text: str, scale: Scale) -> str:
@@ -177,32 +251,65 @@ def _without_list(text: str) -> str:
     return "".join([*pieces, text[start:]])
 
 
-def _named(pattern: re.Pattern[str], text: str, scale: Scale, labels: Sequence[str]) -> Iterator[tuple[str, ...]]:
+def _without_options(text: str, labels: Labels) -> str:
+    """The text without lines that recite the options; all of them, or they are answers."""
+    lines = text.splitlines()
+    if len(lines) < len(labels.ratings) or len(labels.ratings) < 2:
+        return text
+    recited = {}
+    for place, line in enumerate(lines):
+        match = labels.named.fullmatch(line.strip(LINE_ENDS)) if len(line) < 300 else None
+        if match and (match["beside"] or match["label"]):
+            recited[place] = labels.ratings[plain_label(match["beside"] or match["label"])]
+    if len(recited) > len(labels.ratings) + 1 or set(recited.values()) != set(labels.ratings.values()):
+        return text
+    first = dict.fromkeys(sorted(recited)[: len(labels.ratings)])
+    return "\n".join("" if place in first else line for place, line in enumerate(lines))
+
+
+def _named(pattern: re.Pattern[str], text: str, scale: Scale, labels: Labels) -> Iterator[tuple[str, ...]]:
+    """What stands behind each of these names: one number, several, or (nothing of it) no number."""
     for match in pattern.finditer(text):
-        rest = match["rest"]
-        number = NUMBER.match(text, match.start("rest"))
-        if number is None:
-            whole = _read_whole(rest, scale, labels)
-            if whole:
-                yield (whole,)
-        elif not _TAIL.match(text, number.end()):
-            yield (number[0],)
-        elif len(both := _distinct(NUMBER.findall(rest)[:2])) > 1:
-            yield both
+        start, rest = match.start("rest"), match["rest"]
+        whole, bracketed = _read_whole(rest, labels), _BRACKETED.match(rest)
+        named = labels.named.match(text, start, match.end())
+        if whole:
+            yield whole
+        elif named is None:
+            if bracketed:
+                yield (bracketed[1],)
+        elif _TAIL.match(text, named.end()) or BARRED.search(text[match.start() : start]):
+            if len(both := _distinct(NUMBER.findall(rest)[:2])) > 1:
+                yield both
+        elif named["number"] or named["behind"] or _FOLLOWED.match(text, named.end()):
+            found = _numbers_in(named, labels)
+            yield _distinct([*found, *_further(text, named.end(), scale)])
 
 
-def _alone_on_line(text: str, labels: Sequence[str]) -> Iterator[str]:
-    """Numbers that are all that stands on their line, a label of the scale aside."""
-    names = {label.strip(DECORATION).casefold() for label in labels}
-    for line in text.splitlines():
-        bare = line.strip(" \t\"'`*_#>()[]{}<,;:!|\\~") if len(line) < 300 else ""
-        number = NUMBER.match(bare)
-        rest = bare[number.end() :].strip(DECORATION + "-–—=/") if number else ""
-        if number and (not rest or rest.casefold() in names):
+def _further(text: str, start: int, scale: Scale) -> Iterator[str]:
+    """Numbers behind an answer that are offered as answers as well: "2 for women" behind "3 for men"."""
+    for number in islice(NUMBER.finditer(text, start), MAX_FURTHER):
+        before, after = text[max(start, number.start() - 160) : number.start()], text[number.end() : number.end() + 160]
+        if BARRED.search(before) or _TAIL.match(after) or not _FOLLOWED.match(after):
+            continue
+        value = read_value(number[0])
+        same_sentence = not SENTENCE_END.search(text, start, number.start())
+        is_joined = same_sentence and (JOINED.search(before) is not None or (scale.low <= value <= scale.high))
+        if is_joined or _CUE.search(before):
             yield number[0]
 
 
-def _only_number(text: str, labels: Sequence[str]) -> tuple[str, ...]:
+def _alone_on_line(text: str, labels: Labels) -> Iterator[str]:
+    """Numbers that are all that stands on their line, a label of the scale aside."""
+    for line in text.splitlines():
+        # a point may begin a number, as in .5
+        bare = line.lstrip(LINE_ENDS.replace(".", "")).rstrip(LINE_ENDS) if len(line) < 300 else ""
+        match = labels.named.fullmatch(bare) if bare and not _COMPARED.match(line) else None
+        if match:
+            yield from _numbers_in(match, labels)
+
+
+def _only_number(text: str, labels: Labels) -> tuple[str, ...]:
     """All numbers of the text where there are several; the only one where it is offered as an answer."""
     matches = list(NUMBER.finditer(text))
     distinct = _distinct(match[0] for match in matches)
@@ -211,21 +318,25 @@ def _only_number(text: str, labels: Sequence[str]) -> tuple[str, ...]:
     if len(matches) > MAX_REPEATS:
         return ()
     opening = len(text) - len(text.lstrip(DECORATION + "-–—"))
-    names = tuple(label.casefold() for label in labels if label)
-    return distinct if any(_is_offered(text, match, opening, names) for match in matches) else ()
+    for match in matches:
+        named = labels.named.match(text, match.start())
+        if _is_offered(text, match, opening, bool(named and named["beside"])):
+            return _numbers_in(named, labels) if named else distinct
+    return ()
 
 
-def _is_offered(text: str, match: re.Match[str], opening: int, names: tuple[str, ...]) -> bool:
+def _is_offered(text: str, match: re.Match[str], opening: int, says_label: bool) -> bool:
     after = text[match.end() : match.end() + 160]
     before = text[max(0, match.start() - 160) : match.start()]
-    says_label = after.lstrip(DECORATION + "-–—=").casefold().startswith(names) if names else False
-    if _BARRED.search(before) or _TAIL.match(after) or not (says_label or _FOLLOWED.match(after)):
+    sentence = before[max(map(before.rfind, (". ", "? ", "! ", "\n"))) + 1 :]
+    if BARRED.search(before) or _TAIL.match(after) or not (says_label or _FOLLOWED.match(after)):
         return False
     if match.start() <= opening:
         # a lone "1. Family is ..." is as well the start of a list that the model broke off
         return says_label or not (match[0] == "1" and re.match(r"[.)]\s{1,3}\S", after))
     at_end = not after.strip(DECORATION)
-    return bool(_CUE.search(before)) or (at_end and bool(_CONCLUDED.search(before)))
+    is_others = OTHERS.search(sentence) is not None
+    return not is_others and (bool(_CUE.search(before)) or (at_end and bool(_CONCLUDED.search(before))))
 
 
 def _distinct(numbers: Iterable[str]) -> tuple[str, ...]:
