@@ -40,7 +40,7 @@ _ASIDES = frozenset(
     justification justify comment comments note notes confidence certainty probability likelihood uncertainty sure age
     year years born birth children kids household id index item question questions topic step steps min max low high lowest
     highest minimum maximum total count n scale points sum weight person respondent participant country sex gender persona
-    demographics education income name type wave version alternative alternatives second previous first average mean
+    demographics education income name type wave version alternative alternatives previous average mean
     range time temperature tokens format unit siblings size length context
     explicación razón razonamiento edad explication raison explicação spiegazione erklärung begründung alter объяснение
     解释 理由 説明 설명 이유""".split()
@@ -128,8 +128,10 @@ def _decoded(text: str) -> Iterator[tuple[int, int, list[tuple[str, str]]]]:
 
 def _leaves(content: object, key: str) -> Iterator[tuple[str, str]]:
     if isinstance(content, _Pairs):
+        is_answer = kind_of(key) in ("score", "answer")
         for own_key, value in content:
-            yield from _leaves(value, own_key)
+            # what an answer holds under names of its own is the answer
+            yield from _leaves(value, key if is_answer and kind_of(own_key) == "unknown" else own_key)
     elif isinstance(content, list):
         inner = [value for value in content if isinstance(value, list)]
         for value in inner:
@@ -156,7 +158,9 @@ def _value(section: str) -> str:
     if section[:1] in ("'", '"', "`"):
         quote = section[0]
         closing = re.search(rf"\\?{quote}\s{{0,9}}(?:[,}}\])\n]|$)", section[1:])
-        listed = closing and re.match(rf"\s{{0,9}},\s{{0,9}}{quote}[^{quote}\n]{{0,60}}{quote}\s{{0,9}}[,\]]", section[1 + closing.end() - 1 :])
+        listed = closing and re.match(
+            rf"\s{{0,9}},\s{{0,9}}{quote}[^{quote}\n]{{0,60}}{quote}\s{{0,9}}[,\]]", section[1 + closing.end() - 1 :]
+        )
         if closing and not listed:
             return section[1 : 1 + closing.start()]
     ending = _VALUE_END.search(section)

@@ -130,7 +130,12 @@ _REFUSAL = re.compile("|".join(_REFUSALS), re.IGNORECASE)
 
 
 def parse_rating(
-    completion: str, scale: Scale, *, labels: Sequence[str] = (), finish_reason: str | None = None, asked: str | None = None
+    completion: str,
+    scale: Scale,
+    *,
+    labels: Sequence[str] = (),
+    finish_reason: str | None = None,
+    asked: str | None = None,
 ) -> int | Unparsed:
     """Read the rating that a completion gives, or why it gives none. Nothing is guessed, nothing imputed.
 
@@ -229,7 +234,8 @@ def _under_keys(entries: Sequence[Entry], reader: Reader) -> tuple[list[Entry], 
     wanted = plain_key(reader.asked or "")
     told = [entry for entry in entries if not _PLACEHOLDER.match(entry.value)]
     asked = [entry for entry in told if (plain_key(entry.key) == wanted if wanted else kind_of(entry.key) == "score")]
-    answers = [entry for entry in told if entry in asked or kind_of(entry.key) in ("score", "answer")]
+    announced = {entry.key for entry in asked}
+    answers = [entry for entry in told if entry.key in announced or kind_of(entry.key) in ("score", "answer")]
     for level in (asked, answers):
         offered = [(entry, found) for entry in level if (found := reader.find(entry.value))]
         # a label where the symbol was asked for is no better than the symbol under another key
@@ -237,7 +243,9 @@ def _under_keys(entries: Sequence[Entry], reader: Reader) -> tuple[list[Entry], 
             return answers, offered
     others = [(entry, reader.find(entry.value)) for entry in told if _may_be_answer(entry)]
     return answers, [
-        (entry, found) for entry, found in others if not answers and len(found) == 1 and isinstance(reader.judge(found[0]), int)
+        (entry, found)
+        for entry, found in others
+        if not answers and len(found) == 1 and isinstance(reader.judge(found[0]), int)
     ]
 
 
@@ -255,7 +263,7 @@ def _one_of(offered: Offered, text: str, prose: str, reader: Reader) -> tuple[st
     if len(found) > 1 and _CORRECTED.search(text, offered[-2][0].end if len(offered) > 1 else 0, offered[-1][0].start):
         offered = offered[-1:]
     named = islice(NAMED_ANSWER.finditer(prose), MOST_NAMED)
-    return _distinct([*offered, *((offered[-1][0], reader.find(match[0])) for match in named)], reader)
+    return _distinct([*offered, *((offered[-1][0], reader.find(match[0] + match["rest"])) for match in named)], reader)
 
 
 def _distinct(offered: Offered, reader: Reader) -> tuple[str, ...]:

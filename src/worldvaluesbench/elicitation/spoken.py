@@ -28,8 +28,12 @@ _MARK = re.compile(
 )
 """A mark that opens or closes reasoning, of whatever make: <think>, [THINK], ◁think▷, <|begin_of_thought|>, ..."""
 
-_CHANNEL = re.compile(r"<\|channel\|>(\w{1,20})(?:[^<\n]{0,40}<\|(?!message)[a-z]{1,20}\|>[^<\n]{0,20})?(?:<\|message\|>)?")
-_BARE_CHANNEL = re.compile(r"\A(?:assistant)?(?:analysis|commentary)(?![\s:.,;*_)#-]|\Z)|assistant(?:analysis|commentary)(?=\S)")
+_CHANNEL = re.compile(
+    r"<\|channel\|>(\w{1,20})(?:[^<\n]{0,40}<\|(?!message)[a-z]{1,20}\|>[^<\n]{0,20})?(?:<\|message\|>)?"
+)
+_BARE_CHANNEL = re.compile(
+    r"\A(?:assistant)?(?:analysis|commentary)(?![\s:.,;*_)#-]|\Z)|assistant(?:analysis|commentary)(?=\S)"
+)
 _BARE_FINAL = re.compile(r"assistant\s?final(?:json|<\|message\|>)?(?=\S)")
 """Channels whose tokens a server left out: `analysis...assistantfinal...`."""
 
@@ -41,8 +45,12 @@ _BOUNDARY = re.compile(
     r"end▁of▁sentence)[|｜]>|<eos>|<end_of_turn>|<turn\|>",
     re.IGNORECASE,
 )
+LONGEST = 20_000
+"""Of a longer text its beginning and its end are read, a half of this each: answers stand there."""
 _OTHERS = frozenset({"user", "human", "system", "developer", "tool", "inst"})
-_TOKEN = re.compile(r"<[|｜][^<>|｜\s]{1,40}[|｜]>|<s>|<bos>|<pad>|<</?SYS>>|</?(?:b|strong|i|em|u|p|br|code|span|div|pre)\s?/?>")
+_TOKEN = re.compile(
+    r"<[|｜][^<>|｜\s]{1,40}[|｜]>|<s>|<bos>|<pad>|<</?SYS>>|</?(?:b|strong|i|em|u|p|br|code|span|div|pre)\s?/?>"
+)
 _NEXT_TURN = re.compile(
     r"^[ \t*#]{0,6}(?:### ?(?:instruction|human|input|user|question)|(?:instruction|human|user|q|question)\b ?\d{0,3} ?:|\[INST\]|"
     r"person [a-z] provided|what would person|"
@@ -92,7 +100,7 @@ def _own_turn(text: str) -> str:
     for match in [*_BOUNDARY.finditer(text), None]:
         piece = _TOKEN.sub(" ", text[start : match.start() if match else None]).strip()
         if is_own and piece:
-            return piece
+            return piece if len(piece) <= LONGEST else f"{piece[: LONGEST // 2]}\n…\n{piece[-LONGEST // 2 :]}"
         if match:
             role = match["named"] or match["role"] or match["inst"] or ""
             is_own, start = role.casefold() not in _OTHERS, match.end()

@@ -21,7 +21,7 @@ FRACTIONS = "½¼¾⅓⅔"
 
 _DIGITS = rf"(?:\d++(?:[.,]\d++)?+[{FRACTIONS}]?+|(?<![.\d])\.\d++)"
 _SIGN = r"""(?:(?<![^\s"'`(\[{:=*<>])-)?+"""
-_NUMBER = rf"{_SIGN}(?<![A-Za-z_\d$€£¥₹§])(?<!\d[.,]){_DIGITS}(?![A-Za-z_²³€£¥])"
+_NUMBER = rf"{_SIGN}(?<![A-Za-z_\d$€£¥₹§])(?<!\d[.,]){_DIGITS}(?![A-Za-z_²³€£¥]|[.,]\d)"
 NUMBER = re.compile(_NUMBER)
 """A number on its own: not part of a word (`Q3`, `3rd`), no price. Digits of every script count, so `٣` is 3."""
 _WORDS = "|".join(NUMBER_WORDS)
@@ -34,8 +34,8 @@ _ANSWER_WORDS = (
 )
 _BETWEEN = (
     r"""(?:\s{0,2}\([^()\n\d]{0,40}\))?+["'`*_\]]{0,4}(?:>|\s{0,3}"""
-    r"""(?:[:={→]|[-=]>|(?:is|would be|will be|es|ist|est|是|为|は)(?!\w{2})))"""
-    r"""["'`*_\[({<\s]{0,8}(?:(?:an?|option|number)\s)?["'`*_]{0,3}(?P<rest>[^\n]{0,120})"""
+    r"""(?:[:={→]|[-=]>|(?:(?:is|would be|will be|ist|est|es|è|é|wäre|serait|sería|to jest)\b|是|为|は)))"""
+    r"""["'`*_\[({<\s]{0,8}(?:(?:an?|option|number)\s)?["'`*_]{0,3}(?=(?P<rest>[^\n]{0,120}))"""
 )
 NAMED_ANSWER = re.compile(rf"(?<![A-Za-z])(?:{_ANSWER_WORDS})s?{_BETWEEN}", re.IGNORECASE)
 """An answer that is named as such, "Answer: ..."; what follows is the group `rest`."""
@@ -66,7 +66,10 @@ _CUE = re.compile(
     r"选择|选|我会说|だと思います|выбрал[аи]?|бы|поставил[аи]?)[^.!?;\n\d]{0,100}$",
     re.IGNORECASE,
 )
-_CONCLUDED = re.compile(r"(?:\b(?:so|hence|thus|therefore)|[:=→,(\[—–]|[-=]>|\s-)[\s*_\"'`(\[]{0,4}$", re.IGNORECASE)
+_CONCLUDED = re.compile(
+    r"(?:\A\s*an?(?: (?:solid|strong|firm|clear|low|high))?|\b(?:so|hence|thus|therefore)|[:=→,(\[—–]|[-=]>|\s-)[\s*_\"'`(\[]{0,4}$",
+    re.IGNORECASE,
+)
 BARRED = re.compile(
     r"(?:(?<!score )(?<!rating )(?<!value )(?<!answer )(?<!an )\bof|"
     r"(?:\b(?:not|never|cannot|neither|nor|hardly|except|excluding|besides|without|doubt|avoid|reject|rule out|rather than|instead of|"
@@ -81,12 +84,14 @@ BARRED = re.compile(
 OTHERS = re.compile(
     r"\b(?:(?:(?:other|some|many|most|older|younger|married|single|poor|rich|religious) (?:\w{2,14} )?(?:people|persons?|respondents|men|women|"
     r"adults|individuals|citizens|participants|americans|[a-z]{3,14}s)|others|men|women|some|nobody|no one|anyone|people)\b(?! like (?:this|her|him|me))|"
-    r"(?-i:\b(?:Person|Respondent|Participant) (?:[A-WYZ]|\d{1,4})\b))|\b(?:mother|father|wife|husband|neighbou?r|friend|parent|son|daughter)s? (?:would|will|might|may|says?|said|gave)\b",
+    r"(?-i:\b(?:Person|Respondent|Participant) (?:[A-WYZ]|\d{1,4})\b))|\bif (?:it|this|that|the question) (?:were|was)\b|\b(?:mother|father|wife|husband|neighbou?r|friend|parent|son|daughter)s? (?:would|will|might|may|says?|said|gave)\b",
     re.IGNORECASE,
 )
 """Of whom an answer may be that is not the one asked for."""
 
-_GLOSS = r"""(?:\s{0,2}(?:[(\["'][^()\[\]"'\d\n]{1,80}[)\]"']|[=:]\s{0,2}[^\d\n,.;]{1,60}?))?"""
+_GLOSS = (
+    r"""(?:\s{0,2}(?:[(\[][^()\[\]\d\n]{1,80}[)\]]|["'][^"'\d\n]{1,80}["']|[=:]\s{0,2}(?=[^\W\d])[^\d\n,.;]{1,60}?))?"""
+)
 _RANGE = re.compile(
     rf"(?<![A-Za-z_\d])(?<!\d[.,])(\d{{1,3}}){_GLOSS}\s{{0,3}}(?:to|-|–|—|through|\.{{2,3}}|~|bis|à|a|al|até|до|至|到|から)\s{{0,3}}(\d{{1,3}})"
     rf"(?![A-Za-z_\d]|[.,]\d){_GLOSS}",
@@ -99,11 +104,11 @@ _BETWEEN_ENDS = re.compile(
 _CONFIDENCE = re.compile(
     r"[(\[,;–—-]?\s?(?:with )?(?:an? )?(?:confidence|certainty|probability|likelihood)(?: (?:level|score|rating|of)){0,2}\s?(?:is |[:=]\s?)?~?"
     r"\d{1,3}(?:[.,]\d{1,4})?(?:\s?%|/\d{1,3}| out of \d{1,3})?[)\]]?"
-    r"|\(?\b\d{1,3}(?:\.\d{1,3})?\s?% (?:confiden\w{2,4}|certain\w{0,3}|sure|likely|likelihood|probability)\)?|\(~?\d{1,3}(?:\.\d{1,3})?\s?%\)",
+    r"|\(?(?:\bwith (?:an? )?)?\b\d{1,3}(?:\.\d{1,3})?\s?% (?:confiden\w{1,4}|certain\w{0,3}|sure|likely|likelihood|probability)\)?|\(~?\d{1,3}(?:\.\d{1,3})?\s?%\)",
     re.IGNORECASE,
 )
 _DENOMINATOR = re.compile(
-    r"(?:\bout of|/)\s{0,3}(\d{1,3})(?![A-Za-z_\d]|[.,/]\d)|\b(\d{1,2})[- ]points?\b", re.IGNORECASE
+    r"(?:\b(?:out )?of|/)\s{0,3}(\d{1,3})(?![A-Za-z_\d]|[.,/]\d)|\b(\d{1,2})[- ]points?\b", re.IGNORECASE
 )
 _MEANING = re.compile(
     r"(?:\b(?:where|with|and|while|wobei|donde|où)|[,;(])\s{0,3}(\d{1,3})\s{0,3}(?:=|(?:means?|meaning|being|is|represents?|"
@@ -111,14 +116,20 @@ _MEANING = re.compile(
     re.IGNORECASE,
 )
 _MARKER = re.compile(r"^[ \t]{0,8}(?:[-*•][ \t])?\**(\d{1,2})[.)](?=\s)", re.MULTILINE)
-_LATEX = re.compile(r"\\(?:text\w{0,6}|math\w{0,4}|mbox|fbox|bf)\s?\{([^{}\n]{0,60})\}|\$([^$\n]{1,60})\$(?!\d)")
+_LATEX = re.compile(r"\\(?:text\w{0,6}|math\w{0,4}|mbox|fbox|bf)\s?\{([^{}\n]{0,60})\}|\\[()\[\]]")
+_DOLLARS = re.compile(r"(\$\$?)([^$\n]{1,60})\1(?!\d)")
 _BESIDE = r"""["'`*_]{0,3}\s{0,2}[=:.,)\]–—(-]{0,3}\s{0,2}["'(*_]{0,2}"""
 _BRACKETED = re.compile(rf"[^\d\n(\[]{{1,80}}[(\[]({_NUMBER})[)\]]{{1,2}}[\s.*_]*$")
 SENTENCE_END = re.compile(r"[.!?]\s|\n")
-JOINED = re.compile(r"(?:[,;/]|\b(?:or|and|but|then|maybe|perhaps|possibly))\s{1,2}(?:an? |maybe |perhaps |possibly |even )?[\"'*(]{0,2}$", re.IGNORECASE)
+JOINED = re.compile(
+    r"(?:[,;/]|\b(?:or|and|but|then|maybe|perhaps|possibly))\s{1,2}(?:an? |maybe |perhaps |possibly |even )?[\"'*(]{0,2}$",
+    re.IGNORECASE,
+)
 _COMPARED = re.compile(r"\s{0,9}[<>≥≤≠±]")
-LINE_ENDS = " \t\"'`*_#>()[]{}<.,;:!|\\~"
-MAX_FURTHER = 40
+LINE_ENDS = " \t•·\"'`*_#>()[]{}<.,;:!|\\~"
+MAX_NAMED = 100
+"""So many answers that are named as such are looked at."""
+MAX_FURTHER = 20
 """So many numbers behind an answer are looked at for another answer."""
 
 
@@ -150,9 +161,7 @@ def find_numbers(text: str, scale: Scale, labels: Sequence[str] = ()) -> tuple[s
     whole = _read_whole(text, words)
     if whole:
         return whole
-    text = without_latex(text)
-    text = _without_options(text, words)
-    text = _without_list(_CONFIDENCE.sub(" ", _without_scale(text, scale)))
+    text = _without_list(_without_scale(_without_options(without_asides(text), words), scale))
     finals = list(_named(FINAL_ANSWER, text, scale, words))
     if finals:
         return finals[-1]
@@ -174,9 +183,11 @@ def read_value(number: str) -> Fraction:
     return Fraction(plain[:300]) + sum(Fraction(unicodedata.numeric(part)) for part in number[len(whole) :])
 
 
-def without_latex(text: str) -> str:
-    """The text without LaTeX around what it says: `$3$` is 3, and `\text{Agree}` is Agree. `\boxed{3}` names an answer."""
-    return _LATEX.sub(lambda match: match[1] or match[2] or "", text) if "\\" in text or "$" in text else text
+def without_asides(text: str) -> str:
+    """The text without LaTeX around what it says, and without how sure it is: `$3$` is 3, `\text{Agree}` is Agree."""
+    if "\\" in text or "$" in text:
+        text = _DOLLARS.sub(r"\2", _LATEX.sub(lambda match: match[1] or " ", text))
+    return _CONFIDENCE.sub(" ", text)
 
 
 def spelled(label: str) -> str:
@@ -193,7 +204,11 @@ def plain_label(label: str) -> str:
 def _labels_of(labels: tuple[str, ...], low: int) -> Labels:
     """What labels say of a scale that begins at `low`; a label of several points, or a bare number, says nothing."""
     plain = [plain_label(label) for label in labels]
-    ratings = {label: low + place for place, label in enumerate(plain) if plain.count(label) == 1 and re.search(r"[^\W\d]", label)}
+    ratings = {
+        label: low + place
+        for place, label in enumerate(plain)
+        if plain.count(label) == 1 and re.search(r"[^\W\d]", label)
+    }
     known = [label for label, own in zip(labels, plain, strict=True) if own in ratings]
     pattern = "|".join(filter(None, map(spelled, sorted(known, key=len, reverse=True)))) or "(?!)"
     named = (
@@ -231,7 +246,7 @@ def _without_scale(text: str, scale: Scale) -> str:
         return "" if int(number) == own else match[0]
 
     def blank_meaning(match: re.Match[str]) -> str:
-        return " " if int(match[1]) in scale else match[0]
+        return "…" if int(match[1]) in scale else match[0]
 
     text = _RANGE.sub(blank_range, _BETWEEN_ENDS.sub(blank_range, text))
     return _MEANING.sub(blank_meaning, _DENOMINATOR.sub(blank_denominator, text))
@@ -252,27 +267,24 @@ def _without_list(text: str) -> str:
 
 
 def _without_options(text: str, labels: Labels) -> str:
-    """The text without lines that recite the options; all of them, or they are answers."""
-    lines = text.splitlines()
-    if len(lines) < len(labels.ratings) or len(labels.ratings) < 2:
+    """The text without a list of all options, in lines or in a row: where all are named, none is an answer."""
+    n = len(labels.ratings)
+    if n < 2:
         return text
-    recited = {}
-    for place, line in enumerate(lines):
-        match = labels.named.fullmatch(line.strip(LINE_ENDS)) if len(line) < 300 else None
-        if match and (match["beside"] or match["label"]):
-            recited[place] = labels.ratings[plain_label(match["beside"] or match["label"])]
-    if len(recited) > len(labels.ratings) + 1 or set(recited.values()) != set(labels.ratings.values()):
-        return text
-    first = dict.fromkeys(sorted(recited)[: len(labels.ratings)])
-    return "\n".join("" if place in first else line for place, line in enumerate(lines))
+    named = [match for match in labels.named.finditer(text) if match["beside"] or match["label"]]
+    ratings = [labels.ratings[plain_label(match["beside"] or match["label"])] for match in named]
+    for place in range(min(len(named) - n + 1, MAX_NAMED)):
+        if len(set(ratings[place : place + n])) == n:
+            return f"{text[: named[place].start()]}…{text[named[place + n - 1].end() :]}"
+    return text
 
 
 def _named(pattern: re.Pattern[str], text: str, scale: Scale, labels: Labels) -> Iterator[tuple[str, ...]]:
     """What stands behind each of these names: one number, several, or (nothing of it) no number."""
-    for match in pattern.finditer(text):
-        start, rest = match.start("rest"), match["rest"]
+    for match in islice(pattern.finditer(text), MAX_NAMED):
+        start, rest = match.end(), match["rest"]
         whole, bracketed = _read_whole(rest, labels), _BRACKETED.match(rest)
-        named = labels.named.match(text, start, match.end())
+        named = labels.named.match(text, start, match.end("rest"))
         if whole:
             yield whole
         elif named is None:

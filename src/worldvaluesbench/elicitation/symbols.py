@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from string import ascii_uppercase
 
 from worldvaluesbench.elicitation.choices import ShownChoice
 from worldvaluesbench.elicitation.parse import EXCERPT, Reader, Unparsed
@@ -20,28 +21,30 @@ from worldvaluesbench.elicitation.statement import (
     SENTENCE_END,
     plain_label,
     spelled,
-    without_latex,
+    without_asides,
 )
 
 _CHOSEN = re.compile(
     r"\b(?:(?:say|choose|pick|select|answer|respond|reply|go|opt|give)(?:s|es|ed)?|chose|chosen|said|likely|"
     r"probably|option|letter)"
-    r"""(?: with| for| option| letter| that it is)?:?\s{1,3}(?P<rest>)""",
+    r"""(?: with| for| option| letter| that it is)?:?\s{1,3}(?P<rest>)|(?:我会)?选择?(?P<chosen>)""",
     re.IGNORECASE,
 )
 _FOLLOWED = re.compile(
-    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!(=<,/&|\n]|[–—-](?!\w))|"""
+    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!(=<,/&|\n]|[–—-](?!\w))|번|番|です|입니다|"""
     r"""\s+(?:because|since|as|or|and|but|given|due|based|for|on|out)\b)"""
 )
 """What may follow a name that is an answer; "A person" and "No respect" do not pass for A and No."""
 _OPENED = re.compile(
-    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!)\]=\n]|[–—-](?!\w)|,?\s(?:because|since|as|given|due)\b))"""
+    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!)\]=\n]|[–—-](?!\w)|,(?=[^\x00-\x7f])|번|番|です|입니다|,?\s(?:because|since|as|given|due)\b))"""
 )
 """What may follow a name that opens a text; "No, but" does not pass."""
 _ALSO = re.compile(r"""[*_"'`)\]]{0,3}\s{0,2}(?:,?\s?\b(?:or|and|to)\b|[/,&|–-])\s{0,2}(?:option\s)?[*_"'`(\[]{0,3}""")
 _LEAD = re.compile(r"""[\s"'`*_(\[:]{0,8}""")
 _LETTER = re.compile(r"[A-Z]")
 _NUMBER = r"\d{1,2}(?!\d)"
+_AFTER_WORD, _BEFORE_WORD = r"(?<![A-Za-z\d_À-ɏЀ-ӿ])", r"(?![A-Za-z\d_'À-ɏЀ-ӿ])"
+"""Words end where a script without blanks begins: 选B."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def find_symbols(text: str, choices: tuple[ShownChoice, ...]) -> tuple[str, ...]
     at all important" is not "Important". Letters in a sentence are capitals.
     """
     names = _names_of(choices)
-    text = without_latex(text)
+    text = without_asides(text)
     whole = _exactly(text.strip(DECORATION), names)
     if whole:
         return whole
@@ -114,14 +117,17 @@ def _names_of(choices: tuple[ShownChoice, ...]) -> _Names:
     labels = {(choice.label if is_letter else choice.symbol): choice.symbol for choice in choices}
     labels.pop("", None)
     known = "|".join(spelled(label) for label in sorted(labels, key=len, reverse=True)) or "(?!)"
-    letter = r"(?P<letter>[A-Z])(?![\w'])" if is_letter else "(?P<letter>(?!))"
+    letter = rf"(?P<letter>[A-Z]){_BEFORE_WORD}" if is_letter else "(?P<letter>(?!))"
     beside = rf"(?:\s{{0,2}}[=:.,)\]–—(-]{{1,3}}\s{{0,2}}[\"'(]?(?P<beside>(?i:{known}))(?!\w)[\"')]?)?"
-    before = rf"(?:(?P<before>{_NUMBER})[.):]?\s{{0,2}}[=–—(-]?\s{{0,2}})?"
-    behind = rf"(?:\s{{0,2}}[=:,–—-]?\s{{0,2}}[(\[]?(?P<behind>{_NUMBER})[)\]]?(?![\w%.]))?"
-    pattern = rf"(?<!\w)(?:{letter}{beside}|{before}(?P<label>(?i:{known}))(?![\w']){behind})"
+    before = rf"(?:(?:(?P<before>{_NUMBER})[.):]?|(?P<place>[A-J])[.):])\s{{0,2}}[=–—(-]?\s{{0,2}})?"
+    behind = (
+        rf"(?:\s{{0,2}}(?:[=:,–—-]?\s{{0,2}}(?P<behind>{_NUMBER})(?![\w%.])|[(\[](?P<inside>{_NUMBER}|[A-J])[)\]]))?"
+    )
+    pattern = rf"{_AFTER_WORD}(?:{letter}{beside}|{before}(?P<label>(?i:{known})){_BEFORE_WORD}{behind})"
     by_label = {plain_label(label): symbol for label, symbol in labels.items()}
     numbers = {
-        choice.symbol: frozenset({str(choice.rating), str(place)}) for place, choice in enumerate(choices, 1)
+        choice.symbol: frozenset({str(choice.rating), str(place), ascii_uppercase[place - 1]})
+        for place, choice in enumerate(choices, 1)
     }
     return _Names(frozenset(numbers), by_label, numbers, re.compile(pattern))
 
@@ -130,9 +136,8 @@ def _symbols_in(match: re.Match[str], names: _Names) -> tuple[str, ...]:
     found = [match["letter"]] if match["letter"] else []
     found += [names.by_label[plain_label(label)] for label in (match["beside"], match["label"]) if label]
     # a number that is neither the option's rating nor its place is another answer
-    found += [
-        number for number in (match["before"], match["behind"]) if number and number not in names.numbers[found[0]]
-    ]
+    others = filter(None, match.group("before", "place", "behind", "inside"))
+    found += [other for other in others if other not in names.numbers[found[0]]]
     return tuple(dict.fromkeys(found))
 
 
@@ -146,7 +151,7 @@ def _after(cue: re.Pattern[str], text: str, names: _Names) -> Iterator[tuple[str
     """What is named behind each of these cues: one symbol, several, or nothing."""
     match = cue.search(text)
     while match:
-        start = match.start("rest")
+        start = match.end()
         # the cue takes "a" for an article; a capital one is an answer
         start -= 2 if text[start - 2 : start] == "A " else 0
         lead = _LEAD.match(text, start)
@@ -157,7 +162,7 @@ def _after(cue: re.Pattern[str], text: str, names: _Names) -> Iterator[tuple[str
             rest = text[start : start + 20].partition("\n")[0].strip(DECORATION)
             yield _exactly(rest, names) if len(rest) == 1 else _named_at(text, start, names)
         # the rest of a line may hold the next cue
-        match = cue.search(text, match.start("rest"))
+        match = cue.search(text, match.end())
 
 
 def _named_at(text: str, start: int, names: _Names) -> tuple[str, ...]:
