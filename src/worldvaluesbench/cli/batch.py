@@ -153,7 +153,9 @@ def import_answers(  # noqa: PLR0913 - one parameter an option
     show.table(("rows", "ratings", *made["unparsed"]), rows, title=made["name"], left=0)
     show.say(f"Answers read from the column {made['imported']['answer_column']}.")
     if not completions and made["unparsed"].get("no_number", 0) > made["n_answers"]:
-        show.say("Most answers are no numbers: if they are texts as a model wrote them, import them with --completions.")
+        show.say(
+            "Most answers are no numbers: if they are texts as a model wrote them, import them with --completions."
+        )
     if made["n_rows_of_unknown_respondents"]:
         n = show.counted(made["n_rows_of_unknown_respondents"], "row")
         show.say(f"{n} of respondents whom the dataset does not have.")

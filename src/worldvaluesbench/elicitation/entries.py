@@ -33,7 +33,7 @@ _KEY = re.compile(
     re.IGNORECASE,
 )
 _STRING_END = re.compile(r"""["'`]\s{0,9}[,}\n]|}""")
-_VALUE_END = re.compile(r",(?!\s?-?\d)|[}\n]|\](?!\s?[,\]])|//|#|\.\s")
+_VALUE_END = re.compile(r",(?!\s?-?\d)|[}\n]|\](?!\s?[,\]])|//|/\*|#|\.\s")
 
 _ASIDES = frozenset(
     """explanation explanations explain reason reasons reasoning rationale thought thoughts thoughtful thinking analysis
@@ -41,7 +41,7 @@ _ASIDES = frozenset(
     year years born birth children kids household id index item question questions topic step steps min max low high lowest
     highest minimum maximum total count n scale points sum weight person respondent participant country sex gender persona
     demographics education income name type wave version alternative alternatives previous average mean
-    range time temperature tokens format unit siblings size length context
+    range time temperature tokens format unit siblings brothers sisters page attempt error status marital rank retry date month day hour size length context
     explicación razón razonamiento edad explication raison explicação spiegazione erklärung begründung alter объяснение
     解释 理由 説明 설명 이유""".split()
 )
@@ -49,8 +49,10 @@ _ANSWERS = frozenset(
     "answer answers score scores rating ratings response responses choice selection prediction predicted decision ans "
     "respuesta réponse antwort resposta risposta ответ 答案 回答 puntuación".split()
 )
-_VALUES = frozenset("value option number code result label level output grade final selected chosen integer".split())
-_AROUND = frozenset("the my your as a an is most likely numeric numerical of best pick their single x s".split())
+_VALUES = frozenset(
+    "value option number code result label level output grade final selected chosen integer pick".split()
+)
+_AROUND = frozenset("the my your as a an is most likely numeric numerical of best their single x s".split())
 
 
 def read_entries(text: str) -> tuple[list[Entry], str]:
@@ -89,14 +91,16 @@ def is_open_object(text: str) -> bool:
 @lru_cache(maxsize=4096)
 def plain_key(key: str) -> str:
     """A key as keys are compared: its words in lower case, of whatever make (`finalAnswer`, `final_answer`)."""
-    return " ".join(re.split(r"[\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", key).casefold())).strip()
+    return " ".join(
+        re.split(r"[\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=\d)", " ", key).casefold())
+    ).strip()
 
 
 @lru_cache(maxsize=4096)
 def kind_of(key: str) -> Literal["score", "answer", "aside", "unknown"]:
     """What a key announces: the score that the paper's prompts ask for, an answer, something else, or what is not known."""
     words = set(plain_key(key).split())
-    if words & _ASIDES:
+    if words & _ASIDES or words <= _AROUND:
         return "aside"
     if {"answer", "as", "score"} <= words or {"answer", "as", "integer"} <= words:
         return "score"
@@ -131,7 +135,7 @@ def _leaves(content: object, key: str) -> Iterator[tuple[str, str]]:
         is_answer = kind_of(key) in ("score", "answer")
         for own_key, value in content:
             # what an answer holds under names of its own is the answer
-            yield from _leaves(value, key if is_answer and kind_of(own_key) == "unknown" else own_key)
+            yield from _leaves(value, key if is_answer and _is_own(own_key) else own_key)
     elif isinstance(content, list):
         inner = [value for value in content if isinstance(value, list)]
         for value in inner:
@@ -140,6 +144,10 @@ def _leaves(content: object, key: str) -> Iterator[tuple[str, str]]:
             yield key, ", ".join(str(value) for value in content if not isinstance(value, list))
     else:
         yield key, content if isinstance(content, str) else json.dumps(content)
+
+
+def _is_own(key: str) -> bool:
+    return kind_of(key) == "unknown" or len(key) == 1
 
 
 def _keyed(text: str) -> Iterator[tuple[Entry, int]]:

@@ -95,7 +95,7 @@ _PLAIN_JSON = re.compile(
 and there may be millions."""
 
 _PLACEHOLDER = re.compile(r"\s{0,4}(?:\.\.\.|…|<)[^\d]{0,60}(?:[\n>}]|$)")
-_CORRECTED = re.compile(
+CORRECTED = re.compile(
     r"\b(?:on reflection|correct(?:ed|ion)|revis(?:ed|ion|ing)|reconsider\w*|second thought|actually|wait|instead|"
     r"final(?:ly)?|no\b[,:.])",
     re.IGNORECASE,
@@ -260,7 +260,7 @@ def _is_said(found: tuple[str, ...], value: str) -> bool:
 def _one_of(offered: Offered, text: str, prose: str, reader: Reader) -> tuple[str, ...]:
     """The one answer that stands under the keys, or all of them, each once; prose that names another makes two."""
     found = _distinct(offered, reader)
-    if len(found) > 1 and _CORRECTED.search(text, offered[-2][0].end if len(offered) > 1 else 0, offered[-1][0].start):
+    if len(found) > 1 and CORRECTED.search(text, offered[-2][0].end if len(offered) > 1 else 0, offered[-1][0].start):
         offered = offered[-1:]
     named = islice(NAMED_ANSWER.finditer(prose), MOST_NAMED)
     return _distinct([*offered, *((offered[-1][0], reader.find(match[0] + match["rest"])) for match in named)], reader)

@@ -2,10 +2,14 @@
 
 import re
 
+_PICTURES = [
+    sign for sign in (*range(0x2600, 0x27C0), *range(0x1F000, 0x1FB00)) if chr(sign) not in "❌✖✗✘❎❓❔⛔🚫👎"
+]
 PLAIN = str.maketrans(
     {
         **{chr(wide): chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)},
         **{chr(0x2460 + place): f" {place + 1} " for place in range(10)},
+        **dict.fromkeys(map(chr, _PICTURES), " "),
         **dict.fromkeys("“”„‟«»″「」『』", '"'),
         **dict.fromkeys("‘’‚‛′", "'"),
         **dict.fromkeys("\0\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\ufe0f\u20e3", ""),

@@ -27,14 +27,14 @@ NUMBER = re.compile(_NUMBER)
 _WORDS = "|".join(NUMBER_WORDS)
 
 _ANSWER_WORDS = (
-    "answer|score|rating|response|choice|boxed|"
+    "answer|score|rating|response|choice|option|prediction|guess|boxed|정답|"
     "respuesta|puntuación|calificación|antwort|bewertung|réponse|note|risposta|resposta|pontuação|odpowiedź|"
     "ответ|оценка|cevap|puan|jawaban|skor|đáp án|câu trả lời|답변|답|점수|答案|回答|评分|分数|答え|スコア|"
     "الإجابة|الجواب|پاسخ|उत्तर"
 )
 _BETWEEN = (
     r"""(?:\s{0,2}\([^()\n\d]{0,40}\))?+["'`*_\]]{0,4}(?:>|\s{0,3}"""
-    r"""(?:[:={→]|[-=]>|(?:(?:is|would be|will be|ist|est|es|è|é|wäre|serait|sería|to jest)\b|是|为|は)))"""
+    r"""(?:[:={→]|[-=]>|(?:(?:is|would be|will be|ist|est|es|è|é|wäre|serait|sería|to jest)\b|是|为|は|은|는|هي|هو)))"""
     r"""["'`*_\[({<\s]{0,8}(?:(?:an?|option|number)\s)?["'`*_]{0,3}(?=(?P<rest>[^\n]{0,120}))"""
 )
 NAMED_ANSWER = re.compile(rf"(?<![A-Za-z])(?:{_ANSWER_WORDS})s?{_BETWEEN}", re.IGNORECASE)
@@ -42,8 +42,8 @@ NAMED_ANSWER = re.compile(rf"(?<![A-Za-z])(?:{_ANSWER_WORDS})s?{_BETWEEN}", re.I
 FINAL_ANSWER = re.compile(rf"\bfinal (?:answer|score|rating|response|choice){_BETWEEN}", re.IGNORECASE)
 
 _TAIL = re.compile(
-    rf"\s{{0,2}}(?:%|\+|\?|percent|and a (?:half|quarter)|½|or (?:higher|lower|more|less|above|below|so|fewer)\b|and (?:up|above|below)\b|"
-    rf",?\s?\(?(?:[-–—/,:&~|<>^×]|\.\.|to|or|and|in|(?:out )?of|vs\.?|versus|on an? (?:scale (?:of|from) )?)\s{{0,2}}"
+    rf"\s{{0,2}}(?:%|\+|\(?±|\?|percent|and a (?:half|quarter)|½|or (?:higher|lower|more|less|above|below|so|fewer)\b|and (?:up|above|below)\b|"
+    rf",?\s?\(?(?:[-–—/,:&~|<>^×→]|[-=]>|\.\.|to|or|and|in|(?:out )?of|vs\.?|versus|on an? (?:scale (?:of|from) )?)\s{{0,2}}"
     rf"(?:[-.]?\d|(?:{_WORDS})\b))|\s{{1,2}}[-.]?\d|"
     r"\s{1,2}(?:is|was|would be|seems?|sounds?|might be|may be|feels?)\s(?:not|too|wrong|incorrect|unlikely|impossible|out|rare|"
     r"the (?:lowest|highest|middle|maximum|minimum|scale))\b|\s{1,2}(?:is|would|does|can|was|could)(?:n't|\snot)\b",
@@ -52,9 +52,9 @@ _TAIL = re.compile(
 """What makes one of two numbers, a share, no answer or a rating on another scale of the number before it."""
 
 _FOLLOWED = re.compile(
-    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!?(=,]|[–—-](?![a-z\d%])|\n)|\s?(?:分|点|점|번(?!째)|番(?!目)|です|だと|입니다|이다)|"""
-    r"""\s+(?:because|since|as|on|out|for|to|which|indicating|meaning|and|but|if|from|given|due|overall|in|is|would|"""
-    r"""points?|stars?|here|when|though|although|considering|being|sagen|wählen|geben|vergeben|[A-Z]))"""
+    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!?(=,<…]|/\*|[–—-](?![a-z\d%])|\n)|\s?(?:分|点|점|번(?!째)|番(?!目)|です|だと|입니다|이다)|"""
+    r"""\s+(?:because|since|as|on|out|for|to|which|indicating|meaning|and|but|if|from|given|due|overall|in|is|would be|"""
+    r"""(?:points?|stars?)\b(?! (?:more|less|higher|lower|above|below|out|of|in))|seems (?:most |more )?(?:likely|right|plausible)|here|when|though|although|considering|being|sagen|wählen|geben|vergeben|[A-Z]))"""
 )
 """What may follow a number that is an answer; "2 children" and "45 years" do not pass."""
 
@@ -62,12 +62,12 @@ _CUE = re.compile(
     r"(?:\b(?:say|choose|chose|pick|select|rat(?:e|es|ed|ing)|scor(?:e|es|ed)|g(?:ive|ives|ave)|answer(?:s|ed)?|response|"
     r"choice|option|go(?:ing)? with|opt for|settle on|place|put|assign|respond|reply|think|guess|estimate|probably|"
     r"definitely|likely|maybe|perhaps|around|about|"
-    r"approximately|roughly|closest to|it'?s a|elegiría|diría|dirais|würde|sagen|wählen|direi|diria)\b|"
-    r"选择|选|我会说|だと思います|выбрал[аи]?|бы|поставил[аи]?)[^.!?;\n\d]{0,100}$",
+    r"approximately|roughly|closest to|it'?s a|elegiría|diría|dirais|choisi(?:rai)?s|würde|sagen|wählen|direi|diria)\b|"
+    r"选择|选项?|選択肢|我会说|だと思います|выбрал[аи]?|бы|поставил[аи]?)[^.!?;\n\d]{0,100}$",
     re.IGNORECASE,
 )
 _CONCLUDED = re.compile(
-    r"(?:\A\s*an?(?: (?:solid|strong|firm|clear|low|high))?|\b(?:so|hence|thus|therefore)|[:=→,(\[—–]|[-=]>|\s-)[\s*_\"'`(\[]{0,4}$",
+    r"(?:\A\s*(?:an?(?: (?:solid|strong|firm|clear|perfect|low|high))?|(?:it|that|this)(?:'s| is| would be)(?: an?)?|(?:sure|ok|okay|yes|certainly|of course)[!.,])|\b(?:so|hence|thus|therefore)|[:=→,(\[—–]|[-=]>|\s-)[\s*_\"'`(\[]{0,4}$",
     re.IGNORECASE,
 )
 BARRED = re.compile(
@@ -127,6 +127,9 @@ JOINED = re.compile(
 )
 _COMPARED = re.compile(r"\s{0,9}[<>≥≤≠±]")
 LINE_ENDS = " \t•·\"'`*_#>()[]{}<.,;:!|\\~"
+_UNIT = re.compile(r"[\s-](?!point|scale|star|or\b|to\b|vs)[a-z]{2,}", re.IGNORECASE)
+ACROSS = re.compile(r"\b(?:for|among)\s[^.\n\d]{1,40}[,:]\s{1,2}$", re.IGNORECASE)
+"""What makes a name in another sentence an answer as well: "For women, 3."."""
 MAX_NAMED = 100
 """So many answers that are named as such are looked at."""
 MAX_FURTHER = 20
@@ -183,11 +186,16 @@ def read_value(number: str) -> Fraction:
     return Fraction(plain[:300]) + sum(Fraction(unicodedata.numeric(part)) for part in number[len(whole) :])
 
 
+def without_latex(text: str) -> str:
+    r"""The text without LaTeX around what it says: `$3$` is 3, `\text{Agree}` is Agree; `\boxed{3}` names an answer."""
+    if "\\" not in text and "$" not in text:
+        return text
+    return _DOLLARS.sub(r"\2", _LATEX.sub(lambda match: match[1] or " ", text))
+
+
 def without_asides(text: str) -> str:
-    """The text without LaTeX around what it says, and without how sure it is: `$3$` is 3, `\text{Agree}` is Agree."""
-    if "\\" in text or "$" in text:
-        text = _DOLLARS.sub(r"\2", _LATEX.sub(lambda match: match[1] or " ", text))
-    return _CONFIDENCE.sub(" ", text)
+    """The text without LaTeX, and without how sure its answer is."""
+    return _CONFIDENCE.sub(" ", without_latex(text))
 
 
 def spelled(label: str) -> str:
@@ -293,7 +301,7 @@ def _named(pattern: re.Pattern[str], text: str, scale: Scale, labels: Labels) ->
         elif _TAIL.match(text, named.end()) or BARRED.search(text[match.start() : start]):
             if len(both := _distinct(NUMBER.findall(rest)[:2])) > 1:
                 yield both
-        elif named["number"] or named["behind"] or _FOLLOWED.match(text, named.end()):
+        elif named["beside"] or named["behind"] or not _is_unit(text, named.end()):
             found = _numbers_in(named, labels)
             yield _distinct([*found, *_further(text, named.end(), scale)])
 
@@ -307,7 +315,7 @@ def _further(text: str, start: int, scale: Scale) -> Iterator[str]:
         value = read_value(number[0])
         same_sentence = not SENTENCE_END.search(text, start, number.start())
         is_joined = same_sentence and (JOINED.search(before) is not None or (scale.low <= value <= scale.high))
-        if is_joined or _CUE.search(before):
+        if is_joined or _CUE.search(before) or ACROSS.search(before):
             yield number[0]
 
 
@@ -323,9 +331,12 @@ def _alone_on_line(text: str, labels: Labels) -> Iterator[str]:
 
 def _only_number(text: str, labels: Labels) -> tuple[str, ...]:
     """All numbers of the text where there are several; the only one where it is offered as an answer."""
-    matches = list(NUMBER.finditer(text))
-    distinct = _distinct(match[0] for match in matches)
-    if len(distinct) != 1:
+    numbers = list(NUMBER.finditer(text))
+    distinct = _distinct(number[0] for number in numbers)
+    is_only = len(distinct) == 1
+    # numbers of something else, such as "3 children", are no answers beside one that is offered as such
+    matches = numbers if is_only else [number for number in numbers[:MAX_REPEATS] if not _is_of_else(text, number)]
+    if len(numbers) > MAX_REPEATS and not is_only or len(_distinct(match[0] for match in matches)) != 1:
         return distinct
     if len(matches) > MAX_REPEATS:
         return ()
@@ -333,8 +344,18 @@ def _only_number(text: str, labels: Labels) -> tuple[str, ...]:
     for match in matches:
         named = labels.named.match(text, match.start())
         if _is_offered(text, match, opening, bool(named and named["beside"])):
-            return _numbers_in(named, labels) if named else distinct
-    return ()
+            return _numbers_in(named, labels) if named else (match[0],)
+    return () if is_only else distinct
+
+
+def _is_of_else(text: str, number: re.Match[str]) -> bool:
+    before, after = text[max(0, number.start() - 160) : number.start()], text[number.end() : number.end() + 160]
+    return not _TAIL.match(after) and (bool(BARRED.search(before)) or _is_unit(after, 0))
+
+
+def _is_unit(text: str, place: int) -> bool:
+    """Whether a word that makes a number one of something else begins here: "children" behind "3"."""
+    return _UNIT.match(text, place) is not None and not _FOLLOWED.match(text, place)
 
 
 def _is_offered(text: str, match: re.Match[str], opening: int, says_label: bool) -> bool:

@@ -10,6 +10,7 @@ from string import ascii_uppercase
 from worldvaluesbench.elicitation.choices import ShownChoice
 from worldvaluesbench.elicitation.parse import EXCERPT, Reader, Unparsed
 from worldvaluesbench.elicitation.statement import (
+    ACROSS,
     BARRED,
     DECORATION,
     FINAL_ANSWER,
@@ -36,7 +37,7 @@ _FOLLOWED = re.compile(
 )
 """What may follow a name that is an answer; "A person" and "No respect" do not pass for A and No."""
 _OPENED = re.compile(
-    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!)\]=\n]|[–—-](?!\w)|,(?=[^\x00-\x7f])|번|番|です|입니다|,?\s(?:because|since|as|given|due)\b))"""
+    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!)\]=\n]|[–—-](?!\w)|,(?=[^\x00-\x7f])|\s(?:is (?:the|my)|seems (?:most )?likely)\b|번|番|です|입니다|,?\s(?:because|since|as|given|due)\b))"""
 )
 """What may follow a name that opens a text; "No, but" does not pass."""
 _ALSO = re.compile(r"""[*_"'`)\]]{0,3}\s{0,2}(?:,?\s?\b(?:or|and|to)\b|[/,&|–-])\s{0,2}(?:option\s)?[*_"'`(\[]{0,3}""")
@@ -177,10 +178,11 @@ def _named_at(text: str, start: int, names: _Names) -> tuple[str, ...]:
 
 def _further(text: str, start: int, names: _Names) -> Iterator[str]:
     """What is named in the rest of the sentence and joined to it: "C for women" behind "B for men"."""
-    end = SENTENCE_END.search(text, start)
-    sentence = text[start : min(start + 300, end.start() if end else len(text))]
-    for match in islice(names.pattern.finditer(sentence), MAX_FURTHER):
-        if JOINED.search(sentence, 0, match.start()) and _FOLLOWED.match(sentence, match.end()):
+    rest = text[start : start + 300]
+    end = SENTENCE_END.search(rest)
+    for match in islice(names.pattern.finditer(rest), MAX_FURTHER):
+        is_joined = not (end and end.start() < match.start()) and JOINED.search(rest, 0, match.start())
+        if (is_joined or ACROSS.search(rest, 0, match.start())) and _FOLLOWED.match(rest, match.end()):
             yield from _symbols_in(match, names)
 
 
