@@ -35,24 +35,29 @@ _KEY = re.compile(
 _STRING_END = re.compile(r"""["'`]\s{0,9}[,}\n]|}""")
 _VALUE_END = re.compile(r",(?!\s?-?\d)|[}\n]|\](?!\s?[,\]])|//|/\*|#|\.\s")
 
-_ASIDES = frozenset(
-    """explanation explanations explain reason reasons reasoning rationale thought thoughts thoughtful thinking analysis
-    justification justify comment comments note notes confidence certainty probability likelihood uncertainty sure age
-    year years born birth children kids household id index item question questions topic step steps min max low high lowest
-    highest minimum maximum total count n scale points sum weight person respondent participant country sex gender persona
-    demographics education income name type wave version alternative alternatives previous average mean
-    range time temperature tokens format unit siblings brothers sisters page attempt error status marital rank retry date month day hour size length context
-    explicación razón razonamiento edad explication raison explicação spiegazione erklärung begründung alter объяснение
-    解释 理由 説明 설명 이유""".split()
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_ASIDES = _words(
+    """explanation explanations explain reason reasons reasoning rationale thought thoughts thoughtful thinking
+    analysis justification justify comment comments note notes confidence certainty probability likelihood uncertainty
+    sure age year years born birth children kids siblings brothers sisters household id index item question questions
+    topic step steps min max low high lowest highest minimum maximum total count n scale points sum weight person
+    respondent participant country sex gender persona demographics education income marital status name type wave
+    version alternative alternatives previous average mean range rank time date month day hour temperature tokens
+    format unit page attempt retry error size length context explicación razón razonamiento edad explication raison
+    explicação spiegazione erklärung begründung alter объяснение 解释 理由 説明 설명 이유"""
 )
-_ANSWERS = frozenset(
+"""Words of keys that announce something beside the answer."""
+_ANSWERS = _words(
     "answer answers score scores rating ratings response responses choice selection prediction predicted decision ans "
-    "respuesta réponse antwort resposta risposta ответ 答案 回答 puntuación".split()
+    "respuesta réponse antwort resposta risposta ответ 答案 回答 puntuación"
 )
-_VALUES = frozenset(
-    "value option number code result label level output grade final selected chosen integer pick".split()
-)
-_AROUND = frozenset("the my your as a an is most likely numeric numerical of best their single x s".split())
+_VALUES = _words("value option number code result label level output grade final selected chosen integer pick")
+_AROUND = _words("the my your as a an is most likely numeric numerical of best their single x s")
+"""Words that announce an answer, those that do where they stand alone, and those that may stand around them."""
 
 
 def read_entries(text: str) -> tuple[list[Entry], str]:
@@ -98,7 +103,7 @@ def plain_key(key: str) -> str:
 
 @lru_cache(maxsize=4096)
 def kind_of(key: str) -> Literal["score", "answer", "aside", "unknown"]:
-    """What a key announces: the score that the paper's prompts ask for, an answer, something else, or what is not known."""
+    """What a key announces: the score that the paper asks for, an answer, something beside it, or nobody knows."""
     words = set(plain_key(key).split())
     if words & _ASIDES or words <= _AROUND:
         return "aside"
@@ -110,7 +115,7 @@ def kind_of(key: str) -> Literal["score", "answer", "aside", "unknown"]:
 
 @lru_cache(maxsize=64)
 def asked_key(template: str) -> str | None:
-    """The key under which a prompt's text asks for the answer: the last key of its objects that says an answer or may."""
+    """The key under which a prompt's text asks for the answer: the last of its objects that says an answer, or may."""
     keys = [match["key"] or match["bare"] for match in _KEY.finditer(template)]
     known = [key for key in keys if kind_of(key) in ("score", "answer")]
     possible = known or [key for key in keys if kind_of(key) == "unknown"] or keys

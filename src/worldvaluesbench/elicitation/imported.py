@@ -141,8 +141,8 @@ def answers_table(frame: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
 def completions_table(frame: pl.DataFrame, codebook: Codebook, labels: Labels = "digits") -> pl.DataFrame:
     """The answers table of a run for completions as a file has them, each in the column `completion`.
 
-    Each is read as `wvb ask` reads what a model wrote whose prompt shows the options of an item by `labels`, in the order
-    of the scale. Otherwise as `answers_table`; `raw` is null, for scores are made of what was read.
+    Each is read as `wvb ask` reads what a model wrote whose prompt shows the options of an item by `labels`, in the
+    order of the scale. Otherwise as `answers_table`; `raw` is null, for scores are made of what was read.
     """
     shown = {item.item_id: (choices_of(item, labels), item.scale) for item in codebook.items}
     readings: list[Reading | None] = [

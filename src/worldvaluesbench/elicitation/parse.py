@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from worldvaluesbench.elicitation.entries import Entry, is_open_object, kind_of, plain_key, read_entries
-from worldvaluesbench.elicitation.spoken import PLAIN, after_reasoning, first_turn
+from worldvaluesbench.elicitation.spoken import PLAIN, after_reasoning, first_turn, plain_text
 from worldvaluesbench.elicitation.statement import NAMED_ANSWER, find_numbers, read_value
 from worldvaluesbench.errors import ScaleError
 from worldvaluesbench.scale import Scale
@@ -180,7 +180,7 @@ def parse_rating(
 
 def read_answer(completion: str, reader: Reader, finish_reason: str | None = None) -> int | Unparsed:
     """Read the answer that a completion gives, whatever an answer looks like; otherwise as `parse_rating`."""
-    text = completion.translate(PLAIN).strip()
+    text = plain_text(completion)
     if finish_reason == "content_filter":
         return Unparsed("filtered", text[:EXCERPT])
     spoken, is_open = after_reasoning(text)
@@ -208,10 +208,10 @@ def _read_turn(text: str, reader: Reader) -> tuple[int | Unparsed, bool]:
         return Unparsed("empty", ""), False
     entries, prose = read_entries(text)
     answers, offered = _under_keys(entries, reader)
-    if offered:
-        found = _one_of(offered, text, prose, reader)
-    else:
-        found = () if answers else reader.find(prose)
+    found: tuple[str, ...] = _one_of(offered, text, prose, reader) if offered else ()
+    # where a key announces an answer and there is none, prose is no answer
+    if not answers and not offered:
+        found = reader.find(prose)
     # a refusal may mention numbers (years, shares), as long as it offers none as an answer
     if len(found) != 1 and is_refusal(text) and not offered:
         return Unparsed("refusal", text[:EXCERPT]), False

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from worldvaluesbench.elicitation.choices import ShownChoice
 from worldvaluesbench.elicitation.parse import CORRECTED, EXCERPT, Unparsed, is_refusal
-from worldvaluesbench.elicitation.spoken import PLAIN, after_reasoning, first_turn
+from worldvaluesbench.elicitation.spoken import after_reasoning, first_turn, plain_text
 from worldvaluesbench.elicitation.statement import DECORATION, without_latex
 
 TOLERANCE = 0.02
@@ -30,9 +30,11 @@ class Distribution:
 
 _OBJECT = re.compile(r"\{[^{}]*+\}?")
 _NUMBER = r"[-+−]?(?:\d++(?:[.,]\d++)?|\.\d++)"
+_VALUE = r""""[^"\n{}]*+"|'[^'\n{}]*+'|[^,}\n]++"""
+_IS = r"\s{0,9}[:=]\s{0,9}"
 _ENTRY = re.compile(
-    r"""\\?(?P<quote>["'])(?P<key>[^"\n{}]{1,160}?)\\?(?P=quote)\s{0,9}[:=]\s{0,9}(?P<value>"[^"\n{}]*+"|'[^'\n{}]*+'|[^,}\n]++)"""
-    r"""|(?<=[{,\n])\s{0,9}(?P<bare>\w{1,3})\s{0,9}[:=]\s{0,9}(?P<plain>"[^"\n{}]*+"|'[^'\n{}]*+'|[^,}\n]++)"""
+    rf"""\\?(?P<quote>["'])(?P<key>[^"\n{{}}]{{1,160}}?)\\?(?P=quote){_IS}(?P<value>{_VALUE})"""
+    rf"""|(?<=[{{,\n])\s{{0,9}}(?P<bare>\w{{1,3}}){_IS}(?P<plain>{_VALUE})"""
 )
 _LINE = re.compile(
     rf"^[ \t*_\-•>|]{{0,8}}(?P<key>[^\n]{{1,160}}?)[*_` ]{{0,4}}\s{{0,3}}(?:[:=|→]|->|[–—-](?=\s))[*_` ~≈]{{0,4}}"
@@ -54,10 +56,11 @@ def parse_shares(
 ) -> Distribution | Unparsed:
     """Read the share that a completion states for each option, or why it states none.
 
-    Read is, after any reasoning, the JSON object that gives numbers to options, however it is nested or fenced (of two that
-    differ neither, unless the later one is said to correct the earlier); without one, the lines that do, such as "1: 40%". An option goes by its symbol, its label, or both. Shares
-    are percentages, or fractions where they sum to 1. The sum may be off by 2 in a hundred; shares are then divided by
-    it. Nothing is filled in: every option must have its share, an option not mentioned is not taken for 0.
+    Read is, after any reasoning, the JSON object that gives numbers to options, however it is nested or fenced (of two
+    that differ neither, unless the later one is said to correct the earlier); without one, the lines that do, such as
+    "1: 40%". An option goes by its symbol, its label, or both. Shares are percentages, or fractions where they sum to
+    1. The sum may be off by 2 in a hundred; shares are then divided by it. Nothing is filled in: every option must have
+    its share, an option not mentioned is not taken for 0.
 
     >>> choices = ShownChoice("1", "Yes", 1), ShownChoice("2", "No", 2)
     >>> parse_shares('{"1": 60, "2": "40%"}', choices)
@@ -65,7 +68,7 @@ def parse_shares(
     >>> parse_shares('{"1": 60}', choices).reason
     'missing_options'
     """
-    text = completion.translate(PLAIN).strip()
+    text = plain_text(completion)
     if finish_reason == "content_filter":
         return Unparsed("filtered", text[:EXCERPT])
     spoken, is_open = after_reasoning(text)
@@ -82,7 +85,7 @@ def _read(text: str, choices: tuple[ShownChoice, ...]) -> Distribution | Unparse
     if not text:
         return Unparsed("empty", "")
     names, ratings = _names_of(choices), [choice.rating for choice in choices]
-    stated = [(*place, _shares_in(entries, names, ratings)) for *place, entries in _objects(text, names)]
+    stated = [(start, end, _shares_in(entries, names, ratings)) for start, end, entries in _objects(text, names)]
     lines = _lines(text)
     if _gives_share(lines, names):
         in_lines = _shares_in(lines, names, ratings)

@@ -1,4 +1,4 @@
-"""What a model says: its text in plain characters, without reasoning, template tokens and turns that are not its own."""
+"""What a model says: plain characters, without reasoning, tokens of chat templates and turns that are not its own."""
 
 import re
 
@@ -49,18 +49,25 @@ _BOUNDARY = re.compile(
     r"end▁of▁sentence)[|｜]>|<eos>|<end_of_turn>|<turn\|>",
     re.IGNORECASE,
 )
-LONGEST = 20_000
-"""Of a longer text its beginning and its end are read, a half of this each: answers stand there."""
+LONGEST, LONGEST_WITH_REASONING = 20_000, 200_000
+"""Of longer texts the beginning and the end are read, a half of this each: answers stand there."""
 _OTHERS = frozenset({"user", "human", "system", "developer", "tool", "inst"})
 _TOKEN = re.compile(
     r"<[|｜][^<>|｜\s]{1,40}[|｜]>|<s>|<bos>|<pad>|<</?SYS>>|</?(?:b|strong|i|em|u|p|br|code|span|div|pre)\s?/?>"
 )
 _NEXT_TURN = re.compile(
-    r"^[ \t*#]{0,6}(?:### ?(?:instruction|human|input|user|question)|(?:instruction|human|user|q|question)\b ?\d{0,3} ?:|\[INST\]|"
+    r"^[ \t*#]{0,6}(?:### ?(?:instruction|human|input|user|question)|(?:instruction|human|user|q|question)\b "
+    r"?\d{0,3} ?:|\[INST\]|"
     r"person [a-z] provided|what would person|"
-    r"(?P<other>(?:(?:next|another|second|third) )?(?:person|respondent|participant|individual|interviewee)\s(?:[a-wyz]|\d{1,6})\b))",
+    r"(?P<other>(?:(?:next|another|second|third) )?(?:person|respondent|participant|individual|"
+    r"interviewee)\s(?:[a-wyz]|\d{1,6})\b))",
     re.IGNORECASE | re.MULTILINE,
 )
+
+
+def plain_text(completion: str) -> str:
+    """The text in plain characters, of a very long one its beginning and its end."""
+    return _ends_of(completion, LONGEST_WITH_REASONING).translate(PLAIN).strip()
 
 
 def after_reasoning(text: str) -> tuple[str, bool]:
@@ -91,11 +98,15 @@ def after_reasoning(text: str) -> tuple[str, bool]:
 
 
 def first_turn(text: str) -> str:
-    """What comes before a next question or another person; all of it where the text begins with one of several people."""
+    """What comes before a next question or another person; all of it where the text begins with one of several."""
     turns = list(_NEXT_TURN.finditer(text))
     if not turns or (turns[0]["other"] and not turns[0].start()):
         return text
     return text[: next((turn.start() for turn in turns if turn.start()), None)].strip()
+
+
+def _ends_of(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest // 2]}\n…\n{text[-longest // 2 :]}"
 
 
 def _own_turn(text: str) -> str:
@@ -104,7 +115,7 @@ def _own_turn(text: str) -> str:
     for match in [*_BOUNDARY.finditer(text), None]:
         piece = _TOKEN.sub(" ", text[start : match.start() if match else None]).strip()
         if is_own and piece:
-            return piece if len(piece) <= LONGEST else f"{piece[: LONGEST // 2]}\n…\n{piece[-LONGEST // 2 :]}"
+            return _ends_of(piece, LONGEST)
         if match:
             role = match["named"] or match["role"] or match["inst"] or ""
             is_own, start = role.casefold() not in _OTHERS, match.end()

@@ -42,24 +42,31 @@ NAMED_ANSWER = re.compile(rf"(?<![A-Za-z])(?:{_ANSWER_WORDS})s?{_BETWEEN}", re.I
 FINAL_ANSWER = re.compile(rf"\bfinal (?:answer|score|rating|response|choice){_BETWEEN}", re.IGNORECASE)
 
 _TAIL = re.compile(
-    rf"\s{{0,2}}(?:%|\+|\(?±|\?|percent|and a (?:half|quarter)|½|or (?:higher|lower|more|less|above|below|so|fewer)\b|and (?:up|above|below)\b|"
-    rf",?\s?\(?(?:[-–—/,:&~|<>^×→]|[-=]>|\.\.|to|or|and|in|(?:out )?of|vs\.?|versus|on an? (?:scale (?:of|from) )?)\s{{0,2}}"
+    rf"\s{{0,2}}(?:%|\+|\(?±|\?|percent|and a (?:half|quarter)|½|or (?:higher|lower|more|less|above|below|so|"
+    rf"fewer)\b|and (?:up|above|below)\b|"
+    rf",?\s?\(?(?:[-–—/,:&~|<>^×→]|[-=]>|\.\.|to|or|and|in|(?:out )?of|vs\.?|versus|on an? (?:scale (?:of|from) "
+    rf")?)\s{{0,2}}"
     rf"(?:[-.]?\d|(?:{_WORDS})\b))|\s{{1,2}}[-.]?\d|"
-    r"\s{1,2}(?:is|was|would be|seems?|sounds?|might be|may be|feels?)\s(?:not|too|wrong|incorrect|unlikely|impossible|out|rare|"
+    r"\s{1,2}(?:is|was|would be|seems?|sounds?|might be|may be|feels?)\s(?:not|too|wrong|incorrect|unlikely|"
+    r"impossible|out|rare|"
     r"the (?:lowest|highest|middle|maximum|minimum|scale))\b|\s{1,2}(?:is|would|does|can|was|could)(?:n't|\snot)\b",
     re.IGNORECASE,
 )
 """What makes one of two numbers, a share, no answer or a rating on another scale of the number before it."""
 
 _FOLLOWED = re.compile(
-    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!?(=,<…]|/\*|[–—-](?![a-z\d%])|\n)|\s?(?:分|点|점|번(?!째)|番(?!目)|です|だと|입니다|이다)|"""
-    r"""\s+(?:because|since|as|on|out|for|to|which|indicating|meaning|and|but|if|from|given|due|overall|in|is|would be|"""
-    r"""(?:points?|stars?)\b(?! (?:more|less|higher|lower|above|below|out|of|in))|seems (?:most |more )?(?:likely|right|plausible)|here|when|though|although|considering|being|sagen|wählen|geben|vergeben|[A-Z]))"""
+    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!?(=,<…]|/\*|[–—-](?![a-z\d%])|\n)|\s?(?:分|点|점|번(?!째)|番(?!目)|です|だと|입니다|"""
+    r"""이다)|"""
+    r"""\s+(?:because|since|as|on|out|for|to|which|indicating|meaning|and|but|if|from|given|due|overall|in|is|"""
+    r"""would be|"""
+    r"""(?:points?|stars?)\b(?! (?:more|less|higher|lower|above|below|out|of|in))|seems (?:most |more )?(?:likely|"""
+    r"""right|plausible)|here|when|though|although|considering|being|sagen|wählen|geben|vergeben|[A-Z]))"""
 )
 """What may follow a number that is an answer; "2 children" and "45 years" do not pass."""
 
 _CUE = re.compile(
-    r"(?:\b(?:say|choose|chose|pick|select|rat(?:e|es|ed|ing)|scor(?:e|es|ed)|g(?:ive|ives|ave)|answer(?:s|ed)?|response|"
+    r"(?:\b(?:say|choose|chose|pick|select|rat(?:e|es|ed|ing)|scor(?:e|es|ed)|g(?:ive|ives|ave)|answer(?:s|ed)?|"
+    r"response|"
     r"choice|option|go(?:ing)? with|opt for|settle on|place|put|assign|respond|reply|think|guess|estimate|probably|"
     r"definitely|likely|maybe|perhaps|around|about|"
     r"approximately|roughly|closest to|it'?s a|elegiría|diría|dirais|choisi(?:rai)?s|würde|sagen|wählen|direi|diria)\b|"
@@ -67,24 +74,33 @@ _CUE = re.compile(
     re.IGNORECASE,
 )
 _CONCLUDED = re.compile(
-    r"(?:\A\s*(?:an?(?: (?:solid|strong|firm|clear|perfect|low|high))?|(?:it|that|this)(?:'s| is| would be)(?: an?)?|(?:sure|ok|okay|yes|certainly|of course)[!.,])|\b(?:so|hence|thus|therefore)|[:=→,(\[—–]|[-=]>|\s-)[\s*_\"'`(\[]{0,4}$",
+    r"(?:\A\s*(?:an?(?: (?:solid|strong|firm|clear|perfect|low|high))?|(?:it|that|this)(?:'s| is| would be)(?: an?)?|"
+    r"(?:sure|ok|okay|yes|certainly|of course)[!.,])|\b(?:so|hence|thus|therefore)|[:=→,(\[—–]|[-=]>|"
+    r"\s-)[\s*_\"'`(\[]{0,4}$",
     re.IGNORECASE,
 )
 BARRED = re.compile(
     r"(?:(?<!score )(?<!rating )(?<!value )(?<!answer )(?<!an )\bof|"
-    r"(?:\b(?:not|never|cannot|neither|nor|hardly|except|excluding|besides|without|doubt|avoid|reject|rule out|rather than|instead of|"
+    r"(?:\b(?:not|never|cannot|neither|nor|hardly|except|excluding|besides|without|doubt|avoid|reject|rule out|"
+    r"rather than|instead of|"
     r"other than|anything but|far from|unlikely)|n't)(?:\s(?!(?:but|so|and|thus|hence|because)\b)[\w'*]{1,12}){0,3}|"
-    r"\b(?:aged?|since|by|year|in|question|section|wave|version|isced|top|first|last|next|past|step|page|than|above|below|"
-    r"under|over|at least|at most|up to|or|have|has|had|(?<!go )(?<!going )with|from|exceeds?|minimum|maximum|max|min|item|table|figure|"
+    r"\b(?:aged?|since|by|year|in|question|section|wave|version|isced|top|first|last|next|past|step|page|than|above|"
+    r"below|"
+    r"under|over|at least|at most|up to|or|have|has|had|(?<!go )(?<!going )with|from|exceeds?|minimum|maximum|max|"
+    r"min|item|table|figure|"
     r"either|between|both|group|category|grade|class|stage|type|room|chapter|confiden\w{2,4}|certain\w{0,3})[:=]?|"
     r"(?<![-=/'\"\w|])[<>]=?|[≥≤≠±^×])[\s*_\"'`]{0,3}$",
     re.IGNORECASE,
 )
 """What turns the number after it into something else: "born in 1980", "not 3", "at least 3", "> 3"."""
 OTHERS = re.compile(
-    r"\b(?:(?:(?:other|some|many|most|older|younger|married|single|poor|rich|religious) (?:\w{2,14} )?(?:people|persons?|respondents|men|women|"
-    r"adults|individuals|citizens|participants|americans|[a-z]{3,14}s)|others|men|women|some|nobody|no one|anyone|people)\b(?! like (?:this|her|him|me))|"
-    r"(?-i:\b(?:Person|Respondent|Participant) (?:[A-WYZ]|\d{1,4})\b))|\bif (?:it|this|that|the question) (?:were|was)\b|\b(?:mother|father|wife|husband|neighbou?r|friend|parent|son|daughter)s? (?:would|will|might|may|says?|said|gave)\b",
+    r"\b(?:(?:(?:other|some|many|most|older|younger|married|single|poor|rich|religious) (?:\w{2,14} )?(?:people|"
+    r"persons?|respondents|men|women|"
+    r"adults|individuals|citizens|participants|americans|[a-z]{3,14}s)|others|men|women|some|nobody|no one|anyone|"
+    r"people)\b(?! like (?:this|her|him|me))|"
+    r"(?-i:\b(?:Person|Respondent|Participant) (?:[A-WYZ]|\d{1,4})\b))|\bif (?:it|this|that|the question) (?:were|"
+    r"was)\b|\b(?:mother|father|wife|husband|neighbou?r|friend|parent|son|daughter)s? (?:would|will|might|may|says?|"
+    r"said|gave)\b",
     re.IGNORECASE,
 )
 """Of whom an answer may be that is not the one asked for."""
@@ -93,25 +109,30 @@ _GLOSS = (
     r"""(?:\s{0,2}(?:[(\[][^()\[\]\d\n]{1,80}[)\]]|["'][^"'\d\n]{1,80}["']|[=:]\s{0,2}(?=[^\W\d])[^\d\n,.;]{1,60}?))?"""
 )
 _RANGE = re.compile(
-    rf"(?<![A-Za-z_\d])(?<!\d[.,])(\d{{1,3}}){_GLOSS}\s{{0,3}}(?:to|-|–|—|through|\.{{2,3}}|~|bis|à|a|al|até|до|至|到|から)\s{{0,3}}(\d{{1,3}})"
+    rf"(?<![A-Za-z_\d])(?<!\d[.,])(\d{{1,3}}){_GLOSS}\s{{0,3}}(?:to|-|–|—|through|\.{{2,3}}|~|bis|à|a|al|até|до|至|到|"
+    rf"から)\s{{0,3}}(\d{{1,3}})"
     rf"(?![A-Za-z_\d]|[.,]\d){_GLOSS}",
     re.IGNORECASE,
 )
 _BETWEEN_ENDS = re.compile(
-    rf"\b(?:between|entre|zwischen)\s{{1,3}}(\d{{1,3}}){_GLOSS}\s{{1,3}}(?:and|y|et|e|und)\s{{1,3}}(\d{{1,3}})(?![A-Za-z_\d]|[.,]\d){_GLOSS}",
+    rf"\b(?:between|entre|zwischen)\s{{1,3}}(\d{{1,3}}){_GLOSS}\s{{1,3}}(?:and|y|et|e|"
+    rf"und)\s{{1,3}}(\d{{1,3}})(?![A-Za-z_\d]|[.,]\d){_GLOSS}",
     re.IGNORECASE,
 )
 _CONFIDENCE = re.compile(
-    r"[(\[,;–—-]?\s?(?:with )?(?:an? )?(?:confidence|certainty|probability|likelihood)(?: (?:level|score|rating|of)){0,2}\s?(?:is |[:=]\s?)?~?"
+    r"[(\[,;–—-]?\s?(?:with )?(?:an? )?(?:confidence|certainty|probability|likelihood)(?: (?:level|score|rating|"
+    r"of)){0,2}\s?(?:is |[:=]\s?)?~?"
     r"\d{1,3}(?:[.,]\d{1,4})?(?:\s?%|/\d{1,3}| out of \d{1,3})?[)\]]?"
-    r"|\(?(?:\bwith (?:an? )?)?\b\d{1,3}(?:\.\d{1,3})?\s?% (?:confiden\w{1,4}|certain\w{0,3}|sure|likely|likelihood|probability)\)?|\(~?\d{1,3}(?:\.\d{1,3})?\s?%\)",
+    r"|\(?(?:\bwith (?:an? )?)?\b\d{1,3}(?:\.\d{1,3})?\s?% (?:confiden\w{1,4}|certain\w{0,3}|sure|likely|likelihood|"
+    r"probability)\)?|\(~?\d{1,3}(?:\.\d{1,3})?\s?%\)",
     re.IGNORECASE,
 )
 _DENOMINATOR = re.compile(
     r"(?:\b(?:out )?of|/)\s{0,3}(\d{1,3})(?![A-Za-z_\d]|[.,/]\d)|\b(\d{1,2})[- ]points?\b", re.IGNORECASE
 )
 _MEANING = re.compile(
-    r"(?:\b(?:where|with|and|while|wobei|donde|où)|[,;(])\s{0,3}(\d{1,3})\s{0,3}(?:=|(?:means?|meaning|being|is|represents?|"
+    r"(?:\b(?:where|with|and|while|wobei|donde|où)|[,;(])\s{0,3}(\d{1,3})\s{0,3}(?:=|(?:means?|meaning|being|is|"
+    r"represents?|"
     r"representing|indicates?|stands? for|denotes?|signifies|bedeutet|significa|signifie)\b)",
     re.IGNORECASE,
 )
@@ -122,7 +143,8 @@ _BESIDE = r"""["'`*_]{0,3}\s{0,2}[=:.,)\]–—(-]{0,3}\s{0,2}["'(*_]{0,2}"""
 _BRACKETED = re.compile(rf"[^\d\n(\[]{{1,80}}[(\[]({_NUMBER})[)\]]{{1,2}}[\s.*_]*$")
 SENTENCE_END = re.compile(r"[.!?]\s|\n")
 JOINED = re.compile(
-    r"(?:[,;/]|\b(?:or|and|but|then|maybe|perhaps|possibly))\s{1,2}(?:an? |maybe |perhaps |possibly |even )?[\"'*(]{0,2}$",
+    r"(?:[,;/]|\b(?:or|and|but|then|maybe|perhaps|possibly))\s{1,2}(?:an? |maybe |perhaps |possibly |even "
+    r")?[\"'*(]{0,2}$",
     re.IGNORECASE,
 )
 _COMPARED = re.compile(r"\s{0,9}[<>≥≤≠±]")
@@ -336,7 +358,7 @@ def _only_number(text: str, labels: Labels) -> tuple[str, ...]:
     is_only = len(distinct) == 1
     # numbers of something else, such as "3 children", are no answers beside one that is offered as such
     matches = numbers if is_only else [number for number in numbers[:MAX_REPEATS] if not _is_of_else(text, number)]
-    if len(numbers) > MAX_REPEATS and not is_only or len(_distinct(match[0] for match in matches)) != 1:
+    if (len(numbers) > MAX_REPEATS and not is_only) or len(_distinct(match[0] for match in matches)) != 1:
         return distinct
     if len(matches) > MAX_REPEATS:
         return ()

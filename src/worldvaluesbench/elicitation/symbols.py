@@ -17,6 +17,7 @@ from worldvaluesbench.elicitation.statement import (
     JOINED,
     LINE_ENDS,
     MAX_FURTHER,
+    MAX_NAMED,
     NAMED_ANSWER,
     OTHERS,
     SENTENCE_END,
@@ -37,7 +38,8 @@ _FOLLOWED = re.compile(
 )
 """What may follow a name that is an answer; "A person" and "No respect" do not pass for A and No."""
 _OPENED = re.compile(
-    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!)\]=\n]|[–—-](?!\w)|,(?=[^\x00-\x7f])|\s(?:is (?:the|my)|seems (?:most )?likely)\b|번|番|です|입니다|,?\s(?:because|since|as|given|due)\b))"""
+    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!)\]=\n]|[–—-](?!\w)|,(?=[^\x00-\x7f])|\s(?:is (?:the|my)|seems (?:most """
+    r""")?likely)\b|번|番|です|입니다|,?\s(?:because|since|as|given|due)\b))"""
 )
 """What may follow a name that opens a text; "No, but" does not pass."""
 _ALSO = re.compile(r"""[*_"'`)\]]{0,3}\s{0,2}(?:,?\s?\b(?:or|and|to)\b|[/,&|–-])\s{0,2}(?:option\s)?[*_"'`(\[]{0,3}""")
@@ -150,8 +152,7 @@ def _exactly(text: str, names: _Names) -> tuple[str, ...]:
 
 def _after(cue: re.Pattern[str], text: str, names: _Names) -> Iterator[tuple[str, ...]]:
     """What is named behind each of these cues: one symbol, several, or nothing."""
-    match = cue.search(text)
-    while match:
+    for match in islice(cue.finditer(text), MAX_NAMED):
         start = match.end()
         # the cue takes "a" for an article; a capital one is an answer
         start -= 2 if text[start - 2 : start] == "A " else 0
@@ -162,8 +163,6 @@ def _after(cue: re.Pattern[str], text: str, names: _Names) -> Iterator[tuple[str
         if not (BARRED.search(before) or OTHERS.search(sentence)):
             rest = text[start : start + 20].partition("\n")[0].strip(DECORATION)
             yield _exactly(rest, names) if len(rest) == 1 else _named_at(text, start, names)
-        # the rest of a line may hold the next cue
-        match = cue.search(text, match.end())
 
 
 def _named_at(text: str, start: int, names: _Names) -> tuple[str, ...]:
