@@ -139,14 +139,14 @@ def parse_rating(
 ) -> int | Unparsed:
     """Read the rating that a completion gives, or why it gives none. Nothing is guessed, nothing imputed.
 
-    Read is, after any reasoning block: the value under an answer key of a JSON object, however damaged ("answer as a
-    score" before "answer"; of several objects the last that has one), and then nothing else counts; without such a key
-    the number that the text offers as its answer (`statement.find_numbers`). Where a model runs on into a next
-    question, what comes before that question is read.
+    Read is, after any reasoning, the value under an answer key of an object or a tag, however damaged; without such a
+    key the number that the text offers as its answer (`statement.find_numbers`). `asked` is the key that the prompt
+    asks for (`entries.asked_key`), which counts before all others; None: the paper's, "answer as a score". Where a
+    model runs on into a next question or another person, what comes before is read. Two answers are none.
 
-    `labels` are the labels of all scale points, in order: an answer that is one of them and nothing else is its rating;
-    where number and label disagree the number stands. `finish_reason` is the endpoint's word on why the text ends:
-    "stop", "length", "content_filter", or None where it is not known.
+    `labels` are the labels of all scale points, in order: an answer may be one of them, and a number beside another's
+    label is two answers. `finish_reason` is the endpoint's word on why the text ends: "stop", "length",
+    "content_filter", or None where it is not known.
 
     Takes time proportional to the length of the text, and raises nothing whatever the text;
     ScaleError where there are labels, but not one for each scale point.

@@ -159,7 +159,7 @@ MAX_FURTHER = 20
 
 
 @dataclass(frozen=True)
-class Labels:
+class _Labels:
     """The labels of a scale: their pattern, and the rating of each, as labels are compared."""
 
     pattern: str
@@ -231,7 +231,7 @@ def plain_label(label: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _labels_of(labels: tuple[str, ...], low: int) -> Labels:
+def _labels_of(labels: tuple[str, ...], low: int) -> _Labels:
     """What labels say of a scale that begins at `low`; a label of several points, or a bare number, says nothing."""
     plain = [plain_label(label) for label in labels]
     ratings = {
@@ -245,10 +245,10 @@ def _labels_of(labels: tuple[str, ...], low: int) -> Labels:
         rf"(?P<number>{_NUMBER})(?:{_BESIDE}(?P<beside>{pattern})(?!\w))?"
         rf"|(?P<label>{pattern})(?!\w)(?:{_BESIDE}(?P<behind>{_NUMBER}))?"
     )
-    return Labels(pattern, ratings, re.compile(named, re.IGNORECASE))
+    return _Labels(pattern, ratings, re.compile(named, re.IGNORECASE))
 
 
-def _read_whole(text: str, labels: Labels) -> tuple[str, ...]:
+def _read_whole(text: str, labels: _Labels) -> tuple[str, ...]:
     """The number as which a text that is nothing but a number word, or a label with or without its number, reads."""
     if len(text) > 300:
         return ()
@@ -259,7 +259,7 @@ def _read_whole(text: str, labels: Labels) -> tuple[str, ...]:
     return _numbers_in(match, labels) if match and (match["label"] or match["beside"]) else ()
 
 
-def _numbers_in(match: re.Match[str], labels: Labels) -> tuple[str, ...]:
+def _numbers_in(match: re.Match[str], labels: _Labels) -> tuple[str, ...]:
     """The numbers that a number and a label beside it say: two where they disagree."""
     said = (str(labels.ratings[plain_label(label)]) for label in (match["label"], match["beside"]) if label)
     return _distinct(filter(None, (match["number"], match["behind"], *said)))
@@ -296,7 +296,7 @@ def _without_list(text: str) -> str:
     return "".join([*pieces, text[start:]])
 
 
-def _without_options(text: str, labels: Labels) -> str:
+def _without_options(text: str, labels: _Labels) -> str:
     """The text without a list of all options, in lines or in a row: where all are named, none is an answer."""
     n = len(labels.ratings)
     if n < 2:
@@ -309,7 +309,7 @@ def _without_options(text: str, labels: Labels) -> str:
     return text
 
 
-def _named(pattern: re.Pattern[str], text: str, scale: Scale, labels: Labels) -> Iterator[tuple[str, ...]]:
+def _named(pattern: re.Pattern[str], text: str, scale: Scale, labels: _Labels) -> Iterator[tuple[str, ...]]:
     """What stands behind each of these names: one number, several, or (nothing of it) no number."""
     for match in islice(pattern.finditer(text), MAX_NAMED):
         start, rest = match.end(), match["rest"]
@@ -341,7 +341,7 @@ def _further(text: str, start: int, scale: Scale) -> Iterator[str]:
             yield number[0]
 
 
-def _alone_on_line(text: str, labels: Labels) -> Iterator[str]:
+def _alone_on_line(text: str, labels: _Labels) -> Iterator[str]:
     """Numbers that are all that stands on their line, a label of the scale aside."""
     for line in text.splitlines():
         # a point may begin a number, as in .5
@@ -351,7 +351,7 @@ def _alone_on_line(text: str, labels: Labels) -> Iterator[str]:
             yield from _numbers_in(match, labels)
 
 
-def _only_number(text: str, labels: Labels) -> tuple[str, ...]:
+def _only_number(text: str, labels: _Labels) -> tuple[str, ...]:
     """All numbers of the text where there are several; the only one where it is offered as an answer."""
     numbers = list(NUMBER.finditer(text))
     distinct = _distinct(number[0] for number in numbers)
