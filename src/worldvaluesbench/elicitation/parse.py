@@ -9,7 +9,8 @@ from typing import Final
 
 from worldvaluesbench.elicitation.entries import Entry, is_open_object, kind_of, plain_key, read_entries
 from worldvaluesbench.elicitation.spoken import PLAIN, after_reasoning, first_turn, plain_text
-from worldvaluesbench.elicitation.statement import NAMED_ANSWER, find_numbers, read_value
+from worldvaluesbench.elicitation.statement import NAMED_ANSWER, find_numbers
+from worldvaluesbench.elicitation.written import read_value
 from worldvaluesbench.errors import ScaleError
 from worldvaluesbench.scale import Scale
 

@@ -10,7 +10,8 @@ from functools import lru_cache
 from worldvaluesbench.elicitation.choices import ShownChoice
 from worldvaluesbench.elicitation.parse import CORRECTED, EXCERPT, Unparsed, is_refusal
 from worldvaluesbench.elicitation.spoken import after_reasoning, first_turn, plain_text
-from worldvaluesbench.elicitation.statement import DECORATION, without_latex
+from worldvaluesbench.elicitation.statement import without_latex
+from worldvaluesbench.elicitation.written import DECORATION
 
 TOLERANCE = 0.02
 """How far the sum of stated shares may be from 1 (or 100%); they are then divided by it."""

@@ -1,29 +1,27 @@
 """A statement: the number that a text offers as its answer, as opposed to the numbers that merely stand in it."""
 
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from worldvaluesbench.elicitation.written import (
+    DECORATION,
+    NUMBER,
+    NUMBER_PATTERN,
+    NUMBER_WORDS,
+    WrittenLabels,
+    distinct_numbers,
+    labels_of,
+    numbers_in,
+    plain_label,
+    read_value,
+    read_whole,
+)
 from worldvaluesbench.scale import Scale
 
-DECORATION = " \t\r\n\f\v\"'`*_#>()[]{}<.,;:!|\\~"
-"""What may surround an answer without changing it."""
-
-NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 MAX_REPEATS = 50
 """A text that says its only number more often than this is going round in circles and offers none."""
 
-FRACTIONS = "½¼¾⅓⅔"
-
-_DIGITS = rf"(?:\d++(?:[.,]\d++)?+[{FRACTIONS}]?+|(?<![.\d])\.\d++)"
-_SIGN = r"""(?:(?<![^\s"'`(\[{:=*<>])-)?+"""
-_NUMBER = rf"{_SIGN}(?<![A-Za-z_\d$€£¥₹§])(?<!\d[.,]){_DIGITS}(?![A-Za-z_²³€£¥]|[.,]\d)"
-NUMBER = re.compile(_NUMBER)
-"""A number on its own: not part of a word (`Q3`, `3rd`), no price. Digits of every script count, so `٣` is 3."""
 _WORDS = "|".join(NUMBER_WORDS)
 
 _ANSWER_WORDS = (
@@ -43,8 +41,8 @@ FINAL_ANSWER = re.compile(rf"\bfinal (?:answer|score|rating|response|choice){_BE
 
 _TAIL = re.compile(
     rf"\s{{0,2}}(?:%|\+|\(?±|\?|percent|and a (?:half|quarter)|½|or (?:higher|lower|more|less|above|below|so|"
-    rf"fewer)\b|and (?:up|above|below)\b|"
-    rf",?\s?\(?(?:[-–—/,:&~|<>^×→]|[-=]>|\.\.|to|or|and|in|(?:out )?of|vs\.?|versus|on an? (?:scale (?:of|from) "
+    rf"fewer)\b|and (?:up|above|below|over|under)\b|"
+    rf"[,;]?\s?\(?(?:[-–—/,:&~|<>^×→]|[-=]>|\.\.|to|or|and|in|(?:out )?of|vs\.?|versus|on an? (?:scale (?:of|from) "
     rf")?)\s{{0,2}}"
     rf"(?:[-.]?\d|(?:{_WORDS})\b))|\s{{1,2}}[-.]?\d|"
     r"\s{1,2}(?:is|was|would be|seems?|sounds?|might be|may be|feels?)\s(?:not|too|wrong|incorrect|unlikely|"
@@ -55,19 +53,20 @@ _TAIL = re.compile(
 """What makes one of two numbers, a share, no answer or a rating on another scale of the number before it."""
 
 _FOLLOWED = re.compile(
-    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!?(=,<…]|/\*|[–—-](?![a-z\d%])|\n)|\s?(?:分|点|점|번(?!째)|番(?!目)|です|だと|입니다|"""
+    r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!?(=,…]|</|/\*|[–—-](?![a-z\d%])|\n)|\s?(?:分|点|점|번(?!째)|番(?!目)|です|だと|입니다|"""
     r"""이다)|"""
-    r"""\s+(?:because|since|as|on|out|for|to|which|indicating|meaning|and|but|if|from|given|due|overall|in|is|"""
+    r"""\s+(?:because|since|as|on|out|for|to|which|indicating|meaning|and|but|from|given|due|overall|in|is|"""
     r"""would be|"""
     r"""(?:points?|stars?)\b(?! (?:more|less|higher|lower|above|below|out|of|in))|seems (?:most |more )?(?:likely|"""
-    r"""right|plausible)|here|when|though|although|considering|being|sagen|wählen|geben|vergeben|[A-Z]))"""
+    r"""right|plausible)|here|when|though|although|considering|sagen|wählen|geben|vergeben|[A-Z]))"""
 )
 """What may follow a number that is an answer; "2 children" and "45 years" do not pass."""
 
 _CUE = re.compile(
     r"(?:\b(?:say|choose|chose|pick|select|rat(?:e|es|ed|ing)|scor(?:e|es|ed)|g(?:ive|ives|ave)|answer(?:s|ed)?|"
     r"response|"
-    r"choice|option|go(?:ing)? with|opt for|settle on|place|put|assign|respond|reply|think|guess|estimate|probably|"
+    r"choice|option|go(?:ing)? with|opt for|settle on|place|put|assign|respond(?:s|ed)?|reply|think|guess|estimate|"
+    r"probably|"
     r"definitely|likely|maybe|perhaps|around|about|"
     r"approximately|roughly|closest to|it'?s a|elegiría|diría|dirais|choisi(?:rai)?s|würde|sagen|wählen|direi|diria)\b|"
     r"选择|选项?|選択肢|我会说|だと思います|выбрал[аи]?|бы|поставил[аи]?)[^.!?;\n\d]{0,100}$",
@@ -83,13 +82,14 @@ BARRED = re.compile(
     r"(?:(?<!score )(?<!rating )(?<!value )(?<!answer )(?<!an )\bof|"
     r"(?:\b(?:not|never|cannot|neither|nor|hardly|except|excluding|besides|without|doubt|avoid|reject|rule out|"
     r"rather than|instead of|"
-    r"other than|anything but|far from|unlikely)|n't)(?:\s(?!(?:but|so|and|thus|hence|because)\b)[\w'*]{1,12}){0,3}|"
+    r"other than|anything but|far from|unlikely|refuse|decline)|n't)(?:\s(?!(?:but|so|and|thus|hence|"
+    r"because)\b)[\w'*]{1,12}){0,3}|"
     r"\b(?:aged?|since|by|year|in|question|section|wave|version|isced|top|first|last|next|past|step|page|than|above|"
     r"below|"
     r"under|over|at least|at most|up to|or|have|has|had|(?<!go )(?<!going )with|from|exceeds?|minimum|maximum|max|"
     r"min|item|table|figure|"
     r"either|between|both|group|category|grade|class|stage|type|room|chapter|confiden\w{2,4}|certain\w{0,3})[:=]?|"
-    r"(?<![-=/'\"\w|])[<>]=?|[≥≤≠±^×])[\s*_\"'`]{0,3}$",
+    r"(?<![-=/'\"\w|])[<>]=?|!=|[≥≤≠±^×])[\s*_\"'`]{0,3}$",
     re.IGNORECASE,
 )
 """What turns the number after it into something else: "born in 1980", "not 3", "at least 3", "> 3"."""
@@ -139,8 +139,7 @@ _MEANING = re.compile(
 _MARKER = re.compile(r"^[ \t]{0,8}(?:[-*•][ \t])?\**(\d{1,2})[.)](?=\s)", re.MULTILINE)
 _LATEX = re.compile(r"\\(?:text\w{0,6}|math\w{0,4}|mbox|fbox|bf)\s?\{([^{}\n]{0,60})\}|\\[()\[\]]")
 _DOLLARS = re.compile(r"(\$\$?)([^$\n]{1,60})\1(?!\d)")
-_BESIDE = r"""["'`*_]{0,3}\s{0,2}[=:.,)\]–—(-]{0,3}\s{0,2}["'(*_]{0,2}"""
-_BRACKETED = re.compile(rf"[^\d\n(\[]{{1,80}}[(\[]({_NUMBER})[)\]]{{1,2}}[\s.*_]*$")
+_BRACKETED = re.compile(rf"[^\d\n(\[]{{1,80}}[(\[]({NUMBER_PATTERN})[)\]]{{1,2}}[\s.*_]*$")
 SENTENCE_END = re.compile(r"[.!?]\s|\n")
 JOINED = re.compile(
     r"(?:[,;/]|\b(?:or|and|but|then|maybe|perhaps|possibly))\s{1,2}(?:an? |maybe |perhaps |possibly |even "
@@ -150,21 +149,14 @@ JOINED = re.compile(
 _COMPARED = re.compile(r"\s{0,9}[<>≥≤≠±]")
 LINE_ENDS = " \t•·\"'`*_#>()[]{}<.,;:!|\\~"
 _UNIT = re.compile(r"[\s-](?!point|scale|star|or\b|to\b|vs)[a-z]{2,}", re.IGNORECASE)
+_ALTERNATIVE = re.compile(r"\b(?:or|either|between|nor|neither)[\s*_\"'`]{1,3}$", re.IGNORECASE)
+_ALSO = re.compile(r"""["'`*_)]{0,3}\s{0,2}(?:,?\s?\b(?:or|and|to)\b|[/,&|])\s{0,2}["'`*_(]{0,3}""")
 ACROSS = re.compile(r"\b(?:for|among)\s[^.\n\d]{1,40}[,:]\s{1,2}$", re.IGNORECASE)
 """What makes a name in another sentence an answer as well: "For women, 3."."""
 MAX_NAMED = 100
 """So many answers that are named as such are looked at."""
 MAX_FURTHER = 20
 """So many numbers behind an answer are looked at for another answer."""
-
-
-@dataclass(frozen=True)
-class _Labels:
-    """The labels of a scale: their pattern, and the rating of each, as labels are compared."""
-
-    pattern: str
-    ratings: Mapping[str, int]
-    named: re.Pattern[str]
 
 
 def find_numbers(text: str, scale: Scale, labels: Sequence[str] = ()) -> tuple[str, ...]:
@@ -182,8 +174,8 @@ def find_numbers(text: str, scale: Scale, labels: Sequence[str] = ()) -> tuple[s
     >>> find_numbers("A mother of 3 children", Scale(1, 4))
     ()
     """
-    words = _labels_of(tuple(labels), scale.low)
-    whole = _read_whole(text, words)
+    words = labels_of(tuple(labels), scale.low)
+    whole = read_whole(text, words)
     if whole:
         return whole
     text = _without_list(_without_scale(_without_options(without_asides(text), words), scale))
@@ -191,21 +183,8 @@ def find_numbers(text: str, scale: Scale, labels: Sequence[str] = ()) -> tuple[s
     if finals:
         return finals[-1]
     named = [number for numbers in _named(NAMED_ANSWER, text, scale, words) for number in numbers]
-    strong = _distinct([*named, *_alone_on_line(text, words)])
+    strong = distinct_numbers([*named, *_alone_on_line(text, words)])
     return strong or _only_number(text, words)
-
-
-def read_value(number: str) -> Fraction:
-    """The exact value of a number as written: both `3.5` and `3,5` are 3.5, `1,000` is 1000.
-
-    >>> read_value("3,5"), read_value("٣")
-    (Fraction(7, 2), Fraction(3, 1))
-    """
-    whole = number.rstrip(FRACTIONS)
-    _, comma, decimals = whole.partition(",")
-    plain = whole.replace(",", "" if comma and len(decimals) == 3 else ".")
-    # longer numbers are off every scale however they go on, and whole numbers of any length may not be converted
-    return Fraction(plain[:300]) + sum(Fraction(unicodedata.numeric(part)) for part in number[len(whole) :])
 
 
 def without_latex(text: str) -> str:
@@ -218,51 +197,6 @@ def without_latex(text: str) -> str:
 def without_asides(text: str) -> str:
     """The text without LaTeX, and without how sure its answer is."""
     return _CONFIDENCE.sub(" ", without_latex(text))
-
-
-def spelled(label: str) -> str:
-    """The pattern of a label, whatever stands between its words: "VERY_IMPORTANT" is "Very important"."""
-    return r"[\s,_-]{1,3}".join(word.replace("'", "'?") for word in re.findall(r"[^\W_]+(?:'[^\W_]+)?", label))
-
-
-def plain_label(label: str) -> str:
-    """A label as it is compared: its words, without case, apostrophes and punctuation."""
-    return " ".join(re.findall(r"[^\W_]+", label.casefold().replace("'", "")))
-
-
-@lru_cache(maxsize=1024)
-def _labels_of(labels: tuple[str, ...], low: int) -> _Labels:
-    """What labels say of a scale that begins at `low`; a label of several points, or a bare number, says nothing."""
-    plain = [plain_label(label) for label in labels]
-    ratings = {
-        label: low + place
-        for place, label in enumerate(plain)
-        if plain.count(label) == 1 and re.search(r"[^\W\d]", label)
-    }
-    known = [label for label, own in zip(labels, plain, strict=True) if own in ratings]
-    pattern = "|".join(filter(None, map(spelled, sorted(known, key=len, reverse=True)))) or "(?!)"
-    named = (
-        rf"(?P<number>{_NUMBER})(?:{_BESIDE}(?P<beside>{pattern})(?!\w))?"
-        rf"|(?P<label>{pattern})(?!\w)(?:{_BESIDE}(?P<behind>{_NUMBER}))?"
-    )
-    return _Labels(pattern, ratings, re.compile(named, re.IGNORECASE))
-
-
-def _read_whole(text: str, labels: _Labels) -> tuple[str, ...]:
-    """The number as which a text that is nothing but a number word, or a label with or without its number, reads."""
-    if len(text) > 300:
-        return ()
-    bare = " ".join(text.strip(DECORATION).casefold().split())
-    if bare in NUMBER_WORDS:
-        return (str(NUMBER_WORDS.index(bare)),)
-    match = labels.named.fullmatch(bare)
-    return _numbers_in(match, labels) if match and (match["label"] or match["beside"]) else ()
-
-
-def _numbers_in(match: re.Match[str], labels: _Labels) -> tuple[str, ...]:
-    """The numbers that a number and a label beside it say: two where they disagree."""
-    said = (str(labels.ratings[plain_label(label)]) for label in (match["label"], match["beside"]) if label)
-    return _distinct(filter(None, (match["number"], match["behind"], *said)))
 
 
 def _without_scale(text: str, scale: Scale) -> str:
@@ -296,7 +230,7 @@ def _without_list(text: str) -> str:
     return "".join([*pieces, text[start:]])
 
 
-def _without_options(text: str, labels: _Labels) -> str:
+def _without_options(text: str, labels: WrittenLabels) -> str:
     """The text without a list of all options, in lines or in a row: where all are named, none is an answer."""
     n = len(labels.ratings)
     if n < 2:
@@ -309,11 +243,11 @@ def _without_options(text: str, labels: _Labels) -> str:
     return text
 
 
-def _named(pattern: re.Pattern[str], text: str, scale: Scale, labels: _Labels) -> Iterator[tuple[str, ...]]:
+def _named(pattern: re.Pattern[str], text: str, scale: Scale, labels: WrittenLabels) -> Iterator[tuple[str, ...]]:
     """What stands behind each of these names: one number, several, or (nothing of it) no number."""
     for match in islice(pattern.finditer(text), MAX_NAMED):
         start, rest = match.end(), match["rest"]
-        whole, bracketed = _read_whole(rest, labels), _BRACKETED.match(rest)
+        whole, bracketed = read_whole(rest, labels), _BRACKETED.match(rest)
         named = labels.named.match(text, start, match.end("rest"))
         if whole:
             yield whole
@@ -321,11 +255,13 @@ def _named(pattern: re.Pattern[str], text: str, scale: Scale, labels: _Labels) -
             if bracketed:
                 yield (bracketed[1],)
         elif _TAIL.match(text, named.end()) or BARRED.search(text[match.start() : start]):
-            if len(both := _distinct(NUMBER.findall(rest)[:2])) > 1:
+            if len(both := distinct_numbers(NUMBER.findall(rest)[:2])) > 1:
                 yield both
         elif named["beside"] or named["behind"] or not _is_unit(text, named.end()):
-            found = _numbers_in(named, labels)
-            yield _distinct([*found, *_further(text, named.end(), scale)])
+            also = _ALSO.match(text, named.end())
+            second = labels.named.match(text, also.end()) if also else None
+            found = [*numbers_in(named, labels), *(numbers_in(second, labels) if second and second["label"] else ())]
+            yield distinct_numbers([*found, *_further(text, named.end(), scale)])
 
 
 def _further(text: str, start: int, scale: Scale) -> Iterator[str]:
@@ -341,24 +277,24 @@ def _further(text: str, start: int, scale: Scale) -> Iterator[str]:
             yield number[0]
 
 
-def _alone_on_line(text: str, labels: _Labels) -> Iterator[str]:
+def _alone_on_line(text: str, labels: WrittenLabels) -> Iterator[str]:
     """Numbers that are all that stands on their line, a label of the scale aside."""
     for line in text.splitlines():
         # a point may begin a number, as in .5
         bare = line.lstrip(LINE_ENDS.replace(".", "")).rstrip(LINE_ENDS) if len(line) < 300 else ""
         match = labels.named.fullmatch(bare) if bare and not _COMPARED.match(line) else None
         if match:
-            yield from _numbers_in(match, labels)
+            yield from numbers_in(match, labels)
 
 
-def _only_number(text: str, labels: _Labels) -> tuple[str, ...]:
+def _only_number(text: str, labels: WrittenLabels) -> tuple[str, ...]:
     """All numbers of the text where there are several; the only one where it is offered as an answer."""
     numbers = list(NUMBER.finditer(text))
-    distinct = _distinct(number[0] for number in numbers)
+    distinct = distinct_numbers(number[0] for number in numbers)
     is_only = len(distinct) == 1
     # numbers of something else, such as "3 children", are no answers beside one that is offered as such
     matches = numbers if is_only else [number for number in numbers[:MAX_REPEATS] if not _is_of_else(text, number)]
-    if (len(numbers) > MAX_REPEATS and not is_only) or len(_distinct(match[0] for match in matches)) != 1:
+    if (len(numbers) > MAX_REPEATS and not is_only) or len(distinct_numbers(match[0] for match in matches)) != 1:
         return distinct
     if len(matches) > MAX_REPEATS:
         return ()
@@ -366,13 +302,14 @@ def _only_number(text: str, labels: _Labels) -> tuple[str, ...]:
     for match in matches:
         named = labels.named.match(text, match.start())
         if _is_offered(text, match, opening, bool(named and named["beside"])):
-            return _numbers_in(named, labels) if named else (match[0],)
+            return numbers_in(named, labels) if named else (match[0],)
     return () if is_only else distinct
 
 
 def _is_of_else(text: str, number: re.Match[str]) -> bool:
     before, after = text[max(0, number.start() - 160) : number.start()], text[number.end() : number.end() + 160]
-    return not _TAIL.match(after) and (bool(BARRED.search(before)) or _is_unit(after, 0))
+    is_barred = BARRED.search(before) is not None and not _ALTERNATIVE.search(before)
+    return not _TAIL.match(after) and (is_barred or _is_unit(after, 0))
 
 
 def _is_unit(text: str, place: int) -> bool:
@@ -392,8 +329,3 @@ def _is_offered(text: str, match: re.Match[str], opening: int, says_label: bool)
     at_end = not after.strip(DECORATION)
     is_others = OTHERS.search(sentence) is not None
     return not is_others and (bool(_CUE.search(before)) or (at_end and bool(_CONCLUDED.search(before))))
-
-
-def _distinct(numbers: Iterable[str]) -> tuple[str, ...]:
-    """The numbers, each value once."""
-    return tuple({read_value(number): number for number in dict.fromkeys(numbers)}.values())

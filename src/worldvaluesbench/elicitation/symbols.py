@@ -12,7 +12,6 @@ from worldvaluesbench.elicitation.parse import EXCERPT, Reader, Unparsed
 from worldvaluesbench.elicitation.statement import (
     ACROSS,
     BARRED,
-    DECORATION,
     FINAL_ANSWER,
     JOINED,
     LINE_ENDS,
@@ -21,10 +20,9 @@ from worldvaluesbench.elicitation.statement import (
     NAMED_ANSWER,
     OTHERS,
     SENTENCE_END,
-    plain_label,
-    spelled,
     without_asides,
 )
+from worldvaluesbench.elicitation.written import DECORATION, plain_label, spelled
 
 _CHOSEN = re.compile(
     r"\b(?:(?:say|choose|pick|select|answer|respond|reply|go|opt|give)(?:s|es|ed)?|chose|chosen|said|likely|"
