@@ -104,7 +104,7 @@ def plain_key(key: str) -> str:
 @lru_cache(maxsize=4096)
 def kind_of(key: str) -> Literal["score", "answer", "aside", "unknown"]:
     """What a key announces: the score that the paper asks for, an answer, something beside it, or nobody knows."""
-    words = set(plain_key(key).split())
+    words = set(plain_key(key).replace("person x", "").split())
     if words & _ASIDES or words <= _AROUND or all(word.isdigit() for word in words):
         return "aside"
     if {"answer", "as", "score"} <= words or {"answer", "as", "integer"} <= words:

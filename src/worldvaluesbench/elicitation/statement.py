@@ -25,7 +25,7 @@ MAX_REPEATS = 50
 _WORDS = "|".join(NUMBER_WORDS)
 
 _ANSWER_WORDS = (
-    "answer|score|rating|response|choice|option|prediction|guess|boxed|정답|"
+    "answer|score|rating|response|choice|option|prediction|selection|guess|boxed|정답|"
     "respuesta|puntuación|calificación|antwort|bewertung|réponse|note|risposta|resposta|pontuação|odpowiedź|"
     "ответ|оценка|cevap|puan|jawaban|skor|đáp án|câu trả lời|답변|답|점수|答案|回答|评分|分数|答え|スコア|"
     "الإجابة|الجواب|پاسخ|उत्तर"
@@ -35,7 +35,8 @@ _BETWEEN = (
     r"""(?:[:={→]|[-=]>|(?:(?:is|would be|will be|ist|est|es|è|é|wäre|serait|sería|to jest)\b|是|为|は|은|는|هي|هو)))"""
     r"""["'`*_\[({<\s]{0,8}(?:(?:an?|option|number)\s)?["'`*_]{0,3}(?=(?P<rest>[^\n]{0,120}))"""
 )
-NAMED_ANSWER = re.compile(rf"(?<![A-Za-z])(?:{_ANSWER_WORDS})s?{_BETWEEN}", re.IGNORECASE)
+_OF_MANY = r"(?<!mean )(?<!average )(?<!median )(?<!typical )(?<!usual )"
+NAMED_ANSWER = re.compile(rf"(?<![A-Za-z]){_OF_MANY}(?:{_ANSWER_WORDS})s?{_BETWEEN}", re.IGNORECASE)
 """An answer that is named as such, "Answer: ..."; what follows is the group `rest`."""
 FINAL_ANSWER = re.compile(rf"\bfinal (?:answer|score|rating|response|choice){_BETWEEN}", re.IGNORECASE)
 
@@ -96,7 +97,8 @@ BARRED = re.compile(
 OTHERS = re.compile(
     r"\b(?:(?:(?:other|some|many|most|older|younger|married|single|poor|rich|religious) (?:\w{2,14} )?(?:people|"
     r"persons?|respondents|men|women|"
-    r"adults|individuals|citizens|participants|americans|[a-z]{3,14}s)|others|men|women|some|nobody|no one|anyone|"
+    r"adults|individuals|citizens|participants|americans|[a-z]{3,14}s)|others|men|women|half|average|mean|median|"
+    r"typical|some|nobody|no one|anyone|"
     r"people)\b(?! like (?:this|her|him|me))|"
     r"(?-i:\b(?:Person|Respondent|Participant) (?:[A-WYZ]|\d{1,4})\b))|\bif (?:it|this|that|the question) (?:were|"
     r"was)\b|\b(?:mother|father|wife|husband|neighbou?r|friend|parent|son|daughter)s? (?:would|will|might|may|says?|"
@@ -325,7 +327,11 @@ def _is_offered(text: str, match: re.Match[str], opening: int, says_label: bool)
         return False
     if match.start() <= opening:
         # a lone "1. Family is ..." is as well the start of a list that the model broke off
-        return says_label or not (match[0] == "1" and re.match(r"[.)]\s{1,3}\S", after))
+        # a lone "2. Which ...?" is a question
+        is_list = re.match(
+            r"[.)]\s{1,3}(?:[^\n?]{1,150}\?|\S)" if match[0] == "1" else r"[.)]\s{1,3}[^\n?]{1,150}\?", after
+        )
+        return says_label or is_list is None
     at_end = not after.strip(DECORATION)
     is_others = OTHERS.search(sentence) is not None
     return not is_others and (bool(_CUE.search(before)) or (at_end and bool(_CONCLUDED.search(before))))
