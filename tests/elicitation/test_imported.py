@@ -221,3 +221,65 @@ def test_a_run_is_not_imported_again(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="is of a run already"):
         import_answers(read_answers(tmp_path / "run"), tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
+
+
+COMPLETIONS = [
+    ("Q1", 101, '{"answer": 2}', 2),
+    ("Q1", 102, "2. Rather important", 2),
+    ("q1", 103, "Rather important", 2),
+    ("Q1", 104, "<think>3?</think>I would say 4.", 4),
+    ("Q1", 105, "2 or 3", "several_numbers"),
+    ("Q1", 106, "I'm sorry, but I can't answer that.", "refusal"),
+    ("Q1", 107, "", "empty"),
+    ("Q1", 108, "7", "off_scale"),
+    ("Q999", 109, "2", None),
+]
+
+
+@pytest.mark.parametrize("column", ["SCORE", "completion", "Output"])
+def test_completions_are_read_as_those_of_a_run_and_keep_their_reasons(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "texts.parquet"
+    names = ["QUESTION_ID", "PARTICIPANT_ID", column]
+    pl.DataFrame([row[:3] for row in COMPLETIONS], schema=names, orient="row").write_parquet(path)
+    done = CliRunner().invoke(import_command, [str(path), "--out", str(tmp_path / "run"), "--completions"])
+    assert done.exit_code == 0, done.output
+    assert f"Answers read from the column {column}." in done.stdout
+    table = pl.read_parquet(tmp_path / "run" / "answers.parquet")
+    assert [row["rating"] or row["unparsed"] for row in table.to_dicts()] == [row[3] for row in COMPLETIONS]
+    assert table["completion"].to_list() == [row[2] for row in COMPLETIONS]
+    assert table["raw"].null_count() == table.height
+    content = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert content["imported"]["completions"] == "digits"
+    scores = score_answers([read_answers(tmp_path / "run")], world_reference())
+    assert scores.counts["valid"].sum() == 4
+    assert scores.counts["off_scale"].sum() == 1
+
+
+def test_completions_name_options_by_the_labels_that_are_said(tmp_path: Path) -> None:
+    rows = [("Q1", 101, "B"), ("Q1", 102, "Answer: b"), ("Q1", 103, "B or C"), ("Q1", 104, "2")]
+    answers = read_answers(file_of(tmp_path, rows), completions=True)
+    import_answers(answers, tmp_path / "run", completions="letters")
+    table = pl.read_parquet(tmp_path / "run" / "answers.parquet")
+    assert table["rating"].to_list() == [2, 2, None, None]
+    assert table["unparsed"].to_list() == [None, None, "several_numbers", "no_number"]
+
+
+def test_a_column_of_completions_beside_scores_is_the_one_that_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "both.tsv"
+    path.write_text("item_id\trespondent_id\tscore\ttext\nQ1\t101\t4\t2 it is, or 2.\n", encoding="utf-8")
+    assert read_answers(path, completions=True).frame["answer"].to_list() == ["2 it is, or 2."]
+    assert read_answers(path).frame["answer"].to_list() == ["4"]
+
+
+def test_texts_that_are_read_as_numbers_are_told(tmp_path: Path) -> None:
+    file = file_of(tmp_path, [("Q1", 101, "I would say 2."), ("Q1", 102, "Answer: 3"), ("Q1", 103, "4")])
+    done = CliRunner().invoke(import_command, [str(file), "--out", str(tmp_path / "run")], catch_exceptions=False)
+    assert "if they are texts as a model wrote them, import them with --completions." in done.stdout
+
+
+def test_labels_without_completions_are_refused(tmp_path: Path) -> None:
+    file = file_of(tmp_path)
+    done = CliRunner().invoke(import_command, [str(file), "--out", str(tmp_path / "run"), "--labels", "words"])
+    assert done.exit_code != 0
+    assert "--labels says how completions name the options; give it with --completions." in done.output
+    assert not (tmp_path / "run").exists()

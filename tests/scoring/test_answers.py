@@ -192,9 +192,32 @@ def test_scores_that_are_lists_are_refused(tmp_path: Path) -> None:
 
 SPELLINGS = [
     "4", " 4 ", "4.0", "4e0", "+4", "-4", "4.", ".5", "\t4", "0004", "1E+1", "1_000", "0x10", "True", "inf", "-inf",
-    "Infinity", "nan", "-nan", "NA", "None", "", "-", "1e400", "4,0", "４", "1e", "--4", "4 5", "- 4", "4\xa0",
+    "Infinity", "nan", "-nan", "NA", "None", "", "-", "1e400", "1,234", "４", "1e", "--4", "4 5", "- 4", "4\xa0",
     "99999999999999999999", "1e-3", "32768", "-32769", "#N/A", "four",
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("3,0", 3.0), (" 2,5", 2.5), ("-1,25", -1.25), ("3,000", None), ("1,2,3", None), (",", None)]
+)
+def test_a_decimal_comma_is_a_decimal_point_where_it_can_be_nothing_else(text: str, number: float | None) -> None:
+    assert read_numbers(pl.Series([text]))[0] == pytest.approx(float("nan") if number is None else number, nan_ok=True)
+
+
+@pytest.mark.parametrize("separator", ["\t", ";", "|"])
+def test_a_file_with_decimal_commas_and_items_in_any_case_is_scored_as_meant(tmp_path: Path, separator: str) -> None:
+    comma = write_answers(tmp_path / "comma.csv", [("q1", 101, "3,0"), (" Q2", 102, "2,0")], separator)
+    point = write_answers(tmp_path / "point.csv", [("Q1", 101, "3"), ("Q2", 102, "2")], separator)
+    of_comma, of_point = (score_answers([read_answers(path)], world_reference()).table for path in (comma, point))
+    numbers = pl.selectors.numeric()
+    assert of_comma.select(numbers).equals(of_point.select(numbers), null_equal=True)
+    assert of_comma["n_answers"].sum() > 0
+    assert read_answers(comma).item_ids == ("Q1", "Q2")
+
+
+def test_an_id_in_another_spelling_is_no_item(tmp_path: Path) -> None:
+    path = write_answers(tmp_path / "a.tsv", [("Q1", 101, "1"), ("Q001", 102, "1"), ("Q 1", 103, "1")])
+    assert read_answers(path).frame["item_id"].to_list() == ["Q1", None, None]
 
 
 @pytest.mark.parametrize("text", SPELLINGS)

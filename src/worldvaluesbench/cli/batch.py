@@ -9,6 +9,7 @@ from worldvaluesbench.benchmark.dataset import load_dataset
 from worldvaluesbench.cli import options, show
 from worldvaluesbench.elicitation.batch import BatchFiles, BatchLimits, batch_model_of, export_batch
 from worldvaluesbench.elicitation.batch_import import BatchImport, import_batch
+from worldvaluesbench.elicitation.choices import LABELS, Labels
 from worldvaluesbench.elicitation.imported import import_answers as make_run
 from worldvaluesbench.elicitation.run import Run, open_run
 from worldvaluesbench.scoring.answers import read_answers
@@ -117,22 +118,46 @@ def show_import(done: BatchImport, run: Run) -> None:
 @options.out("The run folder to make.")
 @click.option("--name", help="What the run is called. Default: the file's name without its ending.")
 @options.answer_column
+@click.option(
+    "--completions", is_flag=True, help="Answers are texts as the model wrote them: read them as `wvb ask` does."
+)
+@click.option(
+    "--labels",
+    type=click.Choice(LABELS),
+    help="How the prompts of --completions named the options. Default: digits.",
+)
 @click.option("--data", type=options.PATH, help="The dataset folder whose respondents were answered for.")
 @options.force
-def import_answers(
-    file: Path, out: Path, name: str | None, answer_column: str | None, data: Path | None, force: bool
+def import_answers(  # noqa: PLR0913 - one parameter an option
+    file: Path,
+    out: Path,
+    name: str | None,
+    answer_column: str | None,
+    completions: bool,
+    labels: Labels | None,
+    data: Path | None,
+    force: bool,
 ) -> None:
     """Make a run folder of answers made elsewhere.
 
     FILE is csv, tsv or parquet with the columns QUESTION_ID, PARTICIPANT_ID and SCORE (or RATING, ANSWER, PREDICTION).
+    Completions may also be in a column COMPLETION, RAW_COMPLETION, OUTPUT, GENERATED_TEXT, TEXT or RAW.
     Without --data, ids are kept as they are given.
     """
+    if labels is not None and not completions:
+        raise click.UsageError("--labels says how completions name the options; give it with --completions.")
     dataset = None if data is None else load_dataset(data)
-    made = make_run(read_answers(file, answer_column=answer_column), out, name=name, dataset=dataset, force=force)
+    answers = read_answers(file, answer_column=answer_column, completions=completions)
+    read_as = (labels or "digits") if completions else None
+    made = make_run(answers, out, name=name, dataset=dataset, completions=read_as, force=force)
     show.say_invented(made["is_invented"])
     rows = [(made["imported"]["n_rows"], made["n_answers"], *made["unparsed"].values())]
     show.table(("rows", "ratings", *made["unparsed"]), rows, title=made["name"], left=0)
     show.say(f"Answers read from the column {made['imported']['answer_column']}.")
+    if not completions and made["unparsed"].get("no_number", 0) > made["n_answers"]:
+        show.say(
+            "Most answers are no numbers: if they are texts as a model wrote them, import them with --completions."
+        )
     if made["n_rows_of_unknown_respondents"]:
         n = show.counted(made["n_rows_of_unknown_respondents"], "row")
         show.say(f"{n} of respondents whom the dataset does not have.")

@@ -17,6 +17,7 @@ import polars as pl
 
 from worldvaluesbench.elicitation.choices import ShownChoice, choices_of
 from worldvaluesbench.elicitation.disagreement import order_disagreement as order_disagreement
+from worldvaluesbench.elicitation.entries import asked_key
 from worldvaluesbench.elicitation.journal import JOURNAL, JournalLine, read_journal
 from worldvaluesbench.elicitation.parse import Unparsed
 from worldvaluesbench.elicitation.plan import EXAMPLES, REQUESTS
@@ -170,6 +171,7 @@ def _line_reader(
 ) -> Callable[[JournalLine], Reading]:
     """A function that reads a journal line of one question; short completions, which come often, it reads once."""
     known: dict[tuple[str, str | None], Reading] = {}
+    asked = asked_key(settings["template"]["text"])
 
     def read(line: JournalLine) -> Reading:
         if line.tokens is not None:
@@ -179,7 +181,7 @@ def _line_reader(
         text = line.text or ""
         reading = known.get((text, line.finish))
         if reading is None:
-            reading = read_completion(Completion(text, line.finish), choices, item.scale, settings["method"])
+            reading = read_completion(Completion(text, line.finish), choices, item.scale, settings["method"], asked)
             if len(text) <= _SHORT:
                 known[text, line.finish] = reading
         return reading
@@ -195,7 +197,7 @@ def _read_settings(folder: Path) -> Mapping[str, Any]:
         raise RunError(f"{folder}: no {RUN}, so this is no run; expected a folder made by `wvb ask`.") from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise RunError(f"{path}: cannot be read as the description of a run; begin the run again elsewhere.") from None
-    if not isinstance(settings, dict) or not {"method", "labels"} <= settings.keys():
+    if not isinstance(settings, dict) or not {"method", "labels", "template"} <= settings.keys():
         raise RunError(f"{path}: has no settings, so there is no journal to read; its answers were made elsewhere.")
     return settings
 

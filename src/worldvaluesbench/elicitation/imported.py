@@ -11,14 +11,16 @@ from typing import Any, Protocol
 import polars as pl
 
 from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.elicitation.choices import Labels, choices_of
+from worldvaluesbench.elicitation.parse import Unparsed
+from worldvaluesbench.elicitation.readout import Rating, Reading, read_completion
+from worldvaluesbench.elicitation.request import Completion
 from worldvaluesbench.elicitation.run import ANSWERS
 from worldvaluesbench.elicitation.unasked import RUN_KIND, describe_unasked, examples_of, write_unasked_run
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.folder import check_destination
+from worldvaluesbench.survey.cells import BLANKS_AROUND, numbers_of
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
-
-SPACES = " \t\n\r\v\f"
-"""What may stand around an answer: ASCII blanks only, as the published scorer reads them."""
 
 
 class AnswersFile(Protocol):
@@ -61,12 +63,19 @@ class AnswersFile(Protocol):
 
 
 def import_answers(
-    answers: AnswersFile, folder: Path, *, name: str | None = None, dataset: Dataset | None = None, force: bool = False
+    answers: AnswersFile,
+    folder: Path,
+    *,
+    name: str | None = None,
+    dataset: Dataset | None = None,
+    completions: Labels | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Make a finished run folder of a file of answers; returns its manifest.
 
     `name` is what the run is called (default: as the file). With a `dataset` the folder says whose respondents were
-    answered for; without one the ids are kept as given.
+    answered for; without one the ids are kept as given. `completions`: the answers are texts as a model wrote them, to
+    be read as those of `wvb ask`, which name options by these labels.
 
     Raises RunError for a name that is none, for the answers of a run, or where the dataset has none of the
     respondents; FolderError where the folder cannot be made.
@@ -78,9 +87,14 @@ def import_answers(
         raise RunError(f"{answers.file_name}: the run's name is empty; give one, for names tell runs apart.")
     check_destination(folder, RUN_KIND, force=force)
     codebook = load_codebook() if dataset is None else dataset.codebook
-    table = answers_table(answers.frame, codebook)
+    if completions is None:
+        table = answers_table(answers.frame, codebook)
+    else:
+        table = completions_table(answers.frame, codebook, completions)
     unknown = None if dataset is None else _n_unknown(answers, dataset)
-    content = _description(answers, called, table, dataset) | {"n_rows_of_unknown_respondents": unknown}
+    content = _description(answers, called, table, dataset)
+    content["imported"] |= {"completions": completions}
+    content |= {"n_rows_of_unknown_respondents": unknown}
     counts = {"n_answers": table["rating"].count(), "unparsed": _unparsed_counts(table)}
     return write_unasked_run(folder, content, table, counts=counts, force=force)
 
@@ -98,7 +112,7 @@ def answers_table(frame: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
     reason = (
         pl.when(pl.col("low").is_null())
         .then(None)
-        .when(pl.col("raw").fill_null("").str.strip_chars(SPACES) == "")
+        .when(pl.col("raw").fill_null("").str.strip_chars(BLANKS_AROUND) == "")
         .then(pl.lit("empty"))
         .when(pl.col("number").is_null())
         .then(pl.lit("no_number"))
@@ -124,12 +138,32 @@ def answers_table(frame: pl.DataFrame, codebook: Codebook) -> pl.DataFrame:
     )
 
 
+def completions_table(frame: pl.DataFrame, codebook: Codebook, labels: Labels = "digits") -> pl.DataFrame:
+    """The answers table of a run for completions as a file has them, each in the column `completion`.
+
+    Each is read as `wvb ask` reads what a model wrote whose prompt shows the options of an item by `labels`, in the
+    order of the scale. Otherwise as `answers_table`; `raw` is null, for scores are made of what was read.
+    """
+    shown = {item.item_id: (choices_of(item, labels), item.scale) for item in codebook.items}
+    readings: list[Reading | None] = [
+        None if item_id is None else read_completion(Completion(text or ""), *shown[item_id], "greedy")
+        for item_id, text in zip(frame["item_id"].cast(pl.String), frame["answer"].cast(pl.String), strict=True)
+    ]
+    ratings = [reading.rating if isinstance(reading, Rating) else None for reading in readings]
+    reasons = [reading.reason if isinstance(reading, Unparsed) else None for reading in readings]
+    return answers_table(frame, codebook).with_columns(
+        rating=pl.Series(ratings, dtype=pl.Int8),
+        coverage=pl.Series([None if rating is None else 1.0 for rating in ratings], dtype=pl.Float64),
+        unparsed=pl.Series(reasons, dtype=pl.String),
+        raw=pl.lit(None, dtype=pl.String),
+        completion=frame["answer"].cast(pl.String),
+    )
+
+
 def _texts_and_numbers(answers: pl.Series) -> tuple[pl.Series, pl.Series]:
     """What was written, as text, and the finite number that it says; null for none."""
-    text = answers.cast(pl.String)
-    plain = answers.str.strip_chars(SPACES) if answers.dtype == pl.String else answers
-    number = plain.cast(pl.Float64, strict=False)
-    return text, number.set(~number.is_finite().fill_null(False), None)
+    number = numbers_of(answers)
+    return answers.cast(pl.String), number.set(~number.is_finite().fill_null(False), None)
 
 
 def _ends(item_ids: pl.Series, codebook: Codebook) -> tuple[pl.Series, pl.Series]:

@@ -1,12 +1,16 @@
 """A completion, read: the rating that it gives, or the reason why it gives none."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Final
 
-from worldvaluesbench.elicitation.statement import find_numbers, read_value
+from worldvaluesbench.elicitation.entries import Entry, is_open_object, kind_of, plain_key, read_entries
+from worldvaluesbench.elicitation.spoken import PLAIN, after_reasoning, first_turn, plain_text
+from worldvaluesbench.elicitation.statement import NAMED_ANSWER, find_numbers
+from worldvaluesbench.elicitation.written import read_value
 from worldvaluesbench.errors import ScaleError
 from worldvaluesbench.scale import Scale
 
@@ -73,34 +77,14 @@ class Reader:
 
     `find` gives what a text offers as its answer, each once, as written; `judge` the rating of what is the only answer
     found, or why it is none. `may_go_on` tells whether a text that was cut off behind its answer may have been about
-    to give a longer one.
+    to give a longer one. `asked` is the key under which the prompt asked for it (`entries.asked_key`).
     """
 
     find: Callable[[str], tuple[str, ...]]
     judge: Callable[[str], int | Unparsed]
     may_go_on: Callable[[str, int], bool]
+    asked: str | None = None
 
-
-PLAIN = str.maketrans(
-    {
-        **dict.fromkeys("“”„‟«»″＂", '"'),
-        **dict.fromkeys("‘’‚‛′＇", "'"),
-        **dict.fromkeys("\0\ufeff\u200b\u200c\u200d\u200e\u200f\u2060\ufe0f\u20e3", ""),
-        **{
-            "：": ":",
-            "，": ",",
-            "｛": "{",
-            "｝": "}",
-            "（": "(",
-            "）": ")",
-            "−": "-",
-            "٫": ".",
-            "\u00a0": " ",
-            "\u202f": " ",
-        },
-    }
-)
-"""Other spellings of quotes, colons, blanks and the minus sign; characters that are not seen go, as in the keycap 4️⃣."""
 
 _UNTROUBLED = rf'[^"\\\n:={{}}<\[|{re.escape("".join(map(chr, PLAIN)))}]*+'
 _PLAIN_JSON = re.compile(
@@ -111,37 +95,15 @@ _PLAIN_JSON = re.compile(
 """Just the JSON that the prompts ask for, with nothing in it that could be read in another way. Most completions are,
 and there may be millions."""
 
-_REASONING = re.compile(
-    r"[<\[](/?)(?:think|thinking|thought|reasoning|scratchpad|reflection|analysis)[>\]]", re.IGNORECASE
-)
-_CHANNEL = re.compile(r"<\|channel\|>(\w{1,20})(?:<\|[a-z]{1,20}\|>[^<]{0,20})?<\|message\|>")
-_END = re.compile(r"</s>|<\|(?:im_end|endoftext|eot_id|end|return|end_of_text|user|im_start)\|>|<eos>|<end_of_turn>")
-_NEXT_TURN = re.compile(
-    r"^[ \t]{0,4}(?:### ?(?:instruction|human|input|user|question)|(?:human|user|q|question) ?:|\[INST\]|"
-    r"person [a-z] provided|what would person)",
-    re.IGNORECASE | re.MULTILINE,
-)
-_KEY = re.compile(
-    r"""\\?(?P<quote>["'`])(?P<key>[^"'`\n:{}\\]{1,60})\\?(?P=quote)\s{0,9}[:=]"""
-    r"""|(?<![A-Za-z])(?P<bare>(?:the )?(?:answer as an? (?:integer )?score|answer_as_an?_score))[*_`"' ]{0,4}[:=]""",
+_PLACEHOLDER = re.compile(r"\s{0,4}(?:\.\.\.|…|<)[^\d]{0,60}(?:[\n>}]|$)")
+CORRECTED = re.compile(
+    r"\b(?:on reflection|correct(?:ed|ion)|revis(?:ed|ion|ing)|reconsider\w*|second thought|actually|wait|instead|"
+    r"final(?:ly)?|no\b[,:.])",
     re.IGNORECASE,
 )
-_SCORE_KEYS = frozenset(
-    {
-        "answer as a score", "answer as score", "answer as an integer score", "answer as a integer score",
-        "answer as an integer", "answerasascore", "answer score", "score", "rating", "final score", "final rating",
-        "integer score", "numeric score", "numeric answer", "numerical answer", "answer number",
-    }
-)  # fmt: skip
-_ANSWER_KEYS = frozenset(
-    {
-        "answer", "final answer", "response", "value", "choice", "option", "selected option", "number",
-        "respuesta", "réponse", "antwort", "ответ", "答案",
-    }
-)  # fmt: skip
-_PLACEHOLDER = re.compile(r"""["'\s]{0,4}(?:\.\.\.|…|<)[^"'\d]{0,60}(?:["'\n>}]|$)""")
-_STRING_END = re.compile(r"""["'`]\s{0,9}[,}\n]|}""")
-_VALUE_END = re.compile(r",(?!\d)|[}\]\n]|//|#|\.\s")
+"""Words between two answers that put the later one in place of the earlier."""
+MOST_NAMED = 50
+"""So many answers named in the prose beside an object are looked at."""
 
 _DECLINED = (
     r"(?:answer|provide|determine|predict|speculat|assum|assist|help|rat(?:e|ing)\b|giv(?:e|ing)\b|comply|respond|say\b|"
@@ -169,18 +131,23 @@ _REFUSAL = re.compile("|".join(_REFUSALS), re.IGNORECASE)
 
 
 def parse_rating(
-    completion: str, scale: Scale, *, labels: Sequence[str] = (), finish_reason: str | None = None
+    completion: str,
+    scale: Scale,
+    *,
+    labels: Sequence[str] = (),
+    finish_reason: str | None = None,
+    asked: str | None = None,
 ) -> int | Unparsed:
     """Read the rating that a completion gives, or why it gives none. Nothing is guessed, nothing imputed.
 
-    Read is, after any reasoning block: the value under an answer key of a JSON object, however damaged ("answer as a
-    score" before "answer"; of several objects the last that has one), and then nothing else counts; without such a key
-    the number that the text offers as its answer (`statement.find_numbers`). Where a model runs on into a next
-    question, what comes before that question is read.
+    Read is, after any reasoning, the value under an answer key of an object or a tag, however damaged; without such a
+    key the number that the text offers as its answer (`statement.find_numbers`). `asked` is the key that the prompt
+    asks for (`entries.asked_key`), which counts before all others; None: the paper's, "answer as a score". Where a
+    model runs on into a next question or another person, what comes before is read. Two answers are none.
 
-    `labels` are the labels of all scale points, in order: an answer that is one of them and nothing else is its rating;
-    where number and label disagree the number stands. `finish_reason` is the endpoint's word on why the text ends:
-    "stop", "length", "content_filter", or None where it is not known.
+    `labels` are the labels of all scale points, in order: an answer may be one of them, and a number beside another's
+    label is two answers. `finish_reason` is the endpoint's word on why the text ends: "stop", "length",
+    "content_filter", or None where it is not known.
 
     Takes time proportional to the length of the text, and raises nothing whatever the text;
     ScaleError where there are labels, but not one for each scale point.
@@ -207,54 +174,28 @@ def parse_rating(
         find=lambda text: find_numbers(text, scale, labels),
         judge=lambda number: _judge(number, scale),
         may_go_on=lambda text, rating: _may_go_on(text, rating, scale),
+        asked=asked,
     )
     return read_answer(completion, reader, finish_reason)
 
 
 def read_answer(completion: str, reader: Reader, finish_reason: str | None = None) -> int | Unparsed:
     """Read the answer that a completion gives, whatever an answer looks like; otherwise as `parse_rating`."""
-    text = completion.translate(PLAIN).strip()
+    text = plain_text(completion)
     if finish_reason == "content_filter":
         return Unparsed("filtered", text[:EXCERPT])
     spoken, is_open = after_reasoning(text)
-    reading = _read_turns(spoken, reader)
+    turn = first_turn(spoken)
+    reading, is_keyed = _read_turn(turn, reader)
+    # where a first turn says nothing, the question behind it may be the one that was asked
+    if turn != spoken and isinstance(reading, Unparsed) and reading.reason in ("empty", "no_number"):
+        reading, is_keyed = _read_turn(spoken, reader)
     if isinstance(reading, int):
         is_cut_short = finish_reason == "length" and reader.may_go_on(text, reading)
         return Unparsed("truncated", text[-EXCERPT:]) if is_cut_short else reading
-    is_cut = finish_reason == "length" or (finish_reason is None and (is_open or _is_open_object(spoken)))
-    may_be_cut = reading.reason in ("empty", "no_number", "several_numbers")
+    is_cut = finish_reason == "length" or (finish_reason is None and (is_open or is_open_object(spoken)))
+    may_be_cut = reading.reason in ("empty", "no_number", "several_numbers") and not is_keyed
     return Unparsed("truncated", text[-EXCERPT:]) if is_cut and may_be_cut else reading
-
-
-def after_reasoning(text: str) -> tuple[str, bool]:
-    """What is said outside reasoning blocks, and whether a block is still open at the end.
-
-    A closing tag without an opening one closes a block that the prompt's template opened.
-    """
-    channels = list(_CHANNEL.finditer(text))
-    if channels:
-        finals = [match for match in channels if match[1] == "final"]
-        text = text[finals[-1].end() :] if finals else ""
-        return _before_end(text), not finals
-    pieces: list[str] = []
-    start, is_open = 0, False
-    for match in _REASONING.finditer(text):
-        if not match[1]:
-            pieces += [] if is_open else [text[start : match.start()]]
-        elif not is_open:
-            pieces.clear()
-        is_open, start = not match[1], match.end()
-    return _before_end("\n".join(pieces if is_open else [*pieces, text[start:]])), is_open
-
-
-def _before_end(text: str) -> str:
-    """The text up to the token with which a model ends its turn."""
-    start = 0
-    for match in _END.finditer(text):
-        if text[start : match.start()].strip():
-            return text[start : match.start()].strip()
-        start = match.end()
-    return text[start:].strip()
 
 
 def is_refusal(text: str) -> bool:
@@ -262,35 +203,72 @@ def is_refusal(text: str) -> bool:
     return _REFUSAL.search(text) is not None
 
 
-def _read_turns(text: str, reader: Reader) -> int | Unparsed:
-    """Read what comes before a next question; where that says nothing, the question may be the one that was asked."""
-    turn = next((match.start() for match in _NEXT_TURN.finditer(text) if match.start()), None)
-    reading = _read_turn(text[:turn].strip(), reader)
-    if turn and isinstance(reading, Unparsed) and reading.reason in ("empty", "no_number"):
-        return _read_turn(text, reader)
-    return reading
-
-
-def _read_turn(text: str, reader: Reader) -> int | Unparsed:
+def _read_turn(text: str, reader: Reader) -> tuple[int | Unparsed, bool]:
+    """What a turn says, and whether it says it under a key."""
     if not text:
-        return Unparsed("empty", "")
-    keys = list(_KEY.finditer(text))
-    values = _answer_values(text, keys)
-    for value in reversed(values):
-        found = reader.find(value)
-        if found:
-            return _read_found(found, reader)
-    found = () if values else reader.find(_without_explanations(text, keys))
+        return Unparsed("empty", ""), False
+    entries, prose = read_entries(text)
+    answers, offered = _under_keys(entries, reader)
+    found: tuple[str, ...] = _one_of(offered, text, prose, reader) if offered else ()
+    # where a key announces an answer and there is none, prose is no answer
+    if not answers and not offered:
+        found = reader.find(prose)
     # a refusal may mention numbers (years, shares), as long as it offers none as an answer
-    if len(found) != 1 and is_refusal(text):
-        return Unparsed("refusal", text[:EXCERPT])
-    return _read_found(found, reader) if found else Unparsed("no_number", (values[-1] if values else text)[:EXCERPT])
-
-
-def _read_found(found: tuple[str, ...], reader: Reader) -> int | Unparsed:
+    if len(found) != 1 and is_refusal(text) and not offered:
+        return Unparsed("refusal", text[:EXCERPT]), False
     if len(found) > 1:
-        return Unparsed("several_numbers", ", ".join(answer[:20] for answer in found[:3])[:EXCERPT])
-    return reader.judge(found[0])
+        return Unparsed("several_numbers", ", ".join(answer[:20] for answer in found[:3])[:EXCERPT]), bool(offered)
+    if found:
+        return reader.judge(found[0]), bool(offered)
+    return Unparsed("no_number", (answers[-1].value if answers else text)[:EXCERPT]), False
+
+
+Offered = list[tuple[Entry, tuple[str, ...]]]
+
+
+def _under_keys(entries: Sequence[Entry], reader: Reader) -> tuple[list[Entry], Offered]:
+    """The entries whose keys announce an answer, and those that count, with what each offers.
+
+    The key that was asked for counts before all others, then every key that announces an answer, then the only other
+    one, in whatever language, whose value is an answer.
+    """
+    wanted = plain_key(reader.asked or "")
+    told = [entry for entry in entries if not _PLACEHOLDER.match(entry.value)]
+    asked = [entry for entry in told if (plain_key(entry.key) == wanted if wanted else kind_of(entry.key) == "score")]
+    announced = {entry.key for entry in asked}
+    answers = [entry for entry in told if entry.key in announced or kind_of(entry.key) in ("score", "answer")]
+    for level in (asked, answers):
+        offered = [(entry, found) for entry in level if (found := reader.find(entry.value))]
+        # a label where the symbol was asked for is no better than the symbol under another key
+        if offered and (level is answers or any(_is_said(found, entry.value) for entry, found in offered)):
+            return answers, offered
+    others = [(entry, reader.find(entry.value)) for entry in told if _may_be_answer(entry)]
+    return answers, [
+        (entry, found)
+        for entry, found in others
+        if not answers and len(found) == 1 and isinstance(reader.judge(found[0]), int)
+    ]
+
+
+def _may_be_answer(entry: Entry) -> bool:
+    return kind_of(entry.key) == "unknown" and len(entry.value) <= EXCERPT
+
+
+def _is_said(found: tuple[str, ...], value: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(found[0])}(?!\w)", value, re.IGNORECASE) is not None
+
+
+def _one_of(offered: Offered, text: str, prose: str, reader: Reader) -> tuple[str, ...]:
+    """The one answer that stands under the keys, or all of them, each once; prose that names another makes two."""
+    found = _distinct(offered, reader)
+    if len(found) > 1 and CORRECTED.search(text, offered[-2][0].end if len(offered) > 1 else 0, offered[-1][0].start):
+        offered = offered[-1:]
+    named = islice(NAMED_ANSWER.finditer(prose), MOST_NAMED)
+    return _distinct([*offered, *((offered[-1][0], reader.find(match[0] + match["rest"])) for match in named)], reader)
+
+
+def _distinct(offered: Offered, reader: Reader) -> tuple[str, ...]:
+    return tuple({reader.judge(symbol): symbol for _, found in offered for symbol in found}.values())
 
 
 def _judge(number: str, scale: Scale) -> int | Unparsed:
@@ -298,53 +276,6 @@ def _judge(number: str, scale: Scale) -> int | Unparsed:
     if value.denominator > 1:
         return Unparsed("not_integer", number[:EXCERPT])
     return int(value) if scale.low <= value <= scale.high else Unparsed("off_scale", number[:EXCERPT])
-
-
-def _answer_values(text: str, keys: Sequence[re.Match[str]]) -> list[str]:
-    """The values of the answer keys, in order: those of keys that speak of a score where there are any."""
-    scores: list[str] = []
-    answers: list[str] = []
-    for match, end in _sections(text, keys):
-        name = " ".join(re.split(r"[\s_\-]+", (match["key"] or "answer as a score").strip().casefold()))
-        kind = scores if name in _SCORE_KEYS else answers if name in _ANSWER_KEYS else None
-        opens_object = text[match.end() : end].strip() == "{"
-        if kind is not None and not opens_object and not _PLACEHOLDER.match(text, match.end(), end):
-            kind.append(_value(text, match.end(), end))
-    return scores or answers
-
-
-def _value(text: str, start: int, end: int) -> str:
-    """What stands behind a key, up to the end of the string, number or word that it is."""
-    section = text[start:end].strip().lstrip("\\[{(* ")
-    if section[:1] in ("'", '"', "`"):
-        quote = section[0]
-        closing = re.search(rf"\\?{quote}\s{{0,9}}(?:[,}}\])\n]|$)", section[1:])
-        if closing:
-            return section[1 : 1 + closing.start()]
-    ending = _VALUE_END.search(section)
-    return section[: ending.start()] if ending else section
-
-
-def _without_explanations(text: str, keys: Sequence[re.Match[str]]) -> str:
-    """The text without the strings of its objects: where an object has no answer key, its explanation is no answer."""
-    pieces: list[str] = []
-    start = 0
-    for match, end in _sections(text, keys):
-        closing = _STRING_END.search(text, match.end() + 2, end)
-        pieces.append(text[start : match.start()])
-        start = closing.end() if closing else end
-    return "".join([*pieces, text[start:]])
-
-
-def _sections(text: str, keys: Sequence[re.Match[str]]) -> Iterator[tuple[re.Match[str], int]]:
-    """Each key, and where its value ends at the latest: before the next key."""
-    return zip(keys, [*(key.start() for key in keys[1:]), len(text)][: len(keys)], strict=True)
-
-
-def _is_open_object(text: str) -> bool:
-    """Whether an object with a key begins in the text and does not end."""
-    opening = text.rfind("{")
-    return opening >= 0 and text.find("}", opening) < 0 and bool(_KEY.search(text, opening))
 
 
 def _may_go_on(text: str, rating: int, scale: Scale) -> bool:

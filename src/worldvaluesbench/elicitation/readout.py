@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from worldvaluesbench.elicitation.choices import Labels, ShownChoice, choices_of
+from worldvaluesbench.elicitation.entries import asked_key
 from worldvaluesbench.elicitation.parse import Unparsed, parse_rating, read_answer
 from worldvaluesbench.elicitation.presets import Method
 from worldvaluesbench.elicitation.request import Completion, Reply
@@ -42,21 +43,27 @@ def read_reply(reply: Reply, item: Item, settings: Settings) -> list[tuple[int, 
         return [(request.first_sample, read_tokens(reply.tokens, choices))]
     if request.method == "option_likelihood":
         return [(request.first_sample, read_likelihoods(reply.option_logprobs, choices))]
+    asked = asked_key(settings.template.text)
     return [
-        (sample, read_completion(completion, choices, item.scale, request.method))
+        (sample, read_completion(completion, choices, item.scale, request.method, asked))
         for sample, completion in enumerate(reply.completions, request.first_sample)
     ]
 
 
-def read_completion(completion: Completion, choices: tuple[ShownChoice, ...], scale: Scale, method: Method) -> Reading:
-    """Read a completion: stated shares (`verbalised`), else a rating by number, letter or words, as `choices` are."""
+def read_completion(
+    completion: Completion, choices: tuple[ShownChoice, ...], scale: Scale, method: Method, asked: str | None = None
+) -> Reading:
+    """Read a completion: stated shares (`verbalised`), else a rating by number, letter or words, as `choices` are.
+
+    `asked` is the key under which the prompt asked for the answer (`entries.asked_key`), where it did.
+    """
     text, finish_reason = completion.text, completion.finish_reason
     if method == "verbalised":
         return parse_shares(text, choices, finish_reason=finish_reason)
     if has_numbers(choices):
-        read = parse_rating(text, scale, labels=_labels(choices), finish_reason=finish_reason)
+        read = parse_rating(text, scale, labels=_labels(choices), finish_reason=finish_reason, asked=asked)
     else:
-        read = read_answer(text, reader_of(choices), finish_reason)
+        read = read_answer(text, reader_of(choices, asked), finish_reason)
     return read if isinstance(read, Unparsed) else Rating(read)
 
 

@@ -3,13 +3,15 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from worldvaluesbench.elicitation.choices import ShownChoice
-from worldvaluesbench.elicitation.parse import EXCERPT, PLAIN, Unparsed, after_reasoning, is_refusal
-from worldvaluesbench.elicitation.statement import DECORATION
+from worldvaluesbench.elicitation.parse import CORRECTED, EXCERPT, Unparsed, is_refusal
+from worldvaluesbench.elicitation.spoken import after_reasoning, first_turn, plain_text
+from worldvaluesbench.elicitation.statement import without_latex
+from worldvaluesbench.elicitation.written import DECORATION
 
 TOLERANCE = 0.02
 """How far the sum of stated shares may be from 1 (or 100%); they are then divided by it."""
@@ -29,15 +31,18 @@ class Distribution:
 
 _OBJECT = re.compile(r"\{[^{}]*+\}?")
 _NUMBER = r"[-+−]?(?:\d++(?:[.,]\d++)?|\.\d++)"
+_VALUE = r""""[^"\n{}]*+"|'[^'\n{}]*+'|[^,}\n]++"""
+_IS = r"\s{0,9}[:=]\s{0,9}"
 _ENTRY = re.compile(
-    r"""\\?(?P<quote>["'])(?P<key>[^"\n{}]{1,160}?)\\?(?P=quote)\s{0,9}[:=]\s{0,9}(?P<value>"[^"\n{}]*+"|'[^'\n{}]*+'|[^,}\n]++)"""
-    r"""|(?<=[{,\n])\s{0,9}(?P<bare>\w{1,3})\s{0,9}[:=]\s{0,9}(?P<plain>"[^"\n{}]*+"|'[^'\n{}]*+'|[^,}\n]++)"""
+    rf"""\\?(?P<quote>["'])(?P<key>[^"\n{{}}]{{1,160}}?)\\?(?P=quote){_IS}(?P<value>{_VALUE})"""
+    rf"""|(?<=[{{,\n])\s{{0,9}}(?P<bare>\w{{1,3}}){_IS}(?P<plain>{_VALUE})"""
 )
 _LINE = re.compile(
     rf"^[ \t*_\-•>|]{{0,8}}(?P<key>[^\n]{{1,160}}?)[*_` ]{{0,4}}\s{{0,3}}(?:[:=|→]|->|[–—-](?=\s))[*_` ~≈]{{0,4}}"
     rf"(?P<value>{_NUMBER}\s?(?:%|percent)?)[*_` .,;|]{{0,6}}$",
     re.MULTILINE | re.IGNORECASE,
 )
+_NEXT = re.compile(r"(?<=[\d%])[,;]\s+")
 _SHARE = re.compile(rf"[~≈]?\s?(?P<number>{_NUMBER})\s?(?P<percent>%|percent)?", re.IGNORECASE)
 _ASIDE = re.compile(
     r"explanation|thoughtful explanation|reason(?:ing)?|rationale|thoughts?|comment|notes?|total|sum|question|item|n|"
@@ -52,10 +57,11 @@ def parse_shares(
 ) -> Distribution | Unparsed:
     """Read the share that a completion states for each option, or why it states none.
 
-    Read is, after any reasoning block, the last JSON object that gives a number to an option, however it is nested or
-    fenced; without one, the lines that do, such as "1: 40%". An option goes by its symbol, its label, or both. Shares
-    are percentages, or fractions where they sum to 1. The sum may be off by 2 in a hundred; shares are then divided by
-    it. Nothing is filled in: every option must have its share, an option not mentioned is not taken for 0.
+    Read is, after any reasoning, the JSON object that gives numbers to options, however it is nested or fenced (of two
+    that differ neither, unless the later one is said to correct the earlier); without one, the lines that do, such as
+    "1: 40%". An option goes by its symbol, its label, or both. Shares are percentages, or fractions where they sum to
+    1. The sum may be off by 2 in a hundred; shares are then divided by it. Nothing is filled in: every option must have
+    its share, an option not mentioned is not taken for 0.
 
     >>> choices = ShownChoice("1", "Yes", 1), ShownChoice("2", "No", 2)
     >>> parse_shares('{"1": 60, "2": "40%"}', choices)
@@ -63,11 +69,12 @@ def parse_shares(
     >>> parse_shares('{"1": 60}', choices).reason
     'missing_options'
     """
-    text = completion.translate(PLAIN).strip()
+    text = plain_text(completion)
     if finish_reason == "content_filter":
         return Unparsed("filtered", text[:EXCERPT])
     spoken, is_open = after_reasoning(text)
-    reading = _read(spoken, choices)
+    spoken = without_latex(spoken).replace("\\%", "%")
+    reading = _read(first_turn(spoken), choices)
     if isinstance(reading, Distribution):
         return reading
     is_cut = finish_reason == "length" or (finish_reason is None and (is_open or _is_open_object(spoken)))
@@ -78,19 +85,33 @@ def parse_shares(
 def _read(text: str, choices: tuple[ShownChoice, ...]) -> Distribution | Unparsed:
     if not text:
         return Unparsed("empty", "")
-    names = _names_of(choices)
-    stated = _stated(text, names)
-    if stated is None:
+    names, ratings = _names_of(choices), [choice.rating for choice in choices]
+    stated = [(start, end, _shares_in(entries, names, ratings)) for start, end, entries in _objects(text, names)]
+    lines = _lines(text)
+    if _gives_share(lines, names):
+        in_lines = _shares_in(lines, names, ratings)
+        # beside an object, lines count where they are whole: "1: 40% of women ..." is prose
+        stated = [(0, len(text), in_lines), *stated] if not stated or isinstance(in_lines, Distribution) else stated
+    if not stated:
         return Unparsed("refusal" if is_refusal(text) else "no_shares", text[:EXCERPT])
+    distinct = {reading for _, _, reading in stated if isinstance(reading, Distribution)}
+    if len(distinct) > 1 and not CORRECTED.search(text, stated[-2][1], stated[-1][0]):
+        return Unparsed("several_shares", text[stated[-2][0] :][:EXCERPT])
+    return stated[-1][2]
+
+
+def _shares_in(
+    entries: Sequence[tuple[str, str]], names: Mapping[str, int], ratings: Sequence[int]
+) -> Distribution | Unparsed:
     shares: dict[int, tuple[float, bool]] = {}
-    for key, value in stated:
+    for key, value in entries:
         rating, share = names.get(_plain(key)), _share_of(value)
         fault = _fault(rating, share, shares, key)
         if fault:
             return Unparsed(fault, f"{key}: {value}"[:EXCERPT])
         if rating is not None and share is not None:
             shares[rating] = share
-    return _distribution_of(shares, [choice.rating for choice in choices])
+    return _distribution_of(shares, ratings)
 
 
 def _fault(
@@ -117,20 +138,21 @@ def _distribution_of(shares: Mapping[int, tuple[float, bool]], ratings: Sequence
     return Distribution(tuple(shares[rating][0] / total for rating in sorted(ratings)), min(1.0, total / whole))
 
 
-def _stated(text: str, names: Mapping[str, int]) -> list[tuple[str, str]] | None:
-    """The entries of the last object, or else of the lines, that give a number to an option; None: nothing does."""
-    for entries in (*_objects(text), [(match["key"], match["value"]) for match in _LINE.finditer(text)]):
-        own = [value for key, value in entries if _plain(key) in names]
-        if any(_share_of(value) is not None for value in own):
-            return entries
-    return None
+def _objects(text: str, names: Mapping[str, int]) -> list[tuple[int, int, list[tuple[str, str]]]]:
+    """The entries of every innermost object that gives a number to an option, behind where it begins and ends."""
+    found = [match for match in _OBJECT.finditer(text) if ":" in match[0] or "=" in match[0]]
+    stated = [(*match.span(), _entries(match[0])) for match in found]
+    return [row for row in stated if _gives_share(row[2], names)]
 
 
-def _objects(text: str) -> Iterator[list[tuple[str, str]]]:
-    """The entries of every innermost object, the last object first."""
-    for found in reversed(_OBJECT.findall(text)):
-        if ":" in found or "=" in found:
-            yield _entries(found)
+def _lines(text: str) -> list[tuple[str, str]]:
+    """The entries that stand on lines of their own, or one behind the other: "1: 40%, 2: 60%"."""
+    lines = _NEXT.sub("\n", _OBJECT.sub(" ", text))
+    return [(match["key"], match["value"]) for match in _LINE.finditer(lines)]
+
+
+def _gives_share(entries: Sequence[tuple[str, str]], names: Mapping[str, int]) -> bool:
+    return any(_plain(key) in names and _share_of(value) is not None for key, value in entries)
 
 
 def _entries(text: str) -> list[tuple[str, str]]:
@@ -165,7 +187,8 @@ def _names_of(choices: tuple[ShownChoice, ...]) -> Mapping[str, int]:
 @lru_cache(maxsize=4096)
 def _plain(key: str) -> str:
     """A key as it is compared: words and numbers only, in lower case, without "option" or "answer" before them."""
-    words = re.findall(r"-?\w+", key.casefold().replace("'", ""))
+    key = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"\d", lambda digit: str(int(digit[0])), key))
+    words = re.findall(r"-?[^\W_]+", key.casefold().replace("'", ""))
     return " ".join(words[1:] if len(words) > 1 and words[0] in ("option", "answer", "choice") else words)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.scoring.ratings import SPACES
+from worldvaluesbench.survey.cells import numbers_of
 from worldvaluesbench.survey.codebook import load_codebook
 
 COLUMN_NAMES = {
@@ -22,6 +22,9 @@ COLUMN_NAMES = {
 }
 """What each column may be called, in any case. Where several could be the one that is meant, the file is refused:
 beside a model's answers there may be the humans' responses, a confidence, or the text that an answer was read from."""
+
+COMPLETION_NAMES = ("completion", "raw_completion", "output", "generated_text", "text", "raw")
+"""What a column of completions may be called; where there is none of these, they are where answers are."""
 
 RESPONSES = "response"
 """The column of the humans' responses in tables of examples: never that of a model's answers unless it is named."""
@@ -51,16 +54,19 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
-def read_table(path: Path, content: bytes, answer_column: str | None = None) -> tuple[pl.DataFrame, str]:
+def read_table(
+    path: Path, content: bytes, answer_column: str | None = None, *, completions: bool = False
+) -> tuple[pl.DataFrame, str]:
     """The rows of a file of answers, in file order, and the name of the column that the answers are from.
 
-    See `Answers.frame` for the columns. `answer_column`: the name of that column, where several could be it.
+    See `Answers.frame` for the columns. `answer_column`: the name of that column, where several could be it;
+    `completions`: it is one of completions as a model wrote them.
 
     Raises AnswersError where it is not text, lacks a column, has several that could be the one meant, or names no known
     item.
     """
     read = _read_parquet if content.startswith(b"PAR1") else _read_text
-    raw, name = read(path, content, answer_column)
+    raw, name = read(path, content, answer_column, COMPLETION_NAMES if completions else ())
     return _typed(path, raw), name
 
 
@@ -71,7 +77,7 @@ def _typed(path: Path, raw: pl.DataFrame) -> pl.DataFrame:
         raise AnswersError(f"{path}: holds no answers, only a header; expected a row for each answer.")
     # in one select the columns are converted side by side
     frame = raw.select(
-        pl.col("item_id").cast(pl.Enum(load_codebook().item_ids), strict=False),
+        _item_ids(raw["item_id"]),
         pl.col("respondent_id").cast(_id_type(path, raw), strict=False),
         pl.col("answer").cast(_answer_type(path, raw)),
     )
@@ -83,7 +89,18 @@ def _typed(path: Path, raw: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(_exact_ids(frame["respondent_id"], raw["respondent_id"]))
 
 
-def _read_text(path: Path, content: bytes, answer_column: str | None) -> tuple[pl.DataFrame, str]:
+def _item_ids(written: pl.Series) -> pl.Series:
+    """Item ids as the codebook has them, of whatever case and with blanks around them; null for none of them."""
+    known = load_codebook().item_ids
+    exact = written.cast(pl.Enum(known), strict=False)
+    if exact.null_count() == written.null_count():
+        return exact
+    return written.cast(pl.String).str.strip_chars().str.to_uppercase().cast(pl.Enum(known), strict=False)
+
+
+def _read_text(
+    path: Path, content: bytes, answer_column: str | None, preferred: Sequence[str]
+) -> tuple[pl.DataFrame, str]:
     end = content.find(b"\n")
     try:
         line = content[: end if end >= 0 else None].decode("utf-8-sig").rstrip("\r")
@@ -92,7 +109,7 @@ def _read_text(path: Path, content: bytes, answer_column: str | None) -> tuple[p
     if "\0" in line:
         raise AnswersError(f"{path}: is neither UTF-8 text nor parquet; export the answers as csv, tsv or parquet.")
     separator, names = _split_header(line, answer_column)
-    places = _find_columns(path, names, answer_column)
+    places = _find_columns(path, names, answer_column, preferred)
     in_file_order = sorted(places, key=lambda column: places[column])
     try:
         likely = {
@@ -142,12 +159,14 @@ def _fields(line: str, separator: str) -> list[str]:
         return []
 
 
-def _read_parquet(path: Path, content: bytes, answer_column: str | None) -> tuple[pl.DataFrame, str]:
+def _read_parquet(
+    path: Path, content: bytes, answer_column: str | None, preferred: Sequence[str]
+) -> tuple[pl.DataFrame, str]:
     try:
         names = list(pl.read_parquet_schema(content))
         if {"sample", "unparsed"} <= set(names):
             raise AnswersError(f"{path}: is the table of a run; give the folder in which it lies.")
-        places = _find_columns(path, names, answer_column)
+        places = _find_columns(path, names, answer_column, preferred)
         columns = {column: names[place] for column, place in places.items()}
         frame = pl.read_parquet(content, columns=list(columns.values()))
         found = frame.select(pl.col(name).alias(column) for column, name in columns.items())
@@ -157,10 +176,14 @@ def _read_parquet(path: Path, content: bytes, answer_column: str | None) -> tupl
         raise AnswersError(f"{path}: cannot be read as parquet ({reason}); write it again.") from None
 
 
-def _find_columns(path: Path, names: Sequence[str], answer_column: str | None) -> dict[str, int]:
+def _find_columns(
+    path: Path, names: Sequence[str], answer_column: str | None, preferred: Sequence[str]
+) -> dict[str, int]:
     """The place of each column that we need among these names."""
     plain = [_plain(name) for name in names]
     accepted = dict(COLUMN_NAMES)
+    if set(preferred) & set(plain):
+        accepted["answer"] = tuple(preferred)
     if answer_column is not None:
         if _plain(answer_column) not in plain:
             raise AnswersError(
@@ -223,8 +246,7 @@ def _exact_ids(ids: pl.Series, raw: pl.Series) -> pl.Series:
     if raw.dtype != pl.String or ids.null_count() == raw.null_count():
         return ids
     places = ids.is_null().arg_true()
-    decimals = raw.gather(places).str.strip_chars(SPACES).cast(pl.Float64, strict=False)
-    return ids.scatter(places, _whole(decimals))
+    return ids.scatter(places, _whole(numbers_of(raw.gather(places))))
 
 
 def _whole(numbers: pl.Series) -> pl.Series:

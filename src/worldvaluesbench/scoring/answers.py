@@ -68,12 +68,14 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".pq")
 """Endings of files of answers that are no part of a name: `gpt-3.5` is a whole one."""
 
 
-def read_answers(path: Path | str, *, partial: bool = False, answer_column: str | None = None) -> Answers:
+def read_answers(
+    path: Path | str, *, partial: bool = False, answer_column: str | None = None, completions: bool = False
+) -> Answers:
     """Read a file of answers, csv, tsv (or `;`, `|`) or parquet, or the answers of a run folder.
 
     Lines that are blank throughout are no rows. They are not judged here; see `sort_rows`. With `partial` a run that
     is not finished is read as far as its answers go. `answer_column`: the column of the answers, where a file has
-    several that could be it.
+    several that could be it; with `completions` it may be one of completions, for `import_answers` to read.
 
     Raises AnswersError where a file is absent, no run, empty, not text, lacks a column, has several that could hold the
     answers, or names no known item;
@@ -83,7 +85,9 @@ def read_answers(path: Path | str, *, partial: bool = False, answer_column: str 
     if is_run(path):
         return _read_run(path, partial=partial)
     content = read_bytes(path)
-    (frame, column), digest = _read_beside_digest(content, lambda: read_table(path, content, answer_column))
+    (frame, column), digest = _read_beside_digest(
+        content, lambda: read_table(path, content, answer_column, completions=completions)
+    )
     name = path.stem if path.suffix.lower() in SUFFIXES else path.name
     return Answers(name, path.name, len(content), digest, frame, answer_column=column)
 

@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-SPACES = " \t\n\r\v\f"
-"""ASCII blanks only, as pandas strips them: the published scorer read answers with pandas."""
+from worldvaluesbench.survey.cells import BLANKS_AROUND as SPACES
+from worldvaluesbench.survey.cells import numbers_of
 
 FLAWS = ("", "empty", "no_number", "not_integer")
 """What can be wrong with a answer by itself, whatever its item; first: nothing."""
@@ -33,7 +33,7 @@ class Ratings:
 
 
 def read_ratings(answers: pl.Series) -> Ratings:
-    """Read answers: " 4", "4.0" and "4e0" all say 4.
+    """Read answers: " 4", "4.0", "4,0" and "4e0" all say 4.
 
     >>> ratings = read_ratings(pl.Series(["4", " 4.0", "4e0", "4.7", "four", " "]))
     >>> ratings.rating.tolist(), [FLAWS[flaw] for flaw in ratings.flaw.tolist()]
@@ -54,8 +54,7 @@ def read_ratings(answers: pl.Series) -> Ratings:
 
 def read_numbers(answers: pl.Series) -> NDArray[np.float64]:
     """The finite numbers that answers say; NaN for all else."""
-    plain = answers.str.strip_chars(SPACES) if answers.dtype == pl.String else answers
-    numbers = plain.cast(pl.Float64, strict=False).to_numpy()
+    numbers = numbers_of(answers).to_numpy()
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 

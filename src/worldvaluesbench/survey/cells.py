@@ -11,8 +11,11 @@ from worldvaluesbench.errors import SurveyFileError
 # How csv, R, Stata, pandas and SPSS write a cell without a value; none of them can be a code.
 BLANKS = ("", ".", "NA", "NaN", "nan", "#NULL!")
 
+BLANKS_AROUND = " \t\n\r\v\f"
+"""What may stand around a number: ASCII blanks only, as pandas strips them, with which the published scorer reads."""
 _LARGEST_EXACT = 2**53
 _DECIMAL_COMMA = r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$"
+_DECIMAL_COMMA_OF_NUMBER = r"^([+-]?\d*),(\d{1,2}|\d{4,})$"
 # "1,234" may be a thousand and some, so a code may have a decimal comma only where it can mean nothing else
 _DECIMAL_COMMA_OF_CODE = r"^([+-]?\d+),(0|\d+[eE][+-]?\d+)$"
 
@@ -76,6 +79,18 @@ def weights_of(cells: pl.Series, where: str, missing_codes: Collection[int] = ()
     if is_bad.any():
         _refuse(cells, is_bad, f"{where}: column {shown(cells.name)}", 0, "a weight, a number of at least 0")
     return weights.set(is_missing, None)
+
+
+def numbers_of(cells: pl.Series) -> pl.Series:
+    """The number that each cell says, blanks of ASCII around it aside; null where it says none.
+
+    A decimal comma is understood; "1,234" may be a thousand and some, and is no number.
+    """
+    if cells.dtype == pl.String:
+        cells = cells.str.strip_chars(BLANKS_AROUND)
+        if cells.str.contains(",", literal=True).any():
+            cells = cells.str.replace(_DECIMAL_COMMA_OF_NUMBER, "$1.$2")
+    return cells.cast(pl.Float64, strict=False)
 
 
 def _plain(cells: pl.Series, where: str) -> pl.Series:
