@@ -190,7 +190,6 @@ def test_a_probe_says_what_was_drawn_from_what(source: Dataset, tmp_path: Path) 
         "kind": "probe",
         "worldvaluesbench": __version__,
         "edition": "paper" if source.is_invented else "corrected",
-        "labels": "ours",
         "is_invented": source.manifest["file_version"] == "5.0",
         "spec": {
             "name": "mine",
