@@ -248,6 +248,7 @@ DAMAGED: dict[str, tuple[Make, str]] = {
     "pdf": (content("s.csv", b"%PDF-1.7\n"), "is a PDF document"),
     "7z": (content("s.7z", b"7z\xbc\xaf\x27\x1c"), "is a 7z archive"),
     "rar": (content("s", b"Rar!\x1a\x07"), "is a rar archive"),
+    "tar": (content("s.csv", b"s.csv".ljust(257, b"\0") + b"ustar" + bytes(250)), "is a tar archive"),
     "xz": (content("s.csv.xz", lzma.compress(GOOD.encode())), "is compressed as xz"),
     "bz2": (content("s.csv", bz2.compress(GOOD.encode())), "is compressed as bz2"),
     # sav, dta, parquet

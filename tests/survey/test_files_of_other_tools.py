@@ -531,10 +531,11 @@ def test_flipped_bits_are_read_or_refused_in_one_line(ending: str, seed: int, tm
     assert "\n" not in message
 
 
+@pytest.mark.parametrize("kind", ["file", "stream"])
 @pytest.mark.parametrize("keep", [0.02, 0.3, 0.6, 0.9, 0.99])
-def test_a_cut_arrow_file_is_refused(keep: float, tmp_path: Path) -> None:
+def test_a_cut_arrow_file_is_refused(kind: str, keep: float, tmp_path: Path) -> None:
     path = tmp_path / "s.arrow"
-    shapes.table().write_ipc(path)
+    (pl.DataFrame.write_ipc if kind == "file" else pl.DataFrame.write_ipc_stream)(shapes.table(), path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * keep)])
     assert "the file is damaged, download it again" in refusal(path)

@@ -51,6 +51,7 @@ _REFUSED_SIGNATURES = (
     (rb"\x00{12}\xc2\xea\x81\x60", ".sas7bdat"),
     (rb"HEADER RECORD\*{7}LIBRARY", ".xpt"),
     (rb"FEA1", ".fea"),
+    (rb"(?s).{257}ustar", ".tar"),
     (rb"%PDF", ".pdf"),
     (rb"7z\xbc\xaf\x27\x1c", ".7z"),
     (rb"Rar!", ".rar"),

@@ -92,18 +92,26 @@ def _read_metadata(stretch: Stretch) -> dict[str, Any]:
 
 def _read_frame(stretch: Stretch) -> dict[str, Any]:
     with one_line_errors(stretch.where, stretch.format):
-        if stretch.format == "parquet":
-            frame = pl.scan_parquet(stretch.path, glob=False)
-        elif _begins_with(Path(stretch.path), b"ARROW1"):
-            frame = pl.scan_ipc(stretch.path, glob=False)
-        else:
-            frame = pl.read_ipc_stream(stretch.path).lazy()
-        if not stretch.columns:
-            n_rows = frame.select(pl.len()).collect().item()
-            return {"names": frame.collect_schema().names(), "n_rows": n_rows, "value_labels": {}}
-        columns = frame.select(stretch.columns).collect().get_columns()
+        try:
+            frame = _scan(stretch)
+            if not stretch.columns:
+                n_rows = frame.select(pl.len()).collect().item()
+                return {"names": frame.collect_schema().names(), "n_rows": n_rows, "value_labels": {}}
+            columns = frame.select(stretch.columns).collect().get_columns()
+        except OSError as error:
+            if error.errno is None:  # polars says so too of a file that ends before its time
+                raise ValueError(str(error)) from None
+            raise
     _write(columns, stretch)
     return {"unknown_tags": {}}
+
+
+def _scan(stretch: Stretch) -> pl.LazyFrame:
+    if stretch.format == "parquet":
+        return pl.scan_parquet(stretch.path, glob=False)
+    if _begins_with(Path(stretch.path), b"ARROW1"):
+        return pl.scan_ipc(stretch.path, glob=False)
+    return pl.read_ipc_stream(stretch.path).lazy()
 
 
 def _begins_with(path: Path, start: bytes) -> bool:
