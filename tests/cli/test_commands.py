@@ -121,7 +121,7 @@ def test_inspect_says_what_a_file_is(capsys: Capture, survey_csv: Path) -> None:
         "858069901",
     ):
         assert text in shown
-    assert "Q266=462" in shown
+    assert "Codes not in the codebook: none" in shown
 
 
 def test_build_prints_table_1_and_what_corrected_would_change(

@@ -8,7 +8,7 @@ import polars as pl
 
 from worldvaluesbench.benchmark.build import build_dataset, what_corrected_changes
 from worldvaluesbench.benchmark.dataset import EVERYONE, Dataset, load_dataset
-from worldvaluesbench.benchmark.export import export_tsv
+from worldvaluesbench.benchmark.export import Labels, export_tsv
 from worldvaluesbench.benchmark.probe import ProbeSet, build_probe
 from worldvaluesbench.benchmark.split import SPLITS
 from worldvaluesbench.benchmark.verify import verify_samples
@@ -36,7 +36,7 @@ SPLIT_NAMES = (EVERYONE, *SPLITS)
 def build(file: Path, out: Path, edition: str, wordings: Path | None, strict: bool, force: bool) -> None:
     """Turn a survey file into a dataset: ratings, attributes, splits.
 
-    FILE is csv, sav, dta or parquet; plain, zip or gz. Prints Table 1 of the paper for it.
+    FILE is csv, sav, dta, parquet or arrow; plain, zip or gz. Prints Table 1 of the paper for it.
     """
     dataset = build_dataset(file, out, edition=edition, wordings=wordings, strict=strict, force=force)
     show_dataset(dataset)
@@ -114,12 +114,19 @@ def _is_examples(path: Path) -> bool:
 @options.dataset_folder
 @options.out("The folder to make.")
 @click.option("--format", type=click.Choice(["tsv"]), default="tsv", show_default=True, help="The published layout.")
+@click.option(
+    "--labels",
+    type=click.Choice(["ours", "published"]),
+    default="ours",
+    show_default=True,
+    help="Attributes in our words, or in the codebook's texts and the shapes that published code expects.",
+)
 @options.force
-def export(data: Path, out: Path, format: str, force: bool) -> None:
+def export(data: Path, out: Path, format: str, labels: Labels, force: bool) -> None:
     """Write a dataset in the published layout: text answers and ratings by split."""
     assert format == "tsv"
     dataset = load_dataset(data)
-    export_tsv(dataset, out, force=force)
+    export_tsv(dataset, out, labels=labels, force=force)
     show.say_invented(dataset.is_invented)
     show.say(f"Published layout of {data} written to {out}")
     if not dataset.is_invented:

@@ -56,7 +56,7 @@ def items(item_ids: tuple[str, ...], topic: str, search: str, attributes: bool) 
 def inspect(file: Path) -> None:
     """Say what a survey file is, before anything is built from it.
 
-    FILE is csv, sav, dta or parquet; plain, zip or gz.
+    FILE is csv, sav, dta, parquet or arrow; plain, zip or gz.
     """
     _show_inspection(inspect_microdata(read_microdata(file)))
 

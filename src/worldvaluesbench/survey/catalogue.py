@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import cast
 
 from worldvaluesbench.errors import CodebookError
+from worldvaluesbench.scale import Scale
 from worldvaluesbench.survey.codebook import Codebook, Item, load_codebook
+
+ORDINAL_ATTRIBUTES = ("Q288",)
+"""Attributes that the published files hold as numbers on a scale, and not as text: ten steps of income."""
+
+_DEMOGRAPHIC = "Demographic and Socioeconomic Variables"
+_FIRST_OF_QUESTIONNAIRE = "Q260"  # attributes before it are about the interview and stand before the items
 
 
 def read_wordings(path: Path, codebook: Codebook | None = None) -> Codebook:
@@ -35,31 +42,41 @@ def read_wordings(path: Path, codebook: Codebook | None = None) -> Codebook:
     )
 
 
-def catalogue_of(codebook: Codebook) -> dict[str, dict[str, object]]:
-    """The codebook as a catalogue in the published shape (`question_metadata.json`)."""
-    attributes: dict[str, dict[str, object]] = {
-        attribute.attribute_id: {
-            "question": attribute.question,
-            "category": "Demographic and Socioeconomic Variables",
-            "use_case": "demographic",
-            "answer_scale_min": "",
-            "answer_scale_max": "",
-            "answer_data_type": "non_ordinal",
-        }
+def catalogue_of(codebook: Codebook, *, as_published: bool = False) -> dict[str, dict[str, object]]:
+    """The codebook as a catalogue in the published shape (`question_metadata.json`).
+
+    `as_published` adds what only the published one has: `D_INTERVIEW`, the categories of attributes, their places among
+    the items, and that the steps of income are ordinal.
+    """
+    items = {item.item_id: _entry(item.question, item.topic, "value", item.scale) for item in codebook.items}
+    attributes = {
+        attribute.attribute_id: _entry(attribute.question, _DEMOGRAPHIC, "demographic", None)
         for attribute in codebook.attributes
     }
-    items: dict[str, dict[str, object]] = {
-        item.item_id: {
-            "question": item.question,
-            "category": item.topic,
-            "use_case": "value",
-            "answer_scale_min": item.scale.low,
-            "answer_scale_max": item.scale.high,
-            "answer_data_type": "ordinal",
-        }
-        for item in codebook.items
+    if not as_published:
+        return attributes | items
+    technical = {}
+    for attribute_id in codebook.attribute_ids[: codebook.attribute_ids.index(_FIRST_OF_QUESTIONNAIRE)]:
+        technical[attribute_id] = attributes.pop(attribute_id) | {"category": "Technical Variables"}
+        if attribute_id == "B_COUNTRY":
+            id_question = "Which number identifies this interview?"
+            technical["D_INTERVIEW"] = _entry(id_question, "Technical Variables", "demographic", None)
+    for attribute_id in ORDINAL_ATTRIBUTES:
+        question = codebook.attribute(attribute_id).question
+        scale = Scale(min(codebook.attribute(attribute_id).choices), max(codebook.attribute(attribute_id).choices))
+        attributes[attribute_id] = _entry(question, _DEMOGRAPHIC, "demographic", scale)
+    return technical | items | attributes
+
+
+def _entry(question: str, category: str, use_case: str, scale: Scale | None) -> dict[str, object]:
+    return {
+        "question": question,
+        "category": category,
+        "use_case": use_case,
+        "answer_scale_min": "" if scale is None else scale.low,
+        "answer_scale_max": "" if scale is None else scale.high,
+        "answer_data_type": "non_ordinal" if scale is None else "ordinal",
     }
-    return attributes | items
 
 
 def _read_catalogue(path: Path) -> dict[str, object]:

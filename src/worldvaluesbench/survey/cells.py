@@ -14,6 +14,19 @@ BLANKS = ("", ".", "NA", "NaN", "nan", "#NULL!")
 BLANKS_AROUND = " \t\n\r\v\f"
 """What may stand around a number: ASCII blanks only, as pandas strips them, with which the published scorer reads."""
 _LARGEST_EXACT = 2**53
+_LARGEST_EXACT_OF_SHORT: dict[pl.DataType | DataTypeClass, int] = {pl.Float16: 2**11, pl.Float32: 2**24}
+_FEWEST_IDS_TO_JUDGE = 8  # below that, ids may all be even, or end in 0, by chance
+
+# Dates as text. Days and months that could change places are settled by the whole column.
+_DATE_TEXTS = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d%b%Y", "%d-%b-%Y", "%d %b %Y"),
+    *("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"),
+    *("%d.%m.%y", "%d-%b-%y", "%d %b %y", "%d/%m/%y", "%m/%d/%y"),
+)
+_FIRST_DATE = 19000101  # an earlier one is a year of two digits read as one of four
+_TIME_OF_DAY = r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?Z?$"
+_EXCEL_DAY_OF_1970 = 25_569
+_DAYS_OF_EXCEL = (36_526, 54_788)  # of the years 2000 to 2049, which no date written as yyyymmdd can be
 _DECIMAL_COMMA = r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$"
 _DECIMAL_COMMA_OF_NUMBER = r"^([+-]?\d*),(\d{1,2}|\d{4,})$"
 # "1,234" may be a thousand and some, so a code may have a decimal comma only where it can mean nothing else
@@ -26,36 +39,106 @@ def shown(cell: object, length: int = 60) -> str:
     return text if len(text) <= length else f"{text[: length - 4]}...{text[0]}"
 
 
-def codes_of(cells: pl.Series, where: str, dtype: DataTypeClass = pl.Int32, *, n_rows_before: int = 0) -> pl.Series:
+def codes_of(
+    cells: pl.Series,
+    where: str,
+    dtype: DataTypeClass = pl.Int32,
+    *,
+    n_rows_before: int = 0,
+    expected: str = "a whole number as its code",
+) -> pl.Series:
     """One column of a survey file as whole numbers of `dtype`; blank cells are null.
 
     A code may be an integer, a double (`1.0`, `2.018113E7`) or the text of either. `where` names
     the file, `n_rows_before` counts its rows above these cells.
 
-    Raises SurveyFileError with column, row and cell where a cell is something else: a label, a fraction, a date.
+    Raises SurveyFileError with column, row and cell where a cell is something else (a label, a fraction, a date), and
+    where floats of less than 64 bits are too large to be told from their neighbours.
     """
     if cells.dtype == dtype:
         return cells
     cells = _plain(cells, where)
+    _check_precision(cells, where)
     if cells.dtype == pl.String:
         codes, is_bad = _codes_of_text(cells, dtype)
     else:
         codes, is_bad = _codes_of_numbers(cells, dtype)
     if is_bad.any():
-        _refuse(cells, is_bad, f"{where}: column {shown(cells.name)}", n_rows_before, "a whole number as its code")
+        _refuse(cells, is_bad, f"{where}: column {shown(cells.name)}", n_rows_before, expected)
     return codes
 
 
 def ids_of(cells: pl.Series, where: str) -> pl.Series:
     """The column of respondents' ids, Int64; blank cells are null.
 
-    Raises SurveyFileError with column, row and cell where a cell is no whole number, or below one.
+    Raises SurveyFileError with column, row and cell where a cell is no whole number, or below one, and where ids have
+    lost their last digits.
     """
     ids = codes_of(cells, where, pl.Int64)
     is_bad = ids < 1
     if is_bad.any():
         _refuse(ids, is_bad, f"{where}: column {shown(cells.name)}", 0, "a respondent's id, a number of at least 1")
+    lost = _lost_digits(ids.drop_nulls())
+    if lost:
+        raise SurveyFileError(
+            f"{where}: the ids in column {shown(cells.name)} have lost their last digits ({lost}, and several rows "
+            f"share one); an earlier tool rounded them, give the file as downloaded."
+        )
     return ids
+
+
+def _lost_digits(ids: pl.Series) -> str:
+    """How it shows that ids were rounded before they came here, so that several respondents share one; or nothing."""
+    if len(ids) < _FEWEST_IDS_TO_JUDGE or ids.n_unique() == len(ids):
+        return ""
+    if (ids % 10 == 0).all():
+        return "all end in 0"
+    is_short = ids.cast(pl.Float32).cast(pl.Int64) == ids
+    if is_short.all() and (ids.max() or 0) > _LARGEST_EXACT_OF_SHORT[pl.Float32]:  # type: ignore[operator]
+        return "all are numbers that a 32-bit float holds"
+    return ""
+
+
+def dates_of(cells: pl.Series, where: str) -> tuple[pl.Series, str]:
+    """One column of dates as whole numbers yyyymmdd, Int32, and in what other way the file has them, or nothing.
+
+    Missing codes and blanks stay. A date may be a real one, its text (`2018-11-30`, `30.11.2018`, `30nov2018`) or the
+    number of its day in Excel. Which of two numbers is the day is settled by a cell where only one of them can be.
+
+    Raises SurveyFileError with column, row and cell where a cell is none of these or may be two dates.
+    """
+    if cells.dtype == pl.Date or cells.dtype == pl.Datetime:
+        return _yyyymmdd(cells), "real dates"
+    if cells.dtype == pl.String:
+        text = _without_blanks(cells)
+        is_date = text.str.contains(r"\d[-/. ]?[A-Za-z]{3}|\d[-/.]\d+[-/.]\d") & text.is_not_null()
+        if is_date.any():
+            dates = _dates_of_text(text.set(~is_date, None), where)
+            return codes_of(text.set(is_date, None), where).zip_with(~is_date, dates), "dates as text"
+    codes = codes_of(cells, where)
+    is_day = codes.is_between(*_DAYS_OF_EXCEL)
+    if not is_day.any():
+        return codes, ""
+    days = (codes - _EXCEL_DAY_OF_1970).cast(pl.Date)
+    return codes.zip_with(~is_day, _yyyymmdd(days)), "days as Excel numbers them"
+
+
+def _dates_of_text(text: pl.Series, where: str) -> pl.Series:
+    day = text.str.replace(_TIME_OF_DAY, "").str.replace_all(r"\s+", " ")
+    fitting = [_yyyymmdd(day.str.to_date(form, strict=False)) for form in _DATE_TEXTS]
+    fitting = [dates for dates in fitting if (dates > _FIRST_DATE).sum() == day.count()]
+    if fitting and all((dates == fitting[0]).all() for dates in fitting):
+        return fitting[0]
+    what = "may be two dates" if fitting else "is no date that is understood"
+    row = int(text.is_not_null().arg_max() or 0)
+    raise SurveyFileError(
+        f"{where}: column {shown(text.name)}, row {row + 1} below the header, holds {shown(text[row])}, or a cell like "
+        f"it {what}; expected 20181130 or 2018-11-30 throughout."
+    )
+
+
+def _yyyymmdd(dates: pl.Series) -> pl.Series:
+    return dates.dt.year() * 10_000 + dates.dt.month().cast(pl.Int32) * 100 + dates.dt.day().cast(pl.Int32)
 
 
 def weights_of(cells: pl.Series, where: str, missing_codes: Collection[int] = ()) -> pl.Series:
@@ -91,6 +174,17 @@ def numbers_of(cells: pl.Series) -> pl.Series:
         if cells.str.contains(",", literal=True).any():
             cells = cells.str.replace(_DECIMAL_COMMA_OF_NUMBER, "$1.$2")
     return cells.cast(pl.Float64, strict=False)
+
+
+def _check_precision(cells: pl.Series, where: str) -> None:
+    largest = _LARGEST_EXACT_OF_SHORT.get(cells.dtype)
+    if largest is None or not (cells.abs() > largest).any():
+        return
+    raise SurveyFileError(
+        f"{where}: column {shown(cells.name)} holds floats of less than 64 bits (single precision), which cannot tell "
+        f"numbers above {largest:,} apart: last digits are lost; an earlier tool stored it so, give the file as "
+        f"downloaded."
+    )
 
 
 def _plain(cells: pl.Series, where: str) -> pl.Series:

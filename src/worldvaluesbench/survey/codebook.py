@@ -103,9 +103,10 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Country:
-    """A country or territory of the survey, with the continent the paper puts it in."""
+    """A country or territory of the survey, with the continent the paper puts it in; ISO has no `alpha2` for some."""
 
     code: int
+    alpha2: str
     alpha3: str
     name: str
     continent: str
@@ -285,7 +286,14 @@ def _load_attributes() -> Iterator[Attribute]:
 
 def _load_countries() -> Iterator[Country]:
     for row in read_table("countries"):
-        yield Country(int(row["code"]), row["alpha3"], row["name"], row["continent"], row["in_v5"] == "1")
+        yield Country(
+            code=int(row["code"]),
+            alpha2=row["alpha2"],
+            alpha3=row["alpha3"],
+            name=row["name"],
+            continent=row["continent"],
+            is_in_version_5=row["in_v5"] == "1",
+        )
 
 
 def _load_missing_reasons() -> Iterator[MissingReason]:

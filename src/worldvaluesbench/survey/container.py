@@ -12,7 +12,15 @@ from typing import IO
 
 from worldvaluesbench.errors import SurveyFileError
 from worldvaluesbench.survey.cells import shown
-from worldvaluesbench.survey.fileformat import HEAD_SIZE, REFUSED_SUFFIXES, SURVEY_SUFFIXES, Format, recognise_format
+from worldvaluesbench.survey.columns import ID_COLUMN
+from worldvaluesbench.survey.fileformat import (
+    HEAD_SIZE,
+    REFUSED_SUFFIXES,
+    SURVEY_SUFFIXES,
+    TEXT_SUFFIXES,
+    Format,
+    recognise_format,
+)
 
 # The largest real file is 0.5 GB unpacked and compresses 25 times; beyond these it is no survey file.
 MAX_SIZE = 4 << 30
@@ -79,7 +87,7 @@ def _read_head(path: Path) -> bytes:
     where = name_of(path)
     if path.is_dir():
         raise SurveyFileError(
-            f"{where}: is a folder; expected a survey file (csv, sav, dta, parquet, or a zip of one)."
+            f"{where}: is a folder; expected a survey file (csv, sav, dta, parquet, arrow, or a zip of one)."
         )
     if not path.exists():
         raise SurveyFileError(f"{where}: there is no such file in {one_line(str(path.absolute().parent))}.")
@@ -115,7 +123,8 @@ def _survey_entry(archive: zipfile.ZipFile, where: str) -> zipfile.ZipInfo:
     names = {entry.filename for entry in entries}
     if "[Content_Types].xml" in names:
         raise SurveyFileError(f"{where}: {REFUSED_SUFFIXES['.xlsx']}.")
-    surveys = [entry for entry in entries if PurePosixPath(entry.filename).suffix.lower() in SURVEY_SUFFIXES]
+    surveys = [entry for entry in entries if _suffix(entry.filename) in SURVEY_SUFFIXES]
+    surveys = surveys or [entry for entry in entries if _is_survey_text(archive, entry)]
     if len(surveys) > 1:
         listed = ", ".join(shown(entry.filename, 90) for entry in surveys[:2]) + ", ..." * (len(surveys) > 2)
         raise SurveyFileError(f"{where}: holds {len(surveys)} survey files ({listed}); unpack it and give one of them.")
@@ -126,13 +135,30 @@ def _survey_entry(archive: zipfile.ZipFile, where: str) -> zipfile.ZipInfo:
     return surveys[0]
 
 
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def _is_survey_text(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
+    """Whether a text that has no survey file's ending speaks of respondents' ids; an encrypted one may."""
+    if _suffix(entry.filename) not in TEXT_SUFFIXES:
+        return False
+    if entry.flag_bits & 1:
+        return True
+    with archive.open(entry) as packed:
+        head = packed.read(HEAD_SIZE).replace(b"\x00", b"")  # those of UTF-16, which is refused later
+    return ID_COLUMN[:8].lower().encode() in head.lower()
+
+
 def _refuse_contents(names: list[str], where: str) -> None:
     for name in names:
-        advice = REFUSED_SUFFIXES.get(PurePosixPath(name).suffix.lower())
-        if advice and not name.lower().endswith(".pdf"):
+        advice = REFUSED_SUFFIXES.get(_suffix(name))
+        if _suffix(name) in (".zip", ".gz"):
+            advice = "is packed once more; unpack it and give that file"
+        if advice and _suffix(name) != ".pdf":
             raise SurveyFileError(f"{where}: its {shown(name, 90)} {advice}.")
     found = ", ".join(shown(name, 50) for name in names[:3]) or "nothing"
-    raise SurveyFileError(f"{where}: holds no survey file (csv, sav, dta, parquet), found {found}.")
+    raise SurveyFileError(f"{where}: holds no survey file (csv, sav, dta, parquet, arrow), found {found}.")
 
 
 def _is_litter(name: str) -> bool:

@@ -1,8 +1,9 @@
 """A survey table as delimited text: commas, semicolons or tabs, and the quirks of real exports."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -10,15 +11,19 @@ from polars.datatypes import DataTypeClass
 
 from worldvaluesbench.errors import SurveyFileError
 from worldvaluesbench.survey.cells import codes_of, shown
-from worldvaluesbench.survey.columns import ID_COLUMN
+from worldvaluesbench.survey.columns import ID_COLUMN, is_id_name
 from worldvaluesbench.survey.table import TableCells
 
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 _MAX_LINE = 1 << 20
 
+# How many lines may stand above the header: a title, a note on the source, `sep=;`.
+_MAX_LINES_ABOVE = 50
+
 # Columns of text per pass over the file, where cells must be read as text: bounds the memory.
 _TEXT_COLUMNS_PER_PASS = 64
 
+_BOM = b"\xef\xbb\xbf"
 _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 # Columns beyond the header: some files end every row with an extra separator, and a separator within a cell that is
@@ -28,13 +33,19 @@ _BEYOND = tuple(f"beyond {n}" for n in range(1, 9))
 
 @dataclass(frozen=True, slots=True)
 class DelimitedTable:
-    """A delimited text file whose header is known and whose cells are not read yet."""
+    """A delimited text file whose header is known, `n_above` lines from its top, and whose cells are not read yet."""
 
     path: Path
     where: str
     separator: str
     names: tuple[str, ...]
     details: tuple[str, ...]
+    n_above: int
+
+    @property
+    def value_labels(self) -> Mapping[str, Mapping[float, str]]:
+        """Text files have no value labels."""
+        return {}
 
     def read_cells(self, codes: Sequence[str], texts: Sequence[str]) -> TableCells:
         """The columns named in `codes`, as numbers where all their cells are plain ones, and in `texts`, as text.
@@ -47,13 +58,20 @@ class DelimitedTable:
         frame = self._scan_or_none(as_codes, pl.Int32, as_text)
         if frame is not None:
             self._check_rows(frame)
-            return TableCells(frame.drop(_BEYOND), self.details)
+            return TableCells(frame.drop(_BEYOND), self.details, self._notes())
         # cells in wrong columns are a likelier reason than cells in another spelling
         self._check_rows(self._scan_or_refuse(as_text))
         frame = self._scan_or_none(as_codes, pl.Float64, as_text)
         if frame is not None:
-            return TableCells(frame.drop(_BEYOND), (*self.details, "numbers as doubles"))
-        return TableCells(self._read_as_text(as_codes, as_text), (*self.details, "numbers in several spellings"))
+            return TableCells(frame.drop(_BEYOND), (*self.details, "numbers as doubles"), self._notes())
+        cells = self._read_as_text(as_codes, as_text)
+        return TableCells(cells, (*self.details, "numbers in several spellings"), self._notes())
+
+    def _notes(self) -> tuple[str, ...]:
+        if not self.n_above:
+            return ()
+        lines = "the first line is" if self.n_above == 1 else f"the first {self.n_above} lines are"
+        return (f"{lines} no part of the table: passed over.",)
 
     def _read_as_text(self, codes: list[str], texts: list[str]) -> pl.DataFrame:
         """All columns from their text, those of `codes` as codes already: four bytes a cell instead of sixteen."""
@@ -87,7 +105,7 @@ class DelimitedTable:
         scan = pl.scan_csv(
             self.path,
             has_header=False,
-            skip_lines=1,
+            skip_lines=self.n_above + 1,
             separator=self.separator,
             schema=schema,
             missing_columns="insert",
@@ -112,7 +130,8 @@ class DelimitedTable:
         if short is not None:
             raise SurveyFileError(
                 f"{self.where}: row {short} below the header has fewer cells than the header names "
-                f"({len(self.names)}); the file is cut off or damaged, download it again."
+                f"({len(self.names)}); the file is cut off or damaged, download it again, or take out lines that are "
+                f"no rows."
             )
 
 
@@ -122,18 +141,19 @@ def open_delimited(path: Path, where: str) -> DelimitedTable:
     Raises SurveyFileError where the first line is no header, or nothing stands below it.
     """
     with path.open("rb") as file:
-        header, first = file.readline(_MAX_LINE), file.readline(_MAX_LINE)
+        lines = list(islice(iter(lambda: file.readline(_MAX_LINE), b""), _MAX_LINES_ABOVE + 2))
+    n_above = _lines_above_header(lines)
+    header, first = (*lines[n_above : n_above + 2], b"", b"")[:2]
     if len(header) == _MAX_LINE or header.rstrip(b"\n").count(b"\r") > 1:
         raise SurveyFileError(
             f"{where}: its first line is longer than a header can be or ends in a bare carriage return; "
             f"expected lines that end in a line feed, save it as csv again."
         )
-    details = ["UTF-8 BOM"] if header.startswith(b"\xef\xbb\xbf") else []
-    header_text = header.decode("utf-8-sig", errors="replace").rstrip("\r\n")
-    separator, names = _split_header(header_text, where)
+    details = ["UTF-8 BOM"] if lines[0].startswith(_BOM) else []
+    separator, names = _split_header(_text_of(header), where)
     if not first:
         raise SurveyFileError(f"{where}: has a header and no rows below it; download it again.")
-    n_fields = len(_fields(first.decode("utf-8", errors="replace").rstrip("\r\n"), separator))
+    n_fields = len(_fields(_text_of(first), separator))
     if n_fields > len(names) + 1:
         raise SurveyFileError(
             f"{where}: row 1 below the header has {n_fields} cells, the header {len(names)} names; "
@@ -141,11 +161,26 @@ def open_delimited(path: Path, where: str) -> DelimitedTable:
         )
     if n_fields == len(names) + 1:
         details.append("an extra separator in every row")
-    return DelimitedTable(path, where, separator, names, (_SEPARATORS[separator], *details))
+    return DelimitedTable(path, where, separator, names, (_SEPARATORS[separator], *details), n_above)
+
+
+def _lines_above_header(lines: Sequence[bytes]) -> int:
+    """How many lines stand above the one that names the column of ids and most others; 0 where none names it."""
+    named = [_fields(_text_of(line), _separator_of(_text_of(line))) for line in lines]
+    n_names = [len(names) if any(is_id_name(name.strip()) for name in names) else 0 for names in named]
+    return n_names.index(max(n_names)) if max(n_names) > 1 else 0
+
+
+def _text_of(line: bytes) -> str:
+    return line.decode("utf-8", errors="replace").replace("\ufeff", "").rstrip("\r\n")
+
+
+def _separator_of(line: str) -> str:
+    return max(_SEPARATORS, key=lambda candidate: len(_fields(line, candidate)))
 
 
 def _split_header(header: str, where: str) -> tuple[str, tuple[str, ...]]:
-    separator = max(_SEPARATORS, key=lambda candidate: len(_fields(header, candidate)))
+    separator = _separator_of(header)
     names = tuple(name.strip() for name in _fields(header, separator))
     if len(names) < 2:
         raise SurveyFileError(
@@ -171,7 +206,7 @@ def _first_short_row(table: DelimitedTable, n_rows: int) -> int | None:
     """The first row that ends before its last column; None too where a cell spans lines and rows cannot be told."""
     short = None
     n_lines = 0
-    for n_lines, line in enumerate(_lines_below_header(table.path), start=1):
+    for n_lines, line in enumerate(_lines_below_header(table), start=1):
         if short is None and line.strip() and not _reaches_end(line, table):
             short = n_lines
     return short if n_lines == n_rows else None
@@ -184,7 +219,6 @@ def _reaches_end(line: bytes, table: DelimitedTable) -> bool:
     return n_separators >= len(table.names) - 1
 
 
-def _lines_below_header(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        file.readline()
-        yield from file
+def _lines_below_header(table: DelimitedTable) -> Iterator[bytes]:
+    with table.path.open("rb") as file:
+        yield from islice(file, table.n_above + 1, None)

@@ -6,10 +6,12 @@ from typing import Literal
 
 from worldvaluesbench.errors import SurveyFileError
 
-Format = Literal["csv", "sav", "dta", "parquet"]
+Format = Literal["csv", "sav", "dta", "parquet", "arrow"]
 
 # Endings that a survey file may have inside a zip.
-SURVEY_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".sav", ".zsav", ".dta", ".parquet"})
+SURVEY_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".sav", ".zsav", ".dta", ".parquet", ".arrow", ".feather"})
+# Endings of text that may be a survey file, or only a note beside one.
+TEXT_SUFFIXES = frozenset({".txt", ".dat", ".asc", ""})
 
 HEAD_SIZE = 1 << 16
 
@@ -27,6 +29,7 @@ REFUSED_SUFFIXES = {
     ".sas7bdat": f"is a SAS file; {_SAVE_AS}",
     ".xpt": f"is a SAS file; {_SAVE_AS}",
     ".pdf": f"is a PDF document; {_DOWNLOAD}",
+    ".fea": f"is a Feather file of version 1; save it as Parquet or Arrow (Feather 2), or {_DOWNLOAD}",
     ".7z": "is a 7z archive; unpack it first",
     ".rar": "is a rar archive; unpack it first",
     ".tar": "is a tar archive; unpack it first",
@@ -39,6 +42,7 @@ _SURVEY_SIGNATURES: tuple[tuple[bytes, Format], ...] = (
     (rb"\$FL[23]", "sav"),
     (rb"<stata_dta>|[\x69\x6c\x6e\x6f\x71\x72\x73][\x01\x02]\x01", "dta"),
     (rb"PAR1", "parquet"),
+    (rb"ARROW1|(?s:\xff{4}..[\x00-\x0f]\x00)", "arrow"),  # a file, or a stream: a mark and the length of its schema
 )
 _REFUSED_SIGNATURES = (
     (rb"RD[AX][23]\n|X\n\x00\x00\x00[\x02\x03]|A\n[23]\n", ".rds"),
@@ -46,6 +50,8 @@ _REFUSED_SIGNATURES = (
     (rb"(?s).{0,400}ASCII SPSS PORT FILE", ".por"),
     (rb"\x00{12}\xc2\xea\x81\x60", ".sas7bdat"),
     (rb"HEADER RECORD\*{7}LIBRARY", ".xpt"),
+    (rb"FEA1", ".fea"),
+    (rb"(?s).{257}ustar", ".tar"),
     (rb"%PDF", ".pdf"),
     (rb"7z\xbc\xaf\x27\x1c", ".7z"),
     (rb"Rar!", ".rar"),
@@ -53,8 +59,21 @@ _REFUSED_SIGNATURES = (
     (rb"BZh[1-9]", ".bz2"),
     (rb"\x28\xb5\x2f\xfd", ".zst"),
 )
-_SUFFIX_FORMATS: dict[str, Format] = {".sav": "sav", ".zsav": "sav", ".dta": "dta", ".parquet": "parquet"}
-_FORMAT_NAMES = {"sav": "SPSS", "dta": "Stata", "parquet": "Parquet"}
+_SUFFIX_FORMATS: dict[str, Format] = {
+    ".sav": "sav",
+    ".zsav": "sav",
+    ".dta": "dta",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+}
+_FORMAT_NAMES = {"sav": "SPSS", "dta": "Stata", "parquet": "Parquet", "arrow": "Arrow"}
+
+# What Git LFS and git-annex leave in place of a large file until it is fetched, whatever the file is named.
+_POINTERS = (
+    (rb"version https://(?:git-lfs\.github|hawser\.github)\.com/", "Git LFS", "`git lfs pull`"),
+    (rb"(?:\.\./)*(?:\.git)?/annex/objects/", "git-annex", "`git annex get`"),
+)
 
 
 def recognise_format(head: bytes, name: str, where: str) -> Format:
@@ -65,6 +84,12 @@ def recognise_format(head: bytes, name: str, where: str) -> Format:
     for signature, survey_format in _SURVEY_SIGNATURES:
         if re.match(signature, head):
             return survey_format
+    for start, keeper, command in _POINTERS:
+        if re.match(start, head):
+            raise SurveyFileError(
+                f"{where}: is only a pointer that {keeper} keeps in place of the file; fetch the file itself with "
+                f"{command} in its repository."
+            )
     suffix = PurePath(name).suffix.lower()
     if suffix in REFUSED_SUFFIXES:
         raise SurveyFileError(f"{where}: {REFUSED_SUFFIXES[suffix]}.")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from worldvaluesbench.survey.codebook import Codebook
 from worldvaluesbench.survey.invented_people import People
 from worldvaluesbench.survey.invented_responses import NO_ANSWER, NOT_ASKED, Codes
+from worldvaluesbench.survey.labels import country_of_code
 
 LongCodes = NDArray[np.int32]
 
@@ -64,15 +65,6 @@ def cluster_columns(people: People, region: LongCodes) -> dict[str, pl.Series]:
         codes[order] = number - first[home] + 1
         columns[name] = pl.Series(name, codes)
     return columns
-
-
-def country_of_code(code: int) -> int:
-    """The country in front of a town's or ethnic group's code, of which the last three or four digits are its own.
-
-    >>> country_of_code(20001), country_of_code(788_001), country_of_code(7_881_001)
-    (20, 788, 788)
-    """
-    return code // 1000 if code < 1_000_000 else code // 10_000
 
 
 def _draw_listed(people: People, codes: Iterable[int], rng: np.random.Generator) -> LongCodes:

@@ -11,10 +11,11 @@ from pathlib import Path
 import polars as pl
 
 from worldvaluesbench.errors import SurveyFileError
-from worldvaluesbench.survey.cells import codes_of, ids_of, weights_of
+from worldvaluesbench.survey.cells import codes_of, dates_of, ids_of, weights_of
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
 from worldvaluesbench.survey.columns import (
     CLUSTER_COLUMNS,
+    COUNTRY_COLUMN,
     EXPECTED,
     ID_COLUMN,
     VERSION_COLUMN,
@@ -26,7 +27,8 @@ from worldvaluesbench.survey.columns import (
 from worldvaluesbench.survey.container import Unpacked, name_of, unpacked, unreadable
 from worldvaluesbench.survey.csvfile import open_delimited
 from worldvaluesbench.survey.inverted import turn_back
-from worldvaluesbench.survey.statfile import open_parquet, open_statistics
+from worldvaluesbench.survey.labels import check_value_labels
+from worldvaluesbench.survey.statfile import open_statistics
 from worldvaluesbench.survey.table import SurveyTable, TableCells
 
 WAVE = 7
@@ -74,7 +76,7 @@ class Microdata:
 
 
 def read_microdata(path: Path, codebook: Codebook | None = None) -> Microdata:
-    """Read a survey file: csv, sav, dta or parquet, or a zip or gz of one; standard or inverted edition.
+    """Read a survey file: csv, sav, dta, parquet or arrow, or a zip or gz of one; standard or inverted edition.
 
     Raises SurveyFileError, one line, where the file is not the wave 7 file, damaged, or an edition without codes.
     """
@@ -84,8 +86,10 @@ def read_microdata(path: Path, codebook: Codebook | None = None) -> Microdata:
         digest = beside.submit(_sha256, path)
         table = _open_table(contents)
         choice = choose_columns(table.names, contents.where, codebook)
-        cells = _read_columns(table, choice)
-        frame = _without_blank_rows(_in_codes(cells.frame, choice, contents.where, codebook), contents.where)
+        check_value_labels(table.value_labels, choice, contents.where, codebook)
+        cells = _read_columns(table, choice, codebook)
+        frame, date_notes = _in_codes(cells.frame, choice, contents.where, codebook)
+        frame = _without_blank_rows(frame, contents.where)
         _check_wave(frame, contents.where)
         version_cell = _version_cell(cells.frame, choice)
         frame = frame.drop(WAVE_COLUMN, strict=False)
@@ -103,36 +107,58 @@ def read_microdata(path: Path, codebook: Codebook | None = None) -> Microdata:
         inverted=choice.inverted,
         absent_items=tuple(item_id for item_id in codebook.item_ids if item_id not in choice.columns),
         absent_attributes=tuple(name for name in codebook.attribute_ids if name not in choice.columns),
-        notes=(*cells.notes, *_doubled_notes(choice), *_cluster_notes(choice, frame), *notes),
+        notes=(
+            *(
+                *choice.notes,
+                *cells.notes,
+                *date_notes,
+                *_doubled_notes(choice),
+                *_cluster_notes(choice, frame),
+                *notes,
+            ),
+            *_lost_reason_notes(frame, codebook),
+        ),
     )
 
 
 def _open_table(contents: Unpacked) -> SurveyTable:
     if contents.format == "csv":
         return open_delimited(contents.path, contents.where)
-    if contents.format == "parquet":
-        return open_parquet(contents.path, contents.where)
     return open_statistics(contents.path, contents.where, contents.format)
 
 
-def _read_columns(table: SurveyTable, choice: ColumnChoice) -> TableCells:
+def _dates(codebook: Codebook) -> list[str]:
+    return [attribute.attribute_id for attribute in codebook.attributes if attribute.kind == "date"]
+
+
+def _read_columns(table: SurveyTable, choice: ColumnChoice, codebook: Codebook) -> TableCells:
     """The chosen columns, still under the file's names; as text those that may be no plain numbers."""
-    as_text = (*WEIGHT_COLUMNS, *CLUSTER_COLUMNS, VERSION_COLUMN)
+    as_text = (COUNTRY_COLUMN, *_dates(codebook), *WEIGHT_COLUMNS, *CLUSTER_COLUMNS, VERSION_COLUMN)
     texts = [name for ours, name in choice.columns.items() if ours in as_text]
     return table.read_cells([name for name in choice.columns.values() if name not in texts], texts)
 
 
-def _in_codes(cells: pl.DataFrame, choice: ColumnChoice, where: str, codebook: Codebook) -> pl.DataFrame:
-    """Our columns in our order and under our names: id, attributes, items, weights, clusters, and last the wave."""
+def _in_codes(
+    cells: pl.DataFrame, choice: ColumnChoice, where: str, codebook: Codebook
+) -> tuple[pl.DataFrame, list[str]]:
+    """Our columns under our names (id, attributes, items, weights, clusters, last the wave), and notes on them."""
     order = (ID_COLUMN, *codebook.attribute_ids, *codebook.item_ids, *WEIGHT_COLUMNS, *CLUSTER_COLUMNS, WAVE_COLUMN)
     missing_codes = [code for missing in codebook.missing_reasons for code in missing.file_codes]
-    columns = []
+    dates = _dates(codebook)
+    columns, notes = [], []
     for ours in order:
         if ours not in choice.columns:
             continue
-        column = cells[choice.columns[ours]]
+        name = choice.columns[ours]
+        column = cells[name]
         if ours == ID_COLUMN:
             column = ids_of(column, where)
+        elif ours == COUNTRY_COLUMN:
+            column = _countries_of(column, where, codebook)
+        elif ours in dates:
+            column, how = dates_of(column, where)
+            if how:
+                notes.append(f"column {name} holds {how}: read as yyyymmdd.")
         elif ours in WEIGHT_COLUMNS:
             column = weights_of(column, where, missing_codes)
         elif ours in CLUSTER_COLUMNS:
@@ -143,7 +169,22 @@ def _in_codes(cells: pl.DataFrame, choice: ColumnChoice, where: str, codebook: C
         else:
             column = codes_of(column, where)
         columns.append(column.alias(ours))
-    return pl.DataFrame(columns)
+    return pl.DataFrame(columns), notes
+
+
+def _countries_of(cells: pl.Series, where: str, codebook: Codebook) -> pl.Series:
+    """A column of countries as codes, whether it has their codes, ISO letters or names."""
+    if cells.dtype.is_numeric():
+        return codes_of(cells, where)
+    spelled = {
+        text.casefold(): str(country.code)
+        for country in codebook.countries
+        for text in (country.alpha2, country.alpha3, country.name)
+        if text
+    }
+    texts = cells.cast(pl.String).str.strip_chars()
+    codes = texts.str.to_lowercase().replace_strict(spelled, default=texts)
+    return codes_of(codes, where, expected="a country's code, its ISO letters (such as AND) or its name")
 
 
 def _clusters_of(cells: pl.Series, where: str) -> pl.Series | None:
@@ -204,6 +245,19 @@ def _doubled_notes(choice: ColumnChoice) -> list[str]:
     listed = ", ".join(choice.doubled[:5]) + ", ..." * (len(choice.doubled) > 5)
     return [
         f"{len(choice.doubled)} items are there both as they were asked and inverted ({listed}): the former is read."
+    ]
+
+
+def _lost_reason_notes(frame: pl.DataFrame, codebook: Codebook) -> list[str]:
+    """A note where blanks stand in place of what the survey always has: who did not know and who did not answer."""
+    responses = frame.select(name for name in codebook.item_ids if name in frame.columns)
+    n_blank = sum(column.null_count() for column in responses)
+    if not n_blank or any(column.is_in([-1, -2]).any() for column in responses):
+        return []
+    return [
+        f"no response has a code for why it is missing (-1, -2), and {n_blank:,} are blank: an earlier tool most "
+        f"likely blanked them, as many do with the missing codes of SPSS; they are all not_available. The file as "
+        f"downloaded has the reasons."
     ]
 
 

@@ -1,4 +1,4 @@
-"""A survey table as a statistics package writes it: SPSS (sav), Stata (dta), or Parquet."""
+"""A survey table in a binary format: SPSS (sav), Stata (dta), Parquet or Arrow."""
 
 import json
 import os
@@ -7,10 +7,10 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,14 @@ from worldvaluesbench.survey.cells import shown
 from worldvaluesbench.survey.fileformat import Format
 from worldvaluesbench.survey.table import TableCells
 
-_FORMAT_NAMES = {"sav": "SPSS (sav)", "dta": "Stata (dta)", "parquet": "Parquet"}
+_FORMAT_NAMES = {"sav": "SPSS (sav)", "dta": "Stata (dta)", "parquet": "Parquet", "arrow": "Arrow"}
 
 # pyreadstat makes a Python object of every cell: rows per process bound the memory.
 _ROWS_PER_READ = 16_384
 _MAX_PROCESSES = 4
+
+# The whole survey has 97,220 rows; a damaged file may claim any number.
+_MAX_ROWS = 10_000_000
 
 # How a process ends that went wrong by itself; any other signal came from outside.
 _CRASHES = {number for number in signal.Signals if number.name in {"SIGSEGV", "SIGABRT", "SIGBUS", "SIGILL", "SIGFPE"}}
@@ -51,19 +54,23 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class StatisticsTable:
-    """An SPSS or Stata file whose cells are not read yet."""
+    """An SPSS, Stata, Parquet or Arrow file whose cells are not read yet."""
 
     path: Path
     where: str
     format: Format
     names: tuple[str, ...]
     n_rows: int
+    value_labels: Mapping[str, Mapping[float, str]] = field(default_factory=dict)
 
     def read_cells(self, codes: Sequence[str], texts: Sequence[str]) -> TableCells:
         """The columns named in `codes` and `texts`. User-missing codes of SPSS stay codes; its own blank is null.
 
-        Stata's `.a` to `.e` are -1 to -5; its further letters have no known meaning, are null and noted.
+        Stata's `.a` to `.e` are -1 to -5; its further letters have no known meaning, are null and noted. Dates of SPSS
+        and Stata are numbers yyyymmdd.
         """
+        # the Parquet and Arrow readers read columns at once and use all cores
+        n_rows_per_read = _ROWS_PER_READ if self.format in ("sav", "dta") else self.n_rows
         n_processes = min(_MAX_PROCESSES, os.cpu_count() or 1)
         with tempfile.TemporaryDirectory(prefix="wvb-") as folder, ThreadPoolExecutor(n_processes) as pool:
             stretches = [
@@ -74,10 +81,10 @@ class StatisticsTable:
                     columns=[*codes, *texts],
                     texts=texts,
                     start=start,
-                    n_rows=_ROWS_PER_READ,
+                    n_rows=n_rows_per_read,
                     target=str(Path(folder) / f"{start}.arrow"),
                 )
-                for start in range(0, self.n_rows, _ROWS_PER_READ)
+                for start in range(0, self.n_rows, n_rows_per_read)
             ]
             replies = list(pool.map(read_apart, stretches))
             cells = pl.concat(
@@ -93,38 +100,19 @@ class StatisticsTable:
         return TableCells(cells, notes=tuple(notes))
 
 
-@dataclass(frozen=True, slots=True)
-class ParquetTable:
-    """A Parquet file whose cells are not read yet."""
-
-    path: Path
-    where: str
-    names: tuple[str, ...]
-
-    def read_cells(self, codes: Sequence[str], texts: Sequence[str]) -> TableCells:
-        """The columns named in `codes` and `texts`, as stored."""
-        with one_line_errors(self.where, "parquet"):
-            return TableCells(pl.scan_parquet(self.path, glob=False).select(*codes, *texts).collect())
-
-
 def open_statistics(path: Path, where: str, file_format: Format) -> StatisticsTable:
-    """The column names and row count of an SPSS or Stata file.
+    """The column names, row count and value labels of a file.
 
-    Raises SurveyFileError where it cannot be read or has no rows.
+    Raises SurveyFileError where it cannot be read, has no rows, or more than a survey file can have.
     """
     reply = read_apart(Stretch(str(path.absolute()), where, file_format))
-    if not reply["n_rows"]:
+    n_rows = reply["n_rows"]
+    if not n_rows:
         raise SurveyFileError(f"{where}: has columns and no rows; download it again.")
-    return StatisticsTable(path, where, file_format, tuple(reply["names"]), reply["n_rows"])
-
-
-def open_parquet(path: Path, where: str) -> ParquetTable:
-    """The column names of a Parquet file.
-
-    Raises SurveyFileError where it cannot be read.
-    """
-    with one_line_errors(where, "parquet"):
-        return ParquetTable(path, where, tuple(pl.scan_parquet(path, glob=False).collect_schema()))
+    if n_rows > _MAX_ROWS:
+        raise SurveyFileError(f"{where}: claims to have {n_rows:,} rows; the file is damaged, download it again.")
+    labels = {name: dict(pairs) for name, pairs in reply["value_labels"].items()}
+    return StatisticsTable(path, where, file_format, tuple(reply["names"]), n_rows, labels)
 
 
 def read_apart(stretch: Stretch) -> dict[str, Any]:

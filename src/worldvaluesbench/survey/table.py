@@ -1,6 +1,6 @@
 """A survey table: a file whose column names are known and whose cells are read when asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +22,10 @@ class SurveyTable(Protocol):
     @property
     def names(self) -> tuple[str, ...]:
         """The column names of the file, in its order."""
+
+    @property
+    def value_labels(self) -> Mapping[str, Mapping[float, str]]:
+        """What the file itself says its numbers mean, by column; for checks, never in place of the numbers."""
 
     def read_cells(self, codes: Sequence[str], texts: Sequence[str]) -> TableCells:
         """The columns named in `codes` (expected to be numbers) and in `texts`."""
