@@ -7,6 +7,7 @@ import click
 
 from worldvaluesbench.benchmark.dataset import load_dataset
 from worldvaluesbench.cli import options, show
+from worldvaluesbench.cli.scoring import say_coverage
 from worldvaluesbench.elicitation.batch import BatchFiles, BatchLimits, batch_model_of, export_batch
 from worldvaluesbench.elicitation.batch_import import BatchImport, import_batch
 from worldvaluesbench.elicitation.imported import import_answers as make_run
@@ -102,6 +103,7 @@ def show_import(done: BatchImport, run: Run) -> None:
     if done.unparsed:
         show.table(("could not be read", "completions"), list(done.unparsed.items()))
     if done.is_finished:
+        say_coverage(run.folder)
         show.say(f"Nothing is missing. Run: {run.folder}")
         return
     missing, requests = show.counted(done.n_missing, "completion"), show.counted(done.n_requests_missing, "request")

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.elicitation.answers import order_disagreement, write_answers
 from worldvaluesbench.elicitation.budget import CostIs, Spending
 from worldvaluesbench.elicitation.journal import JOURNAL
@@ -120,10 +121,14 @@ def read_outcome(run: Run) -> Outcome:
 
 
 def _order_disagreement(run: Run) -> list[dict[str, Any]] | None:
-    """How far the orders of the options disagree, where there are several."""
+    """How far the orders of the options disagree, where there are several: over answers that count by default."""
     if run.settings.orders == 1:
         return None
-    return order_disagreement(pl.read_parquet(run.folder / ANSWERS)).to_dicts()
+    answers = pl.read_parquet(run.folder / ANSWERS)
+    if run.settings.method == "token_probs":
+        is_kept = pl.col("coverage") >= MIN_COVERAGE
+        answers = answers.with_columns(probabilities=pl.when(is_kept).then("probabilities"))
+    return order_disagreement(answers).to_dicts()
 
 
 def used_versions() -> dict[str, str]:
