@@ -204,7 +204,11 @@ def make_partial_answers(paths: Sequence[Path]) -> None:
     """Make the answers of those paths that are unfinished runs, from what their journals hold by now."""
     # only here, for scoring files must not wait for what reads completions
     from worldvaluesbench.elicitation.answers import write_answers as write_answers_of_run
+    from worldvaluesbench.elicitation.journal import damage_note
 
     for path in paths:
         if is_run(path) and not is_finished(path):
-            write_answers_of_run(path)
+            damaged: list[int] = []
+            write_answers_of_run(path, damaged=damaged)
+            if damaged:
+                click.echo(f"wvb: {path}: {damage_note(damaged)}", err=True)

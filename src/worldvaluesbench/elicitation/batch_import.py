@@ -9,7 +9,7 @@ from worldvaluesbench.elicitation.batch import CustomId, parse_custom_id, tag_of
 from worldvaluesbench.elicitation.batch_results import Result, read_results
 from worldvaluesbench.elicitation.budget import Budget, Spending
 from worldvaluesbench.elicitation.finish import finish_run
-from worldvaluesbench.elicitation.journal import Journal, open_journal
+from worldvaluesbench.elicitation.journal import Journal, open_journal, sound
 from worldvaluesbench.elicitation.model import TEXT_METHODS
 from worldvaluesbench.elicitation.models.echo import Scored, apart, read_option
 from worldvaluesbench.elicitation.models.returned import (
@@ -45,7 +45,8 @@ class BatchImport:
     `n_new` were journalled, `n_known` had been before. `n_unknown` lines were of no request of this run. `failed`:
     lines by the code of their failure, as far as they are still wanted. `torn`: the names of files whose last line
     broke off. `n_missing` are still wanted, of `n_requests_missing` requests; `unparsed`: samples by the reason why
-    they could not be read. `is_finished`: nothing is missing, and the run has its manifest.
+    they could not be read. `is_finished`: nothing is missing, and the run has its manifest. `damaged_lines`: the
+    numbers of lines of the journal that are left out, for they were damaged.
     """
 
     n_new: int
@@ -57,6 +58,7 @@ class BatchImport:
     n_requests_missing: int
     unparsed: Mapping[str, int]
     is_finished: bool
+    damaged_lines: Sequence[int] = ()
 
 
 def import_batch(run: Run, files: Sequence[Path]) -> BatchImport:
@@ -118,7 +120,10 @@ class _Session:
         """Journal what the run still wants of these replies."""
         for reply in replies:
             n_new = 0
-            for part in _wanted_parts(reply, self.received):
+            for part in map(sound, _wanted_parts(reply, self.received)):
+                if part.failure is not None:
+                    self.failures.append((part.request, part.failure))
+                    continue
                 n_new += self.journal.write(part)
                 self.spending.settle(part)
                 self.received.add(part)
@@ -139,6 +144,7 @@ class _Session:
             n_requests_missing=len({request.request_id for request in missing}),
             unparsed={reason: n for reason, n in sorted(self.received.unparsed.items()) if n},
             is_finished=self.received.is_complete,
+            damaged_lines=tuple(self.received.damaged),
         )
 
     def _whole(self, read: Reply | _Option) -> Iterator[Reply]:

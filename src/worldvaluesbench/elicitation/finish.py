@@ -2,7 +2,7 @@
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -28,6 +28,7 @@ _KEPT = (
     "cost_is",
     "n_received",
     "n_without_usage",
+    "damaged_lines",
 )
 """What the manifest keeps of an outcome."""
 
@@ -41,7 +42,8 @@ class Outcome:
     `n_done` of `n_completions` samples have an answer, of which `unparsed` counts those that could not be read, by
     reason. `failures` counts requests that have none, by what is told of them. `cost` is None without prices; where
     the model did not report its usage for `n_without_usage` of the `n_received` completions (those asked again
-    included), it is a bound, and `cost_is` says which. `why` says in one line why the run is not finished, or that it
+    included), it is a bound, and `cost_is` says which. `damaged_lines`: the numbers of lines of the journal that are
+    left out, for they were damaged. `why` says in one line why the run is not finished, or that it
     was before; "" where it finished now.
     """
 
@@ -56,6 +58,7 @@ class Outcome:
     n_received: int
     n_without_usage: int
     is_finished: bool
+    damaged_lines: Sequence[int] = field(default_factory=list)
     is_interrupted: bool = False
     seconds: float = 0.0
     failures: Mapping[str, int] = field(default_factory=dict)
@@ -74,7 +77,7 @@ class Outcome:
 
 def finish_run(run: Run, received: Received, spending: Spending, seconds: float | None = None) -> None:
     """Write the answers table of a complete run and its manifest, last. `seconds`: how long the last session took."""
-    write_answers(run.folder)
+    write_answers(run.folder, damaged=[])  # `received` has their numbers
     outcome = outcome_of(received, spending, is_finished=True)
     counts = {name: value for name, value in asdict(outcome).items() if name in _KEPT}
     content = {key: value for key, value in run.description.items() if key not in ("kind", "worldvaluesbench", "files")}
@@ -105,6 +108,7 @@ def outcome_of(received: Received, spending: Spending, *, is_finished: bool, **o
         n_received=spending.n_received,
         n_without_usage=spending.n_without_usage,
         is_finished=is_finished,
+        damaged_lines=list(received.damaged),
         **others,
     )
 
@@ -112,7 +116,8 @@ def outcome_of(received: Received, spending: Spending, *, is_finished: bool, **o
 def read_outcome(run: Run) -> Outcome:
     """The outcome of a run that was finished before, from its manifest."""
     manifest = read_manifest(run.folder, "run")
-    before = {"cost_is": None, "n_received": 0, "n_without_usage": 0}  # of a run that an earlier version finished
+    # what a run does not say that an earlier version finished
+    before = {"cost_is": None, "n_received": 0, "n_without_usage": 0, "damaged_lines": []}
     return Outcome(
         **{name: (before | manifest)[name] for name in _KEPT},
         is_finished=True,

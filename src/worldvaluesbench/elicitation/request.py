@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from worldvaluesbench.elicitation.presets import Method
 
+MAX_N = 2**15
+"""No request asks for more completions: the table of answers has no room for them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
