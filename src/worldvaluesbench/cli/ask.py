@@ -35,7 +35,7 @@ from worldvaluesbench.elicitation.budget import Budget
 from worldvaluesbench.elicitation.costs import Costs
 from worldvaluesbench.elicitation.finish import Outcome
 from worldvaluesbench.elicitation.plan import build_plan
-from worldvaluesbench.elicitation.run import begin_run
+from worldvaluesbench.elicitation.run import Run, begin_run
 from worldvaluesbench.pipeline.results import DEFAULT_PROBE, Results, plan_probe, run_name, score_results
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.survey.attributes import Grouping, parse_groupings
@@ -90,7 +90,7 @@ def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any)
     check_method(given, model, settings)
     planned = build_plan(examples_of(given, dataset), settings)
     run = begin_run(planned, model, out, name or run_name(model.name, settings))
-    show.say_invented(dataset.is_invented)
+    say_begun(run)
     show_costs(costs_of(given, planned, model), given["rate"])
     show_power(wanted, planned)
     if begin_only:
@@ -138,7 +138,7 @@ def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, has_
     name = name or run_name(model.name, settings)
     folder = results.run_folder(name)
     begun = begin_run(planned, model, folder, name)
-    show.say_invented(dataset.is_invented)
+    say_begun(begun)
     show_costs(costs_of(given, planned, model), given["rate"])
     show_power(wanted, planned)
     with watching() as watch:
@@ -148,6 +148,13 @@ def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, has_
     show.say(f"Scores: {results.scores}")
     if has_report:
         say_report(results, groupings, least)
+
+
+def say_begun(run: Run) -> None:
+    """Print what is to be told of a run that was begun, or opened, before its plan is printed."""
+    show.say_invented(run.is_invented)
+    if run.note:
+        show.say(run.note)
 
 
 def say_report(results: Results, groupings: Sequence[Grouping], least: float = MIN_COVERAGE) -> None:

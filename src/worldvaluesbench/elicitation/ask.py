@@ -18,7 +18,7 @@ from worldvaluesbench.elicitation.model import Model
 from worldvaluesbench.elicitation.progress import Pace, Progress
 from worldvaluesbench.elicitation.received import Received, read_received
 from worldvaluesbench.elicitation.request import Reply, Request
-from worldvaluesbench.elicitation.run import Run, check_model, note_address, open_run
+from worldvaluesbench.elicitation.run import Run, check_model, check_unchanged, note_address, open_run
 
 Watch = Callable[[Progress], None]
 
@@ -39,6 +39,7 @@ def ask(run: Run, model: Model, *, budget: Budget | None = None, watch: Watch | 
     budget = budget or Budget()
     budget.check(run.settings)
     with open_journal(run.folder) as journal:
+        check_unchanged(run)
         spending = Spending(budget)
         received = read_received(run, spending)
         moved = note_address(run, model)

@@ -26,7 +26,7 @@ from worldvaluesbench.elicitation.models.bodies import (
 )
 from worldvaluesbench.elicitation.received import Received, read_received
 from worldvaluesbench.elicitation.request import Request, fingerprint_of
-from worldvaluesbench.elicitation.run import Run
+from worldvaluesbench.elicitation.run import Run, check_unchanged, note_export
 from worldvaluesbench.errors import ModelError, RunError
 from worldvaluesbench.folder import check_destination, new_folder, write_manifest
 
@@ -130,6 +130,7 @@ def export_batch(
     _check_method(run, model)
     limits = limits or BatchLimits()
     with open_journal(run.folder), new_folder(folder, KIND, force=force) as staging:
+        check_unchanged(run)
         received = read_received(run, Spending(Budget()))
         wanted = wanted_requests(run, received)
         parts = (part for request in wanted for part in _parts(request, limits.max_n))
@@ -139,6 +140,7 @@ def export_batch(
         counts = {"n_lines": written.n_lines, "n_completions": written.n_completions}
         asked = {"run": run.name, "tag": tag_of(run), "model": dict(model.describe()), "url": URLS[model.endpoint]}
         write_manifest(staging, KIND, asked | {"is_invented": run.is_invented} | counts)
+        note_export(run)
     paths = tuple(folder / path.name for path in written.paths)
     return replace(written, paths=paths, damaged_lines=tuple(received.damaged))
 

@@ -20,7 +20,7 @@ from worldvaluesbench.elicitation.models.returned import (
 )
 from worldvaluesbench.elicitation.received import Received, read_received
 from worldvaluesbench.elicitation.request import Completion, Reply, Request
-from worldvaluesbench.elicitation.run import Run
+from worldvaluesbench.elicitation.run import Run, check_unchanged
 from worldvaluesbench.errors import ModelError, RunError
 
 NOT_ECHOED = "not_echoed"
@@ -73,6 +73,7 @@ def import_batch(run: Run, files: Sequence[Path]) -> BatchImport:
     # prompts take most of the room, and nothing here needs them
     planned = {request.request_id: replace(request, prompt="") for request in run.requests()}
     with open_journal(run.folder) as journal:
+        check_unchanged(run)
         spending = Spending(Budget())  # without prices: a batch is charged at its own
         session = _Session(run, planned, journal, read_received(run, spending), spending)
         for path in files:
