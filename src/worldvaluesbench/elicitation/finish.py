@@ -117,7 +117,7 @@ def read_outcome(run: Run) -> Outcome:
     """The outcome of a run that was finished before, from its manifest."""
     manifest = read_manifest(run.folder, "run")
     # what a run does not say that an earlier version finished
-    before = {"cost_is": None, "n_received": 0, "n_without_usage": 0, "damaged_lines": []}
+    before: dict[str, Any] = {"cost_is": None, "n_received": 0, "n_without_usage": 0, "damaged_lines": []}
     return Outcome(
         **{name: (before | manifest)[name] for name in _KEPT},
         is_finished=True,

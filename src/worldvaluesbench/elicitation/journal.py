@@ -374,14 +374,14 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_logprob(value: object) -> bool:
+def _is_logprob(value: Any) -> bool:
     """Whether this is a number that is no NaN and has an exponential."""
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(value <= MAX_LOGPROB)
+    return not isinstance(value, bool) and isinstance(value, Real) and bool(value <= MAX_LOGPROB)
 
 
-def _count(n: object) -> int | None:
+def _count(n: Any) -> int | None:
     """A count of tokens; None where it is none, or beyond any."""
-    return int(n) if isinstance(n, Integral) and not isinstance(n, bool) and 0 <= n <= MAX_TOKENS else None
+    return int(n) if not isinstance(n, bool) and isinstance(n, Integral) and 0 <= int(n) <= MAX_TOKENS else None
 
 
 def _tokens(content: Any) -> tuple[TokenChoice, ...]:

@@ -227,7 +227,7 @@ def note_export(run: Run) -> None:
 
 def _rewrite(run: Run, added: Mapping[str, Any]) -> None:
     try:
-        write_whole(run.folder / RUN, dict(run.description) | added)
+        write_whole(run.folder / RUN, {**run.description, **added})
     except OSError as error:
         raise RunError(f"{run.folder / RUN}: cannot be written ({error.strerror}).") from None
 
