@@ -11,6 +11,9 @@ from worldvaluesbench.errors import ScaleError
 
 Array = NDArray[np.float64]
 
+MIN_COVERAGE = 0.5
+"""The least probability that must have been on the scale points for an answer to count, where nobody says otherwise."""
+
 
 def shares_of(counts: ArrayLike) -> Array:
     """Counts to shares along the last axis; where nothing was counted the shares are NaN.

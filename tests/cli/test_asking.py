@@ -10,6 +10,9 @@ import pytest
 from tests.cli.test_commands import Capture, run
 from tests.elicitation.scripted import Response, scripted
 from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.elicitation.journal import open_journal
+from worldvaluesbench.elicitation.request import Completion, Reply
+from worldvaluesbench.elicitation.run import open_run
 
 
 @pytest.mark.parametrize(
@@ -64,15 +67,25 @@ def test_what_cannot_be_asked_is_refused_before_anything_is_printed_or_made(
     assert not (tmp_path / "run").exists()
 
 
-def test_other_settings_are_refused_before_the_plan_is_printed(capsys: Capture, tmp_path: Path, paper: Dataset) -> None:
-    command = ("ask", paper.folder, "--split", "test", "--items", "Q1", "--out", tmp_path / "run", "--begin-only")
+def test_a_run_without_answers_is_begun_anew_and_one_with_answers_is_refused_before_the_plan_is_printed(
+    capsys: Capture, tmp_path: Path, paper: Dataset
+) -> None:
+    folder = tmp_path / "run"
+    command = ("ask", paper.folder, "--split", "test", "--items", "Q1", "--out", folder, "--begin-only")
     assert run(*command, "--model", "mistyped") == 0
-    capsys.readouterr()
+    assert "begun anew" not in capsys.readouterr().out
+    assert run(*command, "--model", "right") == 0
+    told = [line for line in capsys.readouterr().out.splitlines() if "begun anew" in line]
+    assert len(told) == 1
+    assert "model.model: 'mistyped' before, 'right' now" in told[0]
+    request = next(open_run(folder).requests())
+    with open_journal(folder) as journal:
+        journal.write(Reply(request, (Completion("1", "stop"),)))
     assert run(*command, "--model", "other") == 1
     said = capsys.readouterr()
     assert said.out == ""
-    assert "it has no answers yet and may be deleted" in said.err
-    assert "model.model: 'mistyped' before, 'other' now" in said.err
+    assert "holds a run with other settings; go on with those" in said.err
+    assert "model.model: 'right' before, 'other' now" in said.err
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_what_is_no_run_or_another_runs_journal_is_refused(tmp_path: Path) -> No
         make_answers(tmp_path)
     run = make_run(tmp_path, settle(), [request_of(settle(), "aa")], [])
     journal(run, said(request_of(settle(), "zz"), "2"))
-    with pytest.raises(RunError, match="holds a completion of request zz, which this run does not ask"):
+    with pytest.raises(RunError, match="holds a completion of request zz, sample 0, which this run does not ask"):
         make_answers(run)
     (run / "requests.parquet").unlink()
     with pytest.raises(RunError, match=r"requests.parquet: cannot be read \(No such file"):

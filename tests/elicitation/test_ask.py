@@ -207,7 +207,7 @@ def test_a_journal_of_another_run_is_refused(begin: Begin) -> None:
     run, other = begin("run"), begin("other", style="prose")
     ask(other, CountingModel(STEADY))
     (run.folder / JOURNAL).write_bytes((other.folder / JOURNAL).read_bytes())
-    with pytest.raises(RunError, match="which this run does not ask"):
+    with pytest.raises(RunError, match=r"journal\.jsonl line 1: is of another run, or run.json was changed"):
         ask(run, CountingModel(STEADY))
 
 

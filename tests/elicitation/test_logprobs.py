@@ -21,6 +21,7 @@ from worldvaluesbench.elicitation.journal import JOURNAL, read_journal
 from worldvaluesbench.elicitation.logprobs import apart, check_options
 from worldvaluesbench.elicitation.model import FunctionModel
 from worldvaluesbench.elicitation.models.bodies import Endpoint
+from worldvaluesbench.elicitation.models.echo import TRIAL
 from worldvaluesbench.elicitation.models.hosted import HostedModel
 from worldvaluesbench.elicitation.models.mock import MockOptions, mock_server
 from worldvaluesbench.elicitation.models.mock_options import MISREPORTS, Misreport
@@ -177,16 +178,16 @@ def test_an_odd_one_among_good_ones_fails_alone() -> None:
 # what an echo says is held against a plain call
 
 TRUE = {" 1": LN(0.5), " 2": LN(0.3), " 3": LN(0.1)}
-WORDS = [PROMPT[:5], PROMPT[5:20], PROMPT[20:-1], PROMPT[-1:]]
 BEFORE = [None, -4.0, -7.0, -2.0]
 """The tokens of the prompt, and how likely they are."""
 
 
 def echoed(prompt: str, wrong: Callable[[list[Any]], list[Any]], true: dict[str, float] = TRUE) -> dict[str, Any]:
     """An echo of the prompt with something behind it and one generated token; `wrong` changes its values."""
-    behind = prompt.removeprefix(PROMPT)
+    start = TRIAL if prompt.startswith(TRIAL) else PROMPT
+    words, behind = [start[:5], start[5:20], start[20:-1], start[-1:]], prompt.removeprefix(start)
     values = [*BEFORE, *([true.get(behind, -12.0)] if behind else []), -0.3]
-    return choice_of([*WORDS, *([behind] if behind else []), "\n"], wrong(values), None)
+    return choice_of([*words, *([behind] if behind else []), "\n"], wrong(values), None)
 
 
 def likelihoods(
@@ -211,8 +212,8 @@ def test_an_echo_that_a_plain_call_bears_out_is_believed_for_the_session() -> No
     reply, bodies = likelihoods()
     assert reply.option_logprobs == pytest.approx(tuple(TRUE.values()))
     plain = [body for body in bodies if "echo" not in body]
-    assert [(body["prompt"], body["max_tokens"], body["temperature"]) for body in plain] == [(PROMPT, 1, 1.0)]
-    assert len(bodies) == 8 + 1
+    assert [(body["prompt"], body["max_tokens"], body["temperature"]) for body in plain] == [(TRIAL, 1, 1.0)]
+    assert len(bodies) == 8 + 2
 
 
 @pytest.mark.parametrize(
@@ -236,7 +237,7 @@ def test_where_no_option_is_listed_what_is_listed_is_echoed_to_compare() -> None
     listed = {" The": LN(0.6), " It": LN(0.2)}
     reply, bodies = likelihoods(listed=listed)
     assert reply.option_logprobs == pytest.approx(tuple(TRUE.values()))
-    assert {f"{PROMPT} The", f"{PROMPT} It"} <= {body["prompt"] for body in bodies if isinstance(body["prompt"], str)}
+    assert {f"{TRIAL} The", f"{TRIAL} It"} <= {body["prompt"] for body in bodies if isinstance(body["prompt"], str)}
     assert likelihoods(listed={" The": LN(0.6)}, is_alone=True)[0].option_logprobs == reply.option_logprobs
     with pytest.raises(ModelError, match=r"its echo says -1\.2 of a token for which a plain call says -0\.5108"):
         likelihoods(lambda values: [*values[:-2], -1.2, -0.3], listed=listed)
@@ -245,9 +246,8 @@ def test_where_no_option_is_listed_what_is_listed_is_echoed_to_compare() -> None
 def test_an_echo_that_no_plain_call_can_bear_out_is_refused() -> None:
     def script(body: dict[str, Any], number: int) -> Response:
         if "echo" in body:
-            return Response(
-                {"choices": [echoed(prompt, list) | {"index": i} for i, prompt in enumerate(body["prompt"])]}
-            )
+            prompts = body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]]
+            return Response({"choices": [echoed(prompt, list) | {"index": i} for i, prompt in enumerate(prompts)]})
         return Response({"choices": [{"index": 0, "text": " 1", "logprobs": None}]})
 
     with scripted(script) as server, pytest.raises(ModelError, match="cannot be held against a plain call"):
@@ -257,10 +257,9 @@ def test_an_echo_that_no_plain_call_can_bear_out_is_refused() -> None:
 def test_a_plain_call_that_fails_for_now_is_no_judgement() -> None:
     def script(body: dict[str, Any], number: int) -> Response:
         if "echo" in body:
-            return Response(
-                {"choices": [echoed(prompt, list) | {"index": i} for i, prompt in enumerate(body["prompt"])]}
-            )
-        return refusal(500) if number == 1 else Response({"choices": [choice_of([" 1"], [TRUE[" 1"]], [TRUE])]})
+            prompts = body["prompt"] if isinstance(body["prompt"], list) else [body["prompt"]]
+            return Response({"choices": [echoed(prompt, list) | {"index": i} for i, prompt in enumerate(prompts)]})
+        return refusal(504) if number == 1 else Response({"choices": [choice_of([" 1"], [TRUE[" 1"]], [TRUE])]})
 
     with scripted(script) as server:
         model = model_at(server.base_url, endpoint="completions", retries=0, concurrency=1)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.elicitation.mock_prompts import choices, prompt_of
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.elicitation.choices import LABELS, Labels
 from worldvaluesbench.elicitation.models.bodies import chat_body, completion_body
 from worldvaluesbench.elicitation.models.mock_answering import Answering
@@ -268,7 +269,9 @@ def test_no_injected_fault_is_ever_read_as_an_answer(labels: Labels, method: Met
             )
             reply = read_response(answer(asked, **{fault: 1.0}), request)
             for _, reading in read_reply(reply, CODEBOOK.item(item_id), settings):
-                assert isinstance(reading, Unparsed), (reading, reply)
+                # "I decline" may begin the ninth letter, with next to no probability
+                is_kept = isinstance(reading, Distribution) and reading.coverage < MIN_COVERAGE
+                assert isinstance(reading, Unparsed) or is_kept, (reading, reply)
 
 
 def test_faults_come_in_their_shares_and_the_same_for_the_same_seed() -> None:

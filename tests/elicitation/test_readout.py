@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.elicitation.choices import Labels, ShownChoice, choices_of
 from worldvaluesbench.elicitation.parse import (
     ALL_UNPARSED_REASONS,
@@ -24,7 +25,7 @@ from worldvaluesbench.elicitation.readout import Rating, answer_schema, read_com
 from worldvaluesbench.elicitation.request import Completion, Reply, Request, TokenChoice
 from worldvaluesbench.elicitation.settings import settle
 from worldvaluesbench.elicitation.shares import Distribution
-from worldvaluesbench.elicitation.tokens import MAX_UNRESOLVED, MIN_COVERAGE, read_tokens
+from worldvaluesbench.elicitation.tokens import MAX_UNRESOLVED, read_tokens
 from worldvaluesbench.scale import Scale
 from worldvaluesbench.survey.codebook import load_codebook
 
@@ -160,11 +161,30 @@ def test_a_short_beginning_is_a_word_of_its_own() -> None:
     assert shares_of(read_tokens([at("Dis", {"Dis": 0.6, "Agr": 0.2})], choices)) == [0.25, 0.75]
 
 
-def test_too_little_on_the_options_is_low_coverage() -> None:
-    half = read_tokens([at("I", {"I": 0.4, "1": MIN_COVERAGE})], choices_of(FOUR))
-    assert coverage_of(half) == 0.5
-    less = read_tokens([at("I", {"I": 0.6, "1": 0.4}), at(" think", {" think": 1.0})], choices_of(FOUR))
-    assert less == Unparsed("low_coverage", "I think")
+def test_however_little_is_on_the_options_the_distribution_is_kept_with_its_coverage() -> None:
+    less = read_tokens([at("I", {"I": 0.59, "1": 0.1, "2": 0.3}), at(" think", {" think": 1.0})], choices_of(FOUR))
+    assert shares_of(less) == pytest.approx([0.25, 0.75, 0, 0])
+    assert coverage_of(less) == pytest.approx(0.4)
+    least = read_tokens([TokenChoice("I", {"I": -1e-9, "1": -690.0, "4": -690.0})], choices_of(FOUR))
+    assert shares_of(least) == [0.5, 0, 0, 0.5]
+    assert isinstance(least, Distribution)
+    assert 0 < least.coverage < 1e-299
+
+
+def test_nothing_on_the_options_is_no_distribution() -> None:
+    nothing = read_tokens([at("I", {"I": 1.0}), at(" think", {" think": 1.0})], choices_of(FOUR))
+    assert nothing == Unparsed("low_coverage", "I think")
+
+
+@pytest.mark.parametrize(("on_7", "on_1", "is_read"), [
+    (0.6, 0.9 * MAX_UNRESOLVED, True), (0.6, 1.1 * MAX_UNRESOLVED, False),
+    (0.05, MAX_UNRESOLVED / 20, True), (0.05, MAX_UNRESOLVED / 5, False),
+])  # fmt: skip
+def test_the_less_is_on_the_options_the_less_may_be_unresolved(on_7: float, on_1: float, is_read: bool) -> None:
+    """Or a hundredth of everything, which is a fifth of what is on the options, could be of any option."""
+    reading = read_tokens([at("7", {"7": on_7, "1": on_1}), at("\n", {"\n": 1.0})], choices_of(TEN))
+    assert isinstance(reading, Distribution) == is_read
+    assert is_read or reason_of(reading) == "ambiguous"
 
 
 def test_an_endpoint_that_gives_nothing_is_told_from_one_that_gives_other_tokens() -> None:
@@ -191,7 +211,7 @@ def test_any_tokens_are_a_distribution_or_unparsed(tokens: list[TokenChoice], la
     if isinstance(reading, Distribution):
         assert math.isclose(sum(reading.probabilities), 1.0)
         assert min(reading.probabilities) >= 0
-        assert MIN_COVERAGE <= reading.coverage <= 1
+        assert 0 < reading.coverage <= 1
     else:
         assert reading.reason in ("ambiguous", "low_coverage", "no_probabilities")
 

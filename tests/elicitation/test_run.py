@@ -10,10 +10,12 @@ import pytest
 from tests.elicitation.runs import small_plan, steady_model
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.elicitation.ask import ask
+from worldvaluesbench.elicitation.batch import BatchModel, export_batch
 from worldvaluesbench.elicitation.choices import Labels
 from worldvaluesbench.elicitation.journal import JOURNAL, open_journal
 from worldvaluesbench.elicitation.plan import Plan
-from worldvaluesbench.elicitation.run import begin_run, check_model, open_run
+from worldvaluesbench.elicitation.request import Completion, Reply
+from worldvaluesbench.elicitation.run import Run, begin_run, check_model, open_run
 from worldvaluesbench.elicitation.settings import settle
 from worldvaluesbench.errors import RunError
 
@@ -62,8 +64,13 @@ def test_begun_again_with_the_same_it_is_the_same_run(plan: Plan, tmp_path: Path
     assert (tmp_path / "run" / "run.json").read_bytes() == said
 
 
+def answer_one(run: Run) -> None:
+    with open_journal(run.folder) as journal:
+        journal.write(Reply(next(run.requests()), (Completion("1", "stop"),)))
+
+
 def test_other_settings_are_refused_with_every_difference(paper: Dataset, plan: Plan, tmp_path: Path) -> None:
-    begin_run(plan, steady_model(), tmp_path / "run")
+    answer_one(begin_run(plan, steady_model(), tmp_path / "run"))
     labels: Labels = "letters"
     other = small_plan(paper, tmp_path, 5, method="sampled", temperature=0.5, n=2, labels=labels)
     with pytest.raises(RunError) as told:
@@ -83,9 +90,71 @@ def test_other_settings_are_refused_with_every_difference(paper: Dataset, plan: 
 
 
 def test_other_examples_are_refused(paper: Dataset, plan: Plan, tmp_path: Path) -> None:
-    begin_run(plan, steady_model(), tmp_path / "run")
+    answer_one(begin_run(plan, steady_model(), tmp_path / "run"))
     with pytest.raises(RunError, match="n_examples: 10 before, 12 now"):
         begin_run(small_plan(paper, tmp_path, 6), steady_model(), tmp_path / "run")
+
+
+@pytest.mark.parametrize("torn", [None, b"", b'{"id":"a1","s":0,"a":0,"te'])
+def test_a_run_without_answers_is_begun_anew(paper: Dataset, plan: Plan, tmp_path: Path, torn: bytes | None) -> None:
+    folder = tmp_path / "run"
+    assert begin_run(plan, steady_model("mistyped"), folder).note == ""
+    (folder / JOURNAL).unlink()
+    if torn is not None:
+        (folder / JOURNAL).write_bytes(torn)
+    other = small_plan(paper, tmp_path, 6, labels="letters")
+    run = begin_run(other, steady_model(), folder, "mine")
+    for difference in (
+        "settings.labels: 'digits' before, 'letters' now",
+        "model.model: 'mistyped' before, 'steady' now",
+    ):
+        assert difference in run.note
+    assert run.note.startswith("The run had no answers yet and is begun anew with other settings: ")
+    assert "\n" not in run.note
+    fresh = begin_run(other, steady_model(), tmp_path / "fresh", "mine")
+    assert run.description == fresh.description
+    assert list(run.requests()) == list(fresh.requests())
+    assert begin_run(other, steady_model(), folder).note == ""
+    assert ask(run, steady_model()).is_finished
+
+
+def test_a_damaged_answer_is_one_too(paper: Dataset, plan: Plan, tmp_path: Path) -> None:
+    run = begin_run(plan, steady_model(), tmp_path / "run")
+    answer_one(run)
+    whole = (run.folder / JOURNAL).read_bytes()
+    (run.folder / JOURNAL).write_bytes(whole[:-9] + b"\n")
+    with pytest.raises(RunError, match="holds a run with other settings"):
+        begin_run(small_plan(paper, tmp_path, 6), steady_model(), run.folder)
+
+
+def test_a_finished_run_without_its_journal_is_not_begun_anew(paper: Dataset, plan: Plan, tmp_path: Path) -> None:
+    run = begin_run(plan, steady_model(), tmp_path / "run")
+    ask(run, steady_model())
+    (run.folder / JOURNAL).unlink()
+    with pytest.raises(RunError, match="holds a run with other settings"):
+        begin_run(small_plan(paper, tmp_path, 6), steady_model(), run.folder)
+    assert run.is_finished
+
+
+def test_a_run_that_another_process_begins_anew_in_between_is_not_asked(
+    paper: Dataset, plan: Plan, tmp_path: Path
+) -> None:
+    """Its answers would stand in the journal of another plan."""
+    run = begin_run(plan, steady_model(), tmp_path / "run")
+    anew = begin_run(small_plan(paper, tmp_path, 6), steady_model(), tmp_path / "run")
+    with pytest.raises(RunError, match="another process has begun this run anew"):
+        ask(run, steady_model())
+    assert ask(anew, steady_model()).is_finished
+
+
+def test_a_run_whose_requests_were_exported_is_not_begun_anew(paper: Dataset, plan: Plan, tmp_path: Path) -> None:
+    """Their answers are paid for, and would be of no run."""
+    model = BatchModel("m")
+    run = begin_run(plan, model, tmp_path / "run")
+    export_batch(run, tmp_path / "batch", model)
+    with pytest.raises(RunError, match="whose requests were exported; import their results, or delete it"):
+        begin_run(small_plan(paper, tmp_path, 6), model, tmp_path / "run")
+    assert begin_run(plan, model, tmp_path / "run").name == run.name
 
 
 def test_another_model_is_not_asked(plan: Plan, tmp_path: Path) -> None:

@@ -59,8 +59,6 @@ def test_a_run_goes_on_with_its_own_alone_and_is_exported_with_them(paper: Datas
     for begun, other in ((before, model), (run, usual)):
         with pytest.raises(RunError, match=r"another model.*chat_template_kwargs"):
             check_model(begun, other)
-        with pytest.raises(RunError, match=r"model\.chat_template_kwargs: "):
-            begin_run(plan, other, begun.folder)
     assert begin_run(plan, HostedModel("m", chat_template_kwargs=KWARGS), run.folder).folder == run.folder
     for begun, sent in ((run, KWARGS), (before, None)):
         batch = batch_model_of(open_run(begun.folder))

@@ -25,17 +25,20 @@ from worldvaluesbench.cli.asking import (
     what_to_ask,
     whom_to_ask,
 )
+from worldvaluesbench.cli.judging import min_coverage
 from worldvaluesbench.cli.power import power_wanted, show_power, what_it_detects
 from worldvaluesbench.cli.progress import bounded_money, counting, duration, money, watching
-from worldvaluesbench.cli.scoring import show_scores
+from worldvaluesbench.cli.scoring import say_coverage, show_scores
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.elicitation.ask import ask as ask_run
 from worldvaluesbench.elicitation.budget import Budget
 from worldvaluesbench.elicitation.costs import Costs
 from worldvaluesbench.elicitation.finish import Outcome
 from worldvaluesbench.elicitation.model import Model
 from worldvaluesbench.elicitation.plan import build_plan
-from worldvaluesbench.elicitation.run import begin_run
+from worldvaluesbench.elicitation.run import Run, begin_run
 from worldvaluesbench.pipeline.results import DEFAULT_PROBE, Results, plan_probe, run_name, score_results
+from worldvaluesbench.scoring.how import How
 from worldvaluesbench.survey.attributes import Grouping, parse_groupings
 
 INTERRUPTED = 130
@@ -89,7 +92,7 @@ def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any)
     planned = build_plan(examples_of(given, dataset), settings)
     costs = costs_of(given, planned, model)  # a tokenizer that cannot be loaded leaves no folder behind
     run = begin_run(planned, model, out, name or run_name(model.name, settings))
-    show.say_invented(dataset.is_invented)
+    say_begun(run)
     show_costs(costs, given["rate"])
     say_notes(model)
     show_power(wanted, planned)
@@ -99,6 +102,7 @@ def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any)
     with watching() as watch:
         outcome = ask_run(run, model, budget=budget, watch=watch)
     show_outcome(outcome, out)
+    say_coverage(out)
 
 
 @click.command()
@@ -119,11 +123,13 @@ def ask(data: Path, out: Path, name: str | None, begin_only: bool, **given: Any)
 @how_it_is_estimated
 @what_it_detects
 @budget_option
+@min_coverage
 def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, has_report: bool, **given: Any) -> None:
     """Do it all for one model: draw a probe set (if there is none), ask, score.
 
     Runs of other models in the same results folder are scored beside it.
     """
+    least = How(min_coverage=given["min_coverage"]).min_coverage  # refused before anything is paid for
     budget, model = budget_of(given), model_of(given)
     wanted = power_wanted(given)
     dataset = load_dataset(data)
@@ -136,26 +142,33 @@ def run(data: Path, out: Path, spec: str | None, by: str, name: str | None, has_
     folder = results.run_folder(name)
     costs = costs_of(given, planned, model)
     begun = begin_run(planned, model, folder, name)
-    show.say_invented(dataset.is_invented)
+    say_begun(begun)
     show_costs(costs, given["rate"])
     say_notes(model)
     show_power(wanted, planned)
     with watching() as watch:
         outcome = ask_run(begun, model, budget=budget, watch=watch)
     show_outcome(outcome, folder)
-    show_scores(score_results(results, groupings))
+    show_scores(score_results(results, groupings, min_coverage=least))
     show.say(f"Scores: {results.scores}")
     if has_report:
-        say_report(results, groupings)
+        say_report(results, groupings, least)
 
 
-def say_report(results: Results, groupings: Sequence[Grouping]) -> None:
+def say_begun(run: Run) -> None:
+    """Print what is to be told of a run that was begun, or opened, before its plan is printed."""
+    show.say_invented(run.is_invented)
+    if run.note:
+        show.say(run.note)
+
+
+def say_report(results: Results, groupings: Sequence[Grouping], least: float = MIN_COVERAGE) -> None:
     """Make the report of a results folder and print where it lies."""
     # only here, for what draws takes a while to load
     from worldvaluesbench.pipeline.report import COMPARED_BY, report_results
 
     with counting("items fitted") as watch:
-        _, page = report_results(results, groupings or COMPARED_BY, watch=watch)
+        _, page = report_results(results, groupings or COMPARED_BY, watch=watch, min_coverage=least)
     show.say(f"Report: {page}")
 
 

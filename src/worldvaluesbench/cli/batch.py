@@ -7,10 +7,12 @@ import click
 
 from worldvaluesbench.benchmark.dataset import load_dataset
 from worldvaluesbench.cli import options, show
+from worldvaluesbench.cli.scoring import say_coverage
 from worldvaluesbench.elicitation.batch import BatchFiles, BatchLimits, batch_model_of, export_batch
 from worldvaluesbench.elicitation.batch_import import BatchImport, import_batch
 from worldvaluesbench.elicitation.choices import LABELS, Labels
 from worldvaluesbench.elicitation.imported import import_answers as make_run
+from worldvaluesbench.elicitation.journal import damage_note
 from worldvaluesbench.elicitation.run import Run, open_run
 from worldvaluesbench.scoring.answers import read_answers
 
@@ -67,6 +69,8 @@ def export(  # noqa: PLR0913 - one parameter an option
 def show_export(written: BatchFiles, run: Run) -> None:
     """Print what was exported, and how it comes back."""
     show.say_invented(run.is_invented)
+    if written.damaged_lines:
+        show.say(damage_note(written.damaged_lines))
     show.say(
         f"{show.counted(written.n_completions, 'completion')} wanted, {show.counted(written.n_lines, 'line')} in "
         f"{show.counted(len(written.paths), 'file')}:"
@@ -92,6 +96,8 @@ def import_(run: Path, files: tuple[Path, ...]) -> None:
 def show_import(done: BatchImport, run: Run) -> None:
     """Print what an import brought and what is still missing."""
     show.say_invented(run.is_invented)
+    if done.damaged_lines:
+        show.say(damage_note(done.damaged_lines))
     known = f", {done.n_known:,} were there before" if done.n_known else ""
     show.say(f"{show.counted(done.n_new, 'completion')} journalled{known}.")
     if done.n_unknown:
@@ -105,6 +111,7 @@ def show_import(done: BatchImport, run: Run) -> None:
     if done.unparsed:
         show.table(("could not be read", "completions"), list(done.unparsed.items()))
     if done.is_finished:
+        say_coverage(run.folder)
         show.say(f"Nothing is missing. Run: {run.folder}")
         return
     missing, requests = show.counted(done.n_missing, "completion"), show.counted(done.n_requests_missing, "request")

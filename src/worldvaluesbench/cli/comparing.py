@@ -33,6 +33,7 @@ from worldvaluesbench.scoring.comparison import (
     read_comparison,
     write_comparison,
 )
+from worldvaluesbench.scoring.coverage import coverage_sentences
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import GUESSED, KIND_FROM, KINDS, Kind, pairs_of
 from worldvaluesbench.scoring.latex import p_text
@@ -106,7 +107,7 @@ def comparison_of(
     return comparison
 
 
-_MAKING = ("data", "reference", "weight", "by", "partial", "answer_column", *DRAWN, "min_n")
+_MAKING = ("data", "reference", "weight", "by", "partial", "answer_column", *DRAWN, "min_n", "min_coverage")
 """Options that say how a comparison is made."""
 
 
@@ -128,7 +129,7 @@ def _how_made(comparison: Comparison) -> str:
     made = {"reference": reference["name"], "weight": reference["weight"], "by": ",".join(settings["groupings"])}
     made |= {"min-n": settings["min_n"], "resamples": drawn["n"], "interval": drawn["method"], "level": drawn["level"]}
     made |= {"item-sampling": settings["item_sampling"], "strata": settings["strata"], "cluster": settings["cluster"]}
-    made |= {"seed": drawn["seed"]}
+    made |= {"seed": drawn["seed"], "min-coverage": settings.get("min_coverage")}
     return " ".join(f"--{name} {value}" for name, value in made.items() if value not in (None, ""))
 
 
@@ -195,6 +196,8 @@ def show_comparison(comparison: Comparison) -> None:
     show.say(describe_reference(comparison.receipt["reference"]))
     show.say(compared_over(comparison))
     say_columns({one["name"]: one.get("answer_column") for one in comparison.receipt["answers"]})
+    for sentence in coverage_sentences(comparison.receipt):
+        show.say(sentence)
     if comparison.tables["leaderboard"].is_empty():
         n = comparison.receipt["settings"]["min_n"]
         show.say(

@@ -11,6 +11,7 @@ from worldvaluesbench.benchmark.clusters import CLUSTERS
 from worldvaluesbench.benchmark.dataset import load_dataset
 from worldvaluesbench.benchmark.weights import WEIGHTS
 from worldvaluesbench.cli import options
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.estimate import METHODS, Resampling
 from worldvaluesbench.scoring.how import MIN_N, MIN_N_STATED, How
 from worldvaluesbench.scoring.item_sampling import ITEM_SAMPLING
@@ -26,6 +27,15 @@ RESAMPLES = 1000
 
 DRAWN = ("resamples", "interval", "level", "item_sampling", "strata", "cluster", "seed")
 """Options that say how samples are drawn."""
+
+
+min_coverage = click.option(
+    "--min-coverage",
+    type=click.FloatRange(0, 1),
+    default=MIN_COVERAGE,
+    show_default=True,
+    help="Leave out token probabilities of which less than this was on the options (low_coverage).",
+)
 
 
 def against_whom(command: Command) -> Command:
@@ -112,6 +122,7 @@ def _how_sure(command: Command, least: int, help_of_resamples: str) -> Command:
                 help=f"Cells with fewer humans or respondents answered for are too small for a number.  "
                 f"[default: {MIN_N}; {MIN_N_STATED} for sources that state probabilities]",
             ),
+            min_coverage,
         ]
     ):
         command = option(command)
@@ -161,6 +172,7 @@ def how_of(given: Given, codebook: Codebook, *, has_refusals: bool = False) -> H
         cluster=given["cluster"],
         item_sampling=given["item_sampling"],
         min_n_stated=least or MIN_N_STATED,
+        min_coverage=given["min_coverage"],
     )
 
 
@@ -192,7 +204,11 @@ def make_partial_answers(paths: Sequence[Path]) -> None:
     """Make the answers of those paths that are unfinished runs, from what their journals hold by now."""
     # only here, for scoring files must not wait for what reads completions
     from worldvaluesbench.elicitation.answers import write_answers as write_answers_of_run
+    from worldvaluesbench.elicitation.journal import damage_note
 
     for path in paths:
         if is_run(path) and not is_finished(path):
-            write_answers_of_run(path)
+            damaged: list[int] = []
+            write_answers_of_run(path, damaged=damaged)
+            if damaged:
+                click.echo(f"wvb: {path}: {damage_note(damaged)}", err=True)

@@ -20,13 +20,15 @@ from worldvaluesbench.cli.judging import (
     reference_of,
     warn_of_small_cells,
 )
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.folder import check_destination
 from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.scoring.coverage import coverage_sentences, sentences_of
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.nonresponse import HUMAN_SHARES, NONRESPONSE, SOURCE_SHARES
 from worldvaluesbench.scoring.reference import WHOM
 from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import KIND, Scores, once_a_baseline, scores_document, write_scores
+from worldvaluesbench.scoring.scores import KIND, Scores, once_a_baseline, receipt_of, scores_document, write_scores
 from worldvaluesbench.scoring.without_level import GROUPINGS, without_level_sentences
 from worldvaluesbench.survey.attributes import parse_groupings
 from worldvaluesbench.survey.marginals import WHICH_WORLD
@@ -100,6 +102,8 @@ def show_scores(scores: Scores) -> None:
         if one.run is not None and one.run.is_partial:
             show.say(f"{one.name} is not finished: scored as far as its answers go.")
     _show_outcomes(scores)
+    for sentence in coverage_sentences(receipt_of(scores)):
+        show.say(sentence)
     _show_summary(scores)
     say_without_level(scores.tables[GROUPINGS])
     items = scores.table["item_id"].n_unique()
@@ -108,6 +112,12 @@ def show_scores(scores: Scores) -> None:
     else:
         show.say(f"{items} items; their scores are in scores.parquet.")
     _show_nonresponse(scores.tables[NONRESPONSE])
+
+
+def say_coverage(folder: Path) -> None:
+    """Say which answers of a finished run have too little coverage to count where nobody says otherwise, if any."""
+    for sentence in sentences_of([read_answers(folder)], MIN_COVERAGE):
+        show.say(sentence)
 
 
 def names_without_valid_rows(scores: Scores) -> list[str]:

@@ -79,7 +79,7 @@ def _check_without_files(given: dict[str, Any]) -> None:
     if given["by"] and given["data"] is None:
         raise click.UsageError("--by needs --data DIR, or a comparison that has the grouping: the world has no groups.")
     has_people = given["data"] is not None
-    idle = ["partial", "answer_column", *DRAWN, *(() if has_people else ("weight", "min_n"))]
+    idle = ["partial", "answer_column", "min_coverage", *DRAWN, *(() if has_people else ("weight", "min_n"))]
     idle += ["reference"] if has_people or given["reference"] != "world" else []
     said = given_options(idle)
     if said:

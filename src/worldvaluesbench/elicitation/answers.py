@@ -18,7 +18,7 @@ import polars as pl
 from worldvaluesbench.elicitation.choices import ShownChoice, choices_of
 from worldvaluesbench.elicitation.disagreement import order_disagreement as order_disagreement
 from worldvaluesbench.elicitation.entries import asked_key
-from worldvaluesbench.elicitation.journal import JOURNAL, JournalLine, read_journal
+from worldvaluesbench.elicitation.journal import JournalLine, not_asked, read_journal
 from worldvaluesbench.elicitation.parse import Unparsed
 from worldvaluesbench.elicitation.plan import EXAMPLES, REQUESTS
 from worldvaluesbench.elicitation.readout import Rating, Reading, read_completion, read_likelihoods
@@ -47,7 +47,7 @@ _SHORT = 64
 _NO_RATING = -128
 
 
-def make_answers(folder: Path, codebook: Codebook | None = None) -> pl.DataFrame:
+def make_answers(folder: Path, codebook: Codebook | None = None, *, damaged: list[int] | None = None) -> pl.DataFrame:
     """The answers table of a run folder, from what its journal holds.
 
     One row an example, order and sample, in the order of the plan: `item_id`, `respondent_id`, `order`, `sample`, then
@@ -55,12 +55,15 @@ def make_answers(folder: Path, codebook: Codebook | None = None) -> pl.DataFrame
     `coverage` (1 for a rating, see `Distribution`; null where unparsed), `n` (completions received for the sample, all
     attempts), `attempt` (that which the row shows: the last one that could be read, else the last) and `request_id`.
 
-    Raises RunError where the folder is no run that was asked, or its journal is damaged or of another run.
+    Damaged lines of the journal are left out, and their numbers put into `damaged`.
+
+    Raises RunError where the folder is no run that was asked, or its journal is of another run; without a list for
+    their numbers also where lines of it are damaged.
     """
     settings = _read_settings(folder)
     codebook = codebook or load_codebook()
     requests = _read_table(folder / REQUESTS, ["request_id", "item_id", "order", "n"])
-    readings = _read_lines(folder, requests, settings, codebook)
+    readings = _read_lines(folder, requests, settings, codebook, damaged)
     examples = _read_table(folder / EXAMPLES, ["item_id", "respondent_id", "order", "request", "sample"])
     return _joined(examples, readings, requests["request_id"]).select(
         pl.col("item_id").cast(pl.String).cast(pl.Enum(codebook.item_ids)),
@@ -68,12 +71,12 @@ def make_answers(folder: Path, codebook: Codebook | None = None) -> pl.DataFrame
     )
 
 
-def write_answers(folder: Path, codebook: Codebook | None = None) -> Path:
+def write_answers(folder: Path, codebook: Codebook | None = None, *, damaged: list[int] | None = None) -> Path:
     """Make the answers table of a run folder and put it there whole, as `answers.parquet`; its path.
 
     Raises RunError as `make_answers` does, and where it cannot be written.
     """
-    answers = make_answers(folder, codebook)
+    answers = make_answers(folder, codebook, damaged=damaged)
     path = folder / ANSWERS
     aside = path.with_name(f".{ANSWERS}.{os.getpid()}.unfinished")  # `score --partial` may be at it, too
     try:
@@ -135,19 +138,19 @@ class _Columns:
         )
 
 
-def _read_lines(folder: Path, requests: pl.DataFrame, settings: Mapping[str, Any], codebook: Codebook) -> pl.DataFrame:
+def _read_lines(
+    folder: Path, requests: pl.DataFrame, settings: Mapping[str, Any], codebook: Codebook, damaged: list[int] | None
+) -> pl.DataFrame:
     """One reading for each sample of each request that the journal has, ordered by request and sample."""
     places = {request_id: place for place, request_id in enumerate(requests["request_id"].to_list())}
     asked = list(zip(requests["item_id"].cast(pl.String).to_list(), requests["order"].to_list(), strict=True))
     readers: dict[tuple[str, int], Callable[[JournalLine], Reading]] = {}
+    wanted = requests["n"].to_list()
     columns = _Columns()
-    for line in read_journal(folder):
+    for line in read_journal(folder, damaged):
         place = places.get(line.request_id)
-        if place is None:
-            raise RunError(
-                f"{folder / JOURNAL}: holds a completion of request {line.request_id}, which this run does not ask; "
-                f"the journal is of another run."
-            )
+        if place is None or line.sample >= wanted[place]:
+            raise not_asked(folder, line)
         item_id, order = asked[place]
         reader = readers.get((item_id, order))
         if reader is None:

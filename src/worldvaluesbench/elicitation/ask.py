@@ -13,12 +13,19 @@ from itertools import chain
 from worldvaluesbench.elicitation.budget import Budget, Spending
 from worldvaluesbench.elicitation.finish import Outcome, finish_run, outcome_of, read_outcome
 from worldvaluesbench.elicitation.interrupt import interruptible
-from worldvaluesbench.elicitation.journal import Journal, open_journal
+from worldvaluesbench.elicitation.journal import Journal, damage_note, open_journal, sound
 from worldvaluesbench.elicitation.model import Model
 from worldvaluesbench.elicitation.progress import Pace, Progress
 from worldvaluesbench.elicitation.received import Received, read_received
 from worldvaluesbench.elicitation.request import Reply, Request
-from worldvaluesbench.elicitation.run import Run, check_model, note_address, note_names, open_run
+from worldvaluesbench.elicitation.run import (
+    Run,
+    check_model,
+    check_unchanged,
+    note_address,
+    note_names,
+    open_run,
+)
 
 Watch = Callable[[Progress], None]
 
@@ -31,7 +38,7 @@ def ask(run: Run, model: Model, *, budget: Budget | None = None, watch: Watch | 
     second. The first Ctrl-C (or SIGTERM) lets what is in flight arrive, a second one stops at once.
 
     Raises RunError where the run was begun with another model, another process writes to it, or its journal is
-    damaged or cannot be written; ModelError where the model cannot be asked. What had arrived is kept then, too.
+    of another run or cannot be written; ModelError where the model cannot be asked. What had arrived is kept then, too.
     """
     check_model(run, model)
     if run.is_finished:
@@ -39,6 +46,7 @@ def ask(run: Run, model: Model, *, budget: Budget | None = None, watch: Watch | 
     budget = budget or Budget()
     budget.check(run.settings)
     with open_journal(run.folder) as journal:
+        check_unchanged(run)
         spending = Spending(budget)
         received = read_received(run, spending)
         moved = note_address(run, model)
@@ -80,7 +88,8 @@ class _Session:
         """Tell what is there already, and that the model has `moved`, if it has."""
         n, there = self.run.n_completions, self.received.n_done
         done = f"Going on: {there:,} of {n:,} completions are there and not asked again." if there else ""
-        self._notice = " ".join(filter(None, (moved, done))) or None
+        damage = damage_note(self.received.damaged) if self.received.damaged else None
+        self._notice = " ".join(filter(None, (moved, damage, done))) or None
 
     def stop(self) -> None:
         """Give no new requests; the second time raise KeyboardInterrupt, but not in the middle of taking in a reply.
@@ -183,6 +192,7 @@ class _Session:
     def _take_in(self, reply: Reply) -> None:
         if len(reply.completions) > reply.request.n:
             reply = replace(reply, completions=reply.completions[: reply.request.n])
+        reply = sound(reply)
         self.journal.write(reply)
         self.spending.settle(reply)
         if reply.named:

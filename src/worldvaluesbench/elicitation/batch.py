@@ -7,7 +7,7 @@ by `worldvaluesbench.elicitation.batch_import`.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -28,7 +28,7 @@ from worldvaluesbench.elicitation.models.bodies import (
 )
 from worldvaluesbench.elicitation.received import Received, read_received
 from worldvaluesbench.elicitation.request import Request, fingerprint_of
-from worldvaluesbench.elicitation.run import Run
+from worldvaluesbench.elicitation.run import Run, check_unchanged, note_export
 from worldvaluesbench.errors import ModelError, RunError
 from worldvaluesbench.folder import check_destination, new_folder, write_manifest
 
@@ -110,11 +110,12 @@ class CustomId:
 
 @dataclass(frozen=True)
 class BatchFiles:
-    """The request files that were written, and what they ask for."""
+    """The request files that were written, what they ask for, and which lines of the journal are damaged."""
 
     paths: tuple[Path, ...]
     n_lines: int
     n_completions: int
+    damaged_lines: Sequence[int] = ()
 
 
 def export_batch(
@@ -132,7 +133,9 @@ def export_batch(
     _check_method(run, model)
     limits = limits or BatchLimits()
     with open_journal(run.folder), new_folder(folder, KIND, force=force) as staging:
-        wanted = wanted_requests(run, read_received(run, Spending(Budget())))
+        check_unchanged(run)
+        received = read_received(run, Spending(Budget()))
+        wanted = wanted_requests(run, received)
         parts = (part for request in wanted for part in _parts(request, limits.max_n))
         written = _write_files((_encoded(part, model, tag_of(run)) for part in parts), staging, limits)
         if not written.paths:
@@ -140,7 +143,9 @@ def export_batch(
         counts = {"n_lines": written.n_lines, "n_completions": written.n_completions}
         asked = {"run": run.name, "tag": tag_of(run), "model": dict(model.describe()), "url": URLS[model.endpoint]}
         write_manifest(staging, KIND, asked | {"is_invented": run.is_invented} | counts)
-    return replace(written, paths=tuple(folder / path.name for path in written.paths))
+        note_export(run)
+    paths = tuple(folder / path.name for path in written.paths)
+    return replace(written, paths=paths, damaged_lines=tuple(received.damaged))
 
 
 def batch_model_of(run: Run) -> BatchModel:

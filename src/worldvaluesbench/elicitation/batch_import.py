@@ -9,7 +9,7 @@ from worldvaluesbench.elicitation.batch import CustomId, parse_custom_id, tag_of
 from worldvaluesbench.elicitation.batch_results import Result, read_results
 from worldvaluesbench.elicitation.budget import Budget, Spending
 from worldvaluesbench.elicitation.finish import finish_run
-from worldvaluesbench.elicitation.journal import Journal, open_journal
+from worldvaluesbench.elicitation.journal import Journal, open_journal, sound
 from worldvaluesbench.elicitation.model import TEXT_METHODS
 from worldvaluesbench.elicitation.models.echo import Scored, option_logprobs, read_option
 from worldvaluesbench.elicitation.models.returned import (
@@ -21,7 +21,7 @@ from worldvaluesbench.elicitation.models.returned import (
 from worldvaluesbench.elicitation.models.said import model_named
 from worldvaluesbench.elicitation.received import Received, read_received
 from worldvaluesbench.elicitation.request import Completion, Reply, Request
-from worldvaluesbench.elicitation.run import MOST_NAMES, Run, note_names
+from worldvaluesbench.elicitation.run import MOST_NAMES, Run, check_unchanged, note_names
 from worldvaluesbench.errors import LogprobError, ModelError, RunError
 
 NOT_ECHOED = "not_echoed"
@@ -48,6 +48,7 @@ class BatchImport:
     broke off. `n_missing` are still wanted, of `n_requests_missing` requests; `unparsed`: samples by the reason why
     they could not be read. `is_finished`: nothing is missing, and the run has its manifest. `notice`: what is to be
     told of the names under which the service answered; None: nothing, it is the model that was asked for.
+    `damaged_lines`: the numbers of lines of the journal that are left out, for they were damaged.
     """
 
     n_new: int
@@ -60,6 +61,7 @@ class BatchImport:
     unparsed: Mapping[str, int]
     is_finished: bool
     notice: str | None = None
+    damaged_lines: Sequence[int] = ()
 
 
 def import_batch(run: Run, files: Sequence[Path]) -> BatchImport:
@@ -74,6 +76,7 @@ def import_batch(run: Run, files: Sequence[Path]) -> BatchImport:
     # prompts take most of the room, and nothing here needs them
     planned = {request.request_id: replace(request, prompt="") for request in run.requests()}
     with open_journal(run.folder) as journal:
+        check_unchanged(run)
         spending = Spending(Budget())  # without prices: a batch is charged at its own
         session = _Session(run, planned, journal, read_received(run, spending), spending)
         for path in files:
@@ -126,7 +129,10 @@ class _Session:
         """Journal what the run still wants of these replies."""
         for reply in replies:
             n_new = 0
-            for part in _wanted_parts(reply, self.received):
+            for part in map(sound, _wanted_parts(reply, self.received)):
+                if part.failure is not None:
+                    self.failures.append((part.request, part.failure))
+                    continue
                 n_new += self.journal.write(part)
                 self.spending.settle(part)
                 self.received.add(part)
@@ -148,6 +154,7 @@ class _Session:
             unparsed={reason: n for reason, n in sorted(self.received.unparsed.items()) if n},
             is_finished=self.received.is_complete,
             notice=notice,
+            damaged_lines=tuple(self.received.damaged),
         )
 
     def _whole(self, read: Reply | _Option) -> Iterator[Reply]:

@@ -2,13 +2,14 @@
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 import polars as pl
 
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.elicitation.answers import order_disagreement, write_answers
 from worldvaluesbench.elicitation.budget import CostIs, Spending
 from worldvaluesbench.elicitation.journal import JOURNAL
@@ -27,6 +28,7 @@ _KEPT = (
     "cost_is",
     "n_received",
     "n_without_usage",
+    "damaged_lines",
 )
 """What the manifest keeps of an outcome."""
 
@@ -40,7 +42,8 @@ class Outcome:
     `n_done` of `n_completions` samples have an answer, of which `unparsed` counts those that could not be read, by
     reason. `failures` counts requests that have none, by what is told of them. `cost` is None without prices; where
     the model did not report its usage for `n_without_usage` of the `n_received` completions (those asked again
-    included), it is a bound, and `cost_is` says which. `why` says in one line why the run is not finished, or that it
+    included), it is a bound, and `cost_is` says which. `damaged_lines`: the numbers of lines of the journal that are
+    left out, for they were damaged. `why` says in one line why the run is not finished, or that it
     was before; "" where it finished now.
     """
 
@@ -55,6 +58,7 @@ class Outcome:
     n_received: int
     n_without_usage: int
     is_finished: bool
+    damaged_lines: Sequence[int] = field(default_factory=list)
     is_interrupted: bool = False
     seconds: float = 0.0
     failures: Mapping[str, int] = field(default_factory=dict)
@@ -73,7 +77,7 @@ class Outcome:
 
 def finish_run(run: Run, received: Received, spending: Spending, seconds: float | None = None) -> None:
     """Write the answers table of a complete run and its manifest, last. `seconds`: how long the last session took."""
-    write_answers(run.folder)
+    write_answers(run.folder, damaged=[])  # `received` has their numbers
     outcome = outcome_of(received, spending, is_finished=True)
     counts = {name: value for name, value in asdict(outcome).items() if name in _KEPT}
     content = {key: value for key, value in run.description.items() if key not in ("kind", "worldvaluesbench", "files")}
@@ -104,6 +108,7 @@ def outcome_of(received: Received, spending: Spending, *, is_finished: bool, **o
         n_received=spending.n_received,
         n_without_usage=spending.n_without_usage,
         is_finished=is_finished,
+        damaged_lines=list(received.damaged),
         **others,
     )
 
@@ -111,7 +116,8 @@ def outcome_of(received: Received, spending: Spending, *, is_finished: bool, **o
 def read_outcome(run: Run) -> Outcome:
     """The outcome of a run that was finished before, from its manifest."""
     manifest = read_manifest(run.folder, "run")
-    before = {"cost_is": None, "n_received": 0, "n_without_usage": 0}  # of a run that an earlier version finished
+    # what a run does not say that an earlier version finished
+    before: dict[str, Any] = {"cost_is": None, "n_received": 0, "n_without_usage": 0, "damaged_lines": []}
     return Outcome(
         **{name: (before | manifest)[name] for name in _KEPT},
         is_finished=True,
@@ -120,10 +126,14 @@ def read_outcome(run: Run) -> Outcome:
 
 
 def _order_disagreement(run: Run) -> list[dict[str, Any]] | None:
-    """How far the orders of the options disagree, where there are several."""
+    """How far the orders of the options disagree, where there are several: over answers that count by default."""
     if run.settings.orders == 1:
         return None
-    return order_disagreement(pl.read_parquet(run.folder / ANSWERS)).to_dicts()
+    answers = pl.read_parquet(run.folder / ANSWERS)
+    if run.settings.method == "token_probs":
+        is_kept = pl.col("coverage") >= MIN_COVERAGE
+        answers = answers.with_columns(probabilities=pl.when(is_kept).then("probabilities"))
+    return order_disagreement(answers).to_dicts()
 
 
 def used_versions() -> dict[str, str]:

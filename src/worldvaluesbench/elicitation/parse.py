@@ -31,7 +31,7 @@ UNPARSED_REASONS: Final[Mapping[str, str]] = MappingProxyType(
 DISTRIBUTION_REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "no_probabilities": "the endpoint gave no log-probabilities, or not one for each option",
-        "low_coverage": "less than half of the probability at the answer's place is known to be on the options",
+        "low_coverage": "none of the probability at the answer's place is known to be on the options",
         "ambiguous": "more than 1% of the probability is on tokens that may begin several options",
         "no_shares": "no share of any option is given",
         "missing_options": "an option is given no share",

@@ -28,9 +28,6 @@ REQUESTS, EXAMPLES = "requests.parquet", "examples.parquet"
 REQUESTS_AT_ONCE, EXAMPLES_AT_ONCE = 10_000, 250_000
 """Rows of a row group: what is held in memory at a time."""
 
-MAX_N = 32_767
-"""The most completions of one request: samples are numbered in 16 bits."""
-
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -127,8 +124,6 @@ def build_plan(examples: ExampleSet, settings: Settings) -> Plan:
     Raises PromptError where the template asks alike what is answered differently, or a respondent has a code that the
     codebook does not list.
     """
-    if settings.n > MAX_N:
-        raise PromptError(f"n is {settings.n}; expected at most {MAX_N:,} completions of a prompt.")
     dataset = examples.dataset
     personas = number_personas(dataset, _concerned(examples), settings)
     items = [dataset.codebook.item(item_id) for item_id in examples.item_ids]

@@ -6,12 +6,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from worldvaluesbench.elicitation.budget import Spending
-from worldvaluesbench.elicitation.journal import JOURNAL, JournalLine, read_journal, reply_of
+from worldvaluesbench.elicitation.journal import JournalLine, not_asked, read_journal, reply_of
 from worldvaluesbench.elicitation.parse import Unparsed
 from worldvaluesbench.elicitation.readout import read_reply
 from worldvaluesbench.elicitation.request import Reply, Request
 from worldvaluesbench.elicitation.run import Run
-from worldvaluesbench.errors import RunError
 
 
 class Mark(NamedTuple):
@@ -33,6 +32,7 @@ class Received:
         self.n_done = 0
         self.n_retried = 0
         self.unparsed: Counter[str] = Counter()
+        self.damaged: list[int] = []  # the numbers of damaged lines of the journal
 
     def add(self, reply: Reply) -> int:
         """Take in a reply; how many completions of it count."""
@@ -90,22 +90,25 @@ class Received:
 def read_received(run: Run, spending: Spending) -> Received:
     """What the journal of a run holds; what it cost is added to `spending`.
 
-    Raises RunError where the journal is damaged or holds completions of requests that are not this run's.
+    Damaged lines are left out, and their numbers kept.
+
+    Raises RunError where no line of the journal is whole, or it holds completions that this run does not ask for.
     """
     received = Received(run)
     planned: dict[str, Request] = {}
     first: JournalLine | None = None  # of the reply that the line is a part of
     last: JournalLine | None = None
-    for line in read_journal(run.folder):
+    n_damaged = 0
+    for line in read_journal(run.folder, received.damaged):
         planned = planned or _planned(run, has_prompts=spending.budget.has_prices)
         request = planned.get(line.request_id)
-        if request is None:
-            raise RunError(
-                f"{run.folder / JOURNAL}: holds a completion of request {line.request_id}, which this run does not "
-                f"ask; the journal is of another run."
-            )
+        if request is None or line.sample >= request.n:
+            raise not_asked(run.folder, line)
         reply = reply_of(request, line)
-        received.add(reply)
+        if len(received.damaged) > n_damaged:
+            n_damaged, last = len(received.damaged), None  # who knows what the line before said
+        if not received.add(reply):
+            continue  # what is there twice was paid for once
         first = first if last is not None and _continues(line, last) else line
         spending.settle(reply if first is line else _rest_of(reply, first))
         last = line

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from worldvaluesbench.elicitation.logprobs import check_options, check_place
 from worldvaluesbench.elicitation.presets import Method
 
+MAX_N = 2**15 - 1
+"""No request asks for more completions: the table of answers has no room for them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampling:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from worldvaluesbench.benchmark.identity import dataset_difference
-from worldvaluesbench.elicitation.journal import JOURNAL, open_journal
+from worldvaluesbench.elicitation.journal import JOURNAL, open_journal, read_journal
 from worldvaluesbench.elicitation.plan import EXAMPLES, REQUESTS, Plan, read_requests, write_plan
 from worldvaluesbench.elicitation.prompt import parse_template
 from worldvaluesbench.elicitation.request import Request
@@ -47,12 +47,16 @@ class Described(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """A run, opened: its folder, what `run.json` says, and the settings and codebook that read its answers."""
+    """A run, opened: its folder, what `run.json` says, and the settings and codebook that read its answers.
+
+    `note`: what is to be told of how it was begun, "" for nothing.
+    """
 
     folder: Path
     description: Mapping[str, Any] = field(repr=False)
     settings: Settings = field(repr=False)
     codebook: Codebook = field(repr=False)
+    note: str = ""
 
     @property
     def name(self) -> str:
@@ -97,27 +101,39 @@ class Run:
 def begin_run(plan: Plan, model: Described, folder: Path | str, name: str | None = None) -> Run:
     """Begin a run in an absent or empty folder, or open the one that was begun there with the same plan and model.
 
-    `name` is that of the model where none is given, and that of the run where it was begun before.
+    `name` is that of the model where none is given, and that of the run where it was begun before. A run that was begun
+    with other settings is begun anew where it has no answers and none can be on their way; its `note` says so.
 
-    Raises RunError where the folder holds something else, a run with other settings (the differences are named), or
-    a run that another process is beginning or asking.
+    Raises RunError where the folder holds something else, a run with other settings (the differences are named) and
+    answers, or a run that another process is beginning or asking.
     """
     folder = Path(folder).resolve()
     wanted = _plain(_describe(plan, model, name))
+    note = ""
     if (folder / RUN).exists():
-        return _reopen(folder, wanted, has_name=name is not None)
-    _check_free(folder)
+        found = _reopen(folder, wanted, has_name=name is not None)
+        if isinstance(found, Run):
+            return found
+        note = found
+    else:
+        _check_free(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with open_journal(folder):  # its lock keeps a second writer out from the first moment
             if (folder / RUN).exists():
-                return _reopen(folder, wanted, has_name=name is not None)
+                found = _reopen(folder, wanted, has_name=name is not None)
+                if isinstance(found, Run):
+                    return found
+                note = found
+                # first, so that whatever comes between leaves what a killed begin leaves
+                (folder / ANSWERS).unlink(missing_ok=True)  # of a partial score: none
+                (folder / RUN).unlink()
             write_plan(plan, folder)
             files = {file: file_facts(folder / file) for file in PLANNED}
             write_whole(folder / RUN, manifest_of("run", wanted) | {"files": files})
     except OSError as error:
         raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another place.") from None
-    return open_run(folder)
+    return replace(open_run(folder), note=note)
 
 
 def open_run(folder: Path | str) -> Run:
@@ -145,6 +161,13 @@ def check_model(run: Run, model: Described) -> None:
     found = differences(_without_address(run.model), _without_address(_plain(model.describe())))
     if found:
         raise RunError(f"{run.folder}: was begun with another model; choose another folder. {'; '.join(found)}.")
+
+
+def check_unchanged(run: Run) -> None:
+    """Raise RunError where a run was begun anew since it was opened. To be called by whoever has the journal."""
+    now = _read_description(run.folder)
+    if any(now[name] != run.description[name] for name in ("settings", "model", "files")):
+        raise RunError(f"{run.folder}: another process has begun this run anew; choose another folder.")
 
 
 def note_address(run: Run, model: Described) -> str | None:
@@ -236,7 +259,16 @@ def _without_address(model: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in model.items() if name != "base_url"}
 
 
-def _reopen(folder: Path, wanted: Mapping[str, Any], *, has_name: bool) -> Run:
+def note_export(run: Run) -> None:
+    """Write into `run.json` that requests of a run were exported, so that their answers may be on their way.
+
+    Raises RunError where it cannot be written.
+    """
+    _note(_as_written(run), is_exported=True)
+
+
+def _reopen(folder: Path, wanted: Mapping[str, Any], *, has_name: bool) -> Run | str:
+    """The run that is there; or, where it is another one that can be begun anew, what is told of that."""
     run = open_run(folder)
     compared = [key for key in _COMPARED if key != "dataset" and (has_name or key != "name")]
     before, now = (
@@ -247,13 +279,20 @@ def _reopen(folder: Path, wanted: Mapping[str, Any], *, has_name: bool) -> Run:
     other = dataset_difference(run.description["dataset"], wanted["dataset"])
     if other is not None:
         found.append(f"dataset: {other}")
-    if found:
-        unused = "; it has no answers yet and may be deleted" if _is_empty(folder / JOURNAL) else ""
+    if not found:
+        return run
+    differing = "; ".join(found)
+    if run.is_finished or not _has_no_answers(folder):
         raise RunError(
-            f"{folder}: holds a run with other settings{unused}; go on with those, or choose another folder (in "
-            f"`wvb run`, another --name). Differences: {'; '.join(found)}."
+            f"{folder}: holds a run with other settings; go on with those, or choose another folder (in `wvb run`, "
+            f"another --name). Differences: {differing}."
         )
-    return run
+    if run.description.get("is_exported"):
+        raise RunError(
+            f"{folder}: holds a run with other settings, whose requests were exported; import their results, or "
+            f"delete it if they were never sent. Differences: {differing}."
+        )
+    return f"The run had no answers yet and is begun anew with other settings: {differing}."
 
 
 def _check_free(folder: Path) -> None:
@@ -272,6 +311,12 @@ def _check_free(folder: Path) -> None:
         raise RunError(
             f"{folder}: holds {(foreign or sorted(names))[0]} and no run; choose an empty folder or another name."
         )
+
+
+def _has_no_answers(folder: Path) -> bool:
+    """Whether the journal holds nothing that was paid for: no line, whole or damaged."""
+    damaged: list[int] = []
+    return next(read_journal(folder, damaged), None) is None and not damaged
 
 
 def _is_empty(path: Path) -> bool:

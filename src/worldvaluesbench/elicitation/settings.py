@@ -13,7 +13,7 @@ from worldvaluesbench.elicitation.model import TEXT_METHODS
 from worldvaluesbench.elicitation.persona import DEFAULT_ATTRIBUTES, Style, load_paper_questions
 from worldvaluesbench.elicitation.presets import DEFAULT_PRESET, Method, Questions, load_preset
 from worldvaluesbench.elicitation.prompt import Template, load_template
-from worldvaluesbench.elicitation.request import Sampling, fingerprint_of
+from worldvaluesbench.elicitation.request import MAX_N, Sampling, fingerprint_of
 from worldvaluesbench.errors import PromptError
 from worldvaluesbench.scale import MAX_POINTS
 
@@ -68,6 +68,8 @@ class Settings:
                 f"n is {self.n}, max_tokens {self.max_tokens}, retry_unparsed {self.retry_unparsed}; expected at least "
                 f"1, 1 and 0."
             )
+        if self.n > MAX_N:
+            raise PromptError(f"n is {self.n}; expected at most {MAX_N:,}.")
         if any(not text for text in self.stop):
             raise PromptError("A stop is an empty text, at which every completion would end; leave it out.")
         if self.seed is not None and not 0 <= self.seed <= MAX_SEED:

@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.elicitation.choices import ShownChoice
 from worldvaluesbench.elicitation.parse import EXCERPT, Unparsed
 from worldvaluesbench.elicitation.request import TokenChoice
 from worldvaluesbench.elicitation.shares import Distribution
 from worldvaluesbench.elicitation.symbols import has_letters
 
-MIN_COVERAGE = 0.5
-"""The least probability that must be known to be on the options; below it an answer is `low_coverage`."""
-
 MAX_UNRESOLVED = 0.01
-"""The most probability that may be on tokens which may begin several options; above it an answer is `ambiguous`."""
+"""The most probability that may be on tokens which may begin several options; above it an answer is `ambiguous`. Where
+less than half of the probability is on the options, it is that much less."""
 
 MIN_BEGINNING = 3
 """The fewest characters by which the beginning of one option alone is taken for it: "Rather", but not "A" or "No"."""
@@ -36,16 +35,18 @@ def read_tokens(tokens: Sequence[TokenChoice], choices: Sequence[ShownChoice]) -
     words in any case. A token that begins a longer option ("1" before "10") is followed along the generated tokens;
     where it was not generated it counts for what it says if a token of the longer option stands beside it, else it is
     unresolved. An option that is not among the tokens has probability 0; `coverage` is the sum of what was found, by
-    which the probabilities were divided.
+    which the probabilities were divided. However small it is the distribution is kept: whoever scores says from which
+    coverage on an answer counts. Only where nothing was found there is none, `low_coverage`.
     """
     if not tokens or not any(math.isfinite(logprob) for logprob in tokens[0].top.values()):
         return Unparsed("no_probabilities", "")
     walk = _Walk(tokens, _symbols_of(tuple(choices)))
     walk.visit(0, "", "", 1.0)
-    if walk.unresolved > MAX_UNRESOLVED:
-        return Unparsed("ambiguous", walk.beginning[:EXCERPT])
     total = math.fsum(walk.found.values())
-    if total < MIN_COVERAGE:
+    # of little that was found, a hundredth of everything could be most
+    if walk.unresolved > MAX_UNRESOLVED * min(1.0, total / MIN_COVERAGE):
+        return Unparsed("ambiguous", walk.beginning[:EXCERPT])
+    if total == 0:
         return Unparsed("low_coverage", "".join(token.token for token in tokens)[:EXCERPT])
     in_order = sorted(choice.rating for choice in choices)
     return Distribution(tuple(walk.found.get(rating, 0.0) / total for rating in in_order), min(1.0, total))

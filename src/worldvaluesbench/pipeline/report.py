@@ -5,6 +5,7 @@ from pathlib import Path
 
 from worldvaluesbench.baselines.build import build_baselines, makeable
 from worldvaluesbench.baselines.options import BaselineOptions
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.elicitation.examples import ExampleSet, probe_examples
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.folder import read_manifest
@@ -13,6 +14,7 @@ from worldvaluesbench.reporting.page import write_report
 from worldvaluesbench.scoring.answers import read_answers
 from worldvaluesbench.scoring.compare import compare_answers
 from worldvaluesbench.scoring.comparison import Comparison, write_comparison
+from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.reference import respondents_reference
 from worldvaluesbench.survey.attributes import Grouping
 
@@ -28,6 +30,7 @@ def report_results(
     *,
     fit: Path | None = None,
     watch: CountWatch | None = None,
+    min_coverage: float = MIN_COVERAGE,
 ) -> tuple[Comparison, Path]:
     """Compare all finished runs of a results folder with one another and with baselines of people; and the page.
 
@@ -41,7 +44,10 @@ def report_results(
         raise RunError(f"{results.folder}: holds no finished run; `wvb run` makes one.")
     folders = [*runs, *_baselines_of(results, fit, watch)]
     comparison = compare_answers(
-        [read_answers(folder) for folder in folders], respondents_reference(results.dataset), groupings=groupings
+        [read_answers(folder) for folder in folders],
+        respondents_reference(results.dataset),
+        groupings=groupings,
+        how=How(min_coverage=min_coverage),
     )
     write_comparison(comparison, results.comparison, force=True)
     return comparison, write_report(comparison, results.report, force=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.benchmark.probe import build_probe
 from worldvaluesbench.benchmark.spec import read_spec
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.elicitation.ask import Watch, ask
 from worldvaluesbench.elicitation.budget import Budget
 from worldvaluesbench.elicitation.examples import probe_examples
@@ -24,6 +25,7 @@ from worldvaluesbench.elicitation.settings import Settings, differences
 from worldvaluesbench.errors import FolderError, ProbeError, RunError
 from worldvaluesbench.folder import read_manifest
 from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.reference import respondents_reference
 from worldvaluesbench.scoring.score import score_answers
 from worldvaluesbench.scoring.scores import Scores, write_scores
@@ -131,7 +133,9 @@ def ask_model(
     return ask(run, model, budget=budget, watch=watch)
 
 
-def score_results(results: Results, groupings: Sequence[Grouping] = ()) -> Scores:
+def score_results(
+    results: Results, groupings: Sequence[Grouping] = (), *, min_coverage: float = MIN_COVERAGE
+) -> Scores:
     """Score all finished runs of a results folder in one table, and write it there.
 
     Raises RunError where no run is finished.
@@ -140,7 +144,8 @@ def score_results(results: Results, groupings: Sequence[Grouping] = ()) -> Score
     if not folders:
         raise RunError(f"{results.folder}: holds no finished run; `wvb run` makes one.")
     answers = [read_answers(folder) for folder in folders]
-    scores = score_answers(answers, respondents_reference(results.dataset), groupings=groupings)
+    how = How(min_coverage=min_coverage)
+    scores = score_answers(answers, respondents_reference(results.dataset), groupings=groupings, how=how)
     write_scores(scores, results.scores, force=True)
     return scores
 

@@ -28,7 +28,7 @@ MAX_NUMBERS = 50
 COUNTED = frozenset(
     (
         *("size", "prompt_tokens", "completion_tokens", "n_requests", "n_completions", "n_examples", "seed"),
-        *("n_received", "n_without_usage"),
+        *("n_received", "n_without_usage", "n_answers", "n_certain", "n_low", "n_nothing"),
     )
 )
 """Whole numbers under these names may look like ids by chance."""
@@ -93,6 +93,15 @@ def _is_about(about: Mapping[str, Any]) -> bool:
     return all(n is None or _is_count(n) for n in counts) and all(isinstance(one, str) for of in lists for one in of)
 
 
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _is_coverage(found: object) -> bool:
+    """Whether this is what is said of the coverage of a source: None of one without distributions."""
+    return found is None or _lacks(found, COVERAGE) is None
+
+
 def _are_texts(found: object) -> bool:
     """Whether this is an object whose values are texts."""
     return isinstance(found, Mapping) and all(isinstance(value, str) for value in found.values())
@@ -152,6 +161,10 @@ SORT: Mapping[str, Check] = {
     "conditions": lambda value: value is None or _are_texts(value),
     "partner": _MAYBE_TEXT,
 }
+COVERAGE: Mapping[str, Check] = {
+    **dict.fromkeys(("n_answers", "n_certain", "n_low", "n_nothing"), _is_count),
+    **dict.fromkeys(("lowest", "median", "highest"), lambda value: value is None or _is_share(value)),
+}
 SOURCE: Mapping[str, Check] = {"name": _TEXT, "sha256": _TEXT}
 OUTCOME: Mapping[str, Check] = {
     **dict.fromkeys(OUTCOMES, _is_count),
@@ -181,6 +194,11 @@ def _shape_problem(receipt: Mapping[str, Any]) -> str | None:
             parts += [("answers.run.", one["run"], RUN) for one in receipt["answers"] if _has(one, "run")]
             parts += [("sorts.", one, SORT) for one in receipt["sorts"].values()]
             parts += [("outcomes.", one, OUTCOME) for one in receipt["outcomes"].values()]
+            # earlier versions said nothing of coverage
+            described = [one for one in receipt["answers"] if isinstance(one, Mapping) and "coverage" in one]
+            parts += [("answers.", one, {"coverage": _is_coverage}) for one in described]
+            if "min_coverage" in receipt["settings"]:
+                parts.append(("settings.", receipt["settings"], {"min_coverage": _is_share}))
             if "identity" in receipt["reference"]:  # earlier versions gave datasets none
                 parts.append(("reference.", receipt["reference"], {"identity": _is_hash}))
             if "source" in receipt["reference"]:

@@ -38,6 +38,7 @@ from worldvaluesbench.reporting.templating import read_template, render_page
 from worldvaluesbench.reporting.theme import GRID, INK, MUTED, Chart, humans_note, interval_note
 from worldvaluesbench.reporting.wording import headline, summary_sentences
 from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.scoring.coverage import coverage_sentences
 from worldvaluesbench.scoring.kinds import tested_pairs
 from worldvaluesbench.scoring.merge import is_paired
 from worldvaluesbench.scoring.without_level import GROUPINGS, without_level_sentences
@@ -74,6 +75,7 @@ def build_report(comparison: Comparison, published: Mapping[str, Mapping[str, fl
         "humans": humans_note(comparison),
         "interval": interval_note(comparison),
         "receipt": receipt,
+        "coverage": coverage_sentences(receipt),
         "groupings": [{"id": name, "name": grouping_name(name)} for name in comparison.groupings],
         "without_level": without_level_sentences(comparison.tables[GROUPINGS]),
         "figures": _draw(comparison),

@@ -27,8 +27,9 @@ class Answers:
     `answer_column` is the column of the file that the answers are from (None: of a run).
     `frame` holds `item_id` (an Enum of all item ids; null: none of them), `respondent_id` (Int64; null: no whole
     number) and `answer` (String as read, or the numbers of a parquet file; null: blank). Of a run it also holds
-    `order`, `sample`, `unparsed` (an Enum of reasons) and `probabilities` (List over the scale points; a row has an
-    answer, a distribution or a reason).
+    `order`, `sample`, `unparsed` (an Enum of reasons), `probabilities` (List over the scale points; a row has an
+    answer, a distribution or a reason) and `coverage` (how much of the probability was on the options; null: not
+    known).
     """
 
     name: str

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from worldvaluesbench.benchmark.clusters import CLUSTERS
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.estimate import Resampling
 from worldvaluesbench.scoring.item_sampling import ITEM_SAMPLING, ItemSampling
@@ -26,9 +27,11 @@ class How:
     within the groups of this grouping (None: within those by which a run's probe set was drawn, if it was). `cluster`:
     the column of the survey by which respondents were sampled together (None: each alone). `item_sampling`: what other
     items could have been asked. `has_refusals`: missing answers and humans who refused are a category apart, at
-    distance 1 from every point.
+    distance 1 from every point. `min_coverage`: token probabilities of which less was on the options are left out as
+    `low_coverage`.
 
-    Raises AnswersError for a minimum below 1, an unknown column of clusters or an unknown way of sampling items.
+    Raises AnswersError for a minimum n below 1, a minimum coverage that is no probability, an unknown column of
+    clusters or an unknown way of sampling items.
     """
 
     min_n: int = MIN_N
@@ -38,10 +41,13 @@ class How:
     cluster: str | None = None
     item_sampling: ItemSampling = "within-topics"
     min_n_stated: int = MIN_N_STATED
+    min_coverage: float = MIN_COVERAGE
 
     def __post_init__(self) -> None:
         if min(self.min_n, self.min_n_stated) < 1:
             raise AnswersError(f"The minimum n is {min(self.min_n, self.min_n_stated)}; expected 1 or more.")
+        if not 0 <= self.min_coverage <= 1:
+            raise AnswersError(f"The minimum coverage is {self.min_coverage}; expected a probability, 0 to 1.")
         if self.cluster is not None and self.cluster not in CLUSTERS:
             raise AnswersError(f"There is no column of clusters {self.cluster!r}; there are {', '.join(CLUSTERS)}.")
         if self.item_sampling not in ITEM_SAMPLING:
@@ -59,6 +65,7 @@ class How:
         return {
             "min_n": self.min_n,
             "min_n_stated": self.min_n_stated,
+            "min_coverage": self.min_coverage,
             "has_refusals": self.has_refusals,
             "strata": None if self.strata is None else self.strata.name,
             "cluster": self.cluster,

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from worldvaluesbench.benchmark.identity import dataset_difference, describe_dataset
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.estimate import Resampling
 from worldvaluesbench.scoring.compared import COMPARED, COVARIANCES, read_compared
@@ -23,6 +24,8 @@ from worldvaluesbench.scoring.table2 import table_2
 
 _SAME_REFERENCE = ("name", "weight")
 _SAME_SETTINGS = ("min_n", "min_n_stated", "has_refusals", "as_published", "cluster", "item_sampling")
+_LATER_SETTINGS = {"min_coverage": MIN_COVERAGE}
+"""What comparisons made by earlier versions do not say, and were made with."""
 
 ANEW = ("leaderboard", "pairs", "demographics")
 """Tables that are made anew; all others are those of the comparisons, one after another."""
@@ -82,6 +85,10 @@ def _check_alike(first: Mapping[str, Any], other: Mapping[str, Any]) -> None:
             one, two = first[part].get(name), other[part].get(name)
             if one != two:
                 raise AnswersError(f"The comparisons differ in {part} {name}: {one} and {two}; make them alike first.")
+    for name, before in _LATER_SETTINGS.items():
+        one, two = (receipt["settings"].get(name, before) for receipt in (first, other))
+        if one != two:
+            raise AnswersError(f"The comparisons differ in settings {name}: {one} and {two}; make them alike first.")
     drawn = [receipt["settings"]["resampling"] for receipt in (first, other)]
     for name in ("level", "method"):
         if drawn[0][name] != drawn[1][name]:

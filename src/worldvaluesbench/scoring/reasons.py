@@ -6,7 +6,7 @@ RUN_REASONS = {
     "truncated": "the completion breaks off before an answer stands in it",
     "filtered": "the endpoint withheld the completion",
     "no_probabilities": "the endpoint gave no log-probabilities, or not one for each option",
-    "low_coverage": "too little of the probability is known to be on the options",
+    "low_coverage": "less of the probability than the minimum coverage is known to be on the options",
     "ambiguous": "too much of the probability is on tokens that may begin several options",
     "no_shares": "no share of any option is stated",
     "missing_options": "an option is given no share",

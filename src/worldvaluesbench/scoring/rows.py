@@ -10,8 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.askings import Askings, Ints, Mask, find_askings, is_first
+from worldvaluesbench.scoring.coverage import at_coverage
 from worldvaluesbench.scoring.ratings import FLAWS, Ratings, read_numbers, read_ratings
 from worldvaluesbench.scoring.reasons import OUTCOMES, REASONS, UNPARSED, VALID
 from worldvaluesbench.scoring.reference import Humans
@@ -65,8 +67,12 @@ class Rows:
         return np.roll(counts.reshape(n_items + 1, len(OUTCOMES)), -1, axis=0)
 
 
-def sort_rows(answers: Answers, humans: Humans) -> Rows:
-    """Find out for every row whether it counts, and if not, why. See `REASONS` for the order of the reasons."""
+def sort_rows(answers: Answers, humans: Humans, min_coverage: float = MIN_COVERAGE) -> Rows:
+    """Find out for every row whether it counts, and if not, why. See `REASONS` for the order of the reasons.
+
+    A distribution of less coverage than the minimum is taken for an answer that could not be read.
+    """
+    answers = at_coverage(answers, min_coverage)
     respondent = _find_respondents(answers.frame["respondent_id"], humans)
     # numpy works on slices side by side
     with ThreadPoolExecutor(os.cpu_count()) as pool:

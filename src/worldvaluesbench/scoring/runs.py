@@ -30,8 +30,9 @@ COLUMNS: Mapping[str, type[pl.DataType] | pl.DataType] = {
 }
 """The columns that are read, and what their values must be convertible to."""
 
-OPTIONAL = ("raw", "request_id")
-"""Columns of text that may stand beside them: of imported answers as they were written; the request answered."""
+OPTIONAL: Mapping[str, type[pl.DataType]] = {"raw": pl.String, "request_id": pl.String, "coverage": pl.Float64}
+"""Columns that may stand beside them: of imported answers as they were written; the request answered; how much of the
+probability was on the options (null: not known)."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,10 @@ class RunFacts:
         """Raise FolderError where the table of answers is not the one that the manifest speaks of."""
         if self.manifest_facts is not None and self.manifest_facts != {"size": size, "sha256": sha256}:
             raise FolderError(f"{folder / ANSWERS}: was changed since the run was finished; make it again.")
+
+
+TOLERANCE = 1e-6
+"""How far a coverage may be above 1: rounding."""
 
 
 def is_run(path: Path) -> bool:
@@ -192,6 +197,7 @@ def read_run_table(folder: Path, content: bytes) -> pl.DataFrame:
         pl.col("order", "sample").fill_null(0),
         pl.when(pl.col("raw").is_null()).then("unparsed").cast(pl.Enum(UNPARSED), strict=False).alias("unparsed"),
         "probabilities",
+        "coverage",
         _numbered("request_id").alias("request"),
     )
     _check_reasons(path, frame)
@@ -213,11 +219,11 @@ def _read_columns(path: Path, content: bytes) -> pl.DataFrame:
             raise AnswersError(f"{path}: no column {' and no '.join(absent)}; expected the answers of a run.")
         optional = [name for name in OPTIONAL if name in names]
         frame = pl.read_parquet(content, columns=[*COLUMNS, *optional])
-        texts = [
-            pl.col(name).cast(pl.String) if name in names else pl.lit(None, dtype=pl.String).alias(name)
-            for name in OPTIONAL
+        others = [
+            pl.col(name).cast(dtype) if name in names else pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in OPTIONAL.items()
         ]
-        return frame.select(*(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()), *texts)
+        return frame.select(*(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()), *others)
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise AnswersError(f"{path}: cannot be read as the answers of a run ({reason}); make it again.") from None
@@ -262,7 +268,11 @@ def _check_kinds(path: Path, read: pl.DataFrame) -> None:
 
 def _check_probabilities(path: Path, read: pl.DataFrame) -> None:
     """Raise AnswersError unless every distribution has a share for each point of its scale, and one above 0."""
-    rows = read.select("item_id", "probabilities").with_row_index("row").filter(pl.col("probabilities").is_not_null())
+    rows = (
+        read.select("item_id", "probabilities", "coverage")
+        .with_row_index("row")
+        .filter(pl.col("probabilities").is_not_null())
+    )
     if rows.is_empty():
         return
     items, shares = rows["item_id"].to_physical(), rows["probabilities"]
@@ -278,4 +288,11 @@ def _check_probabilities(path: Path, read: pl.DataFrame) -> None:
         row, item_id = rows.select("row", "item_id").row(int(np.argmin(is_right)))
         raise AnswersError(
             f"{path}: the probabilities of row {row + 1} are no shares of the scale points of {item_id}; make it again."
+        )
+    is_odd = ~rows["coverage"].is_between(0, 1 + TOLERANCE).fill_null(True)
+    if is_odd.any():
+        row, coverage = rows.select("row", "coverage").row(int(is_odd.arg_max() or 0))
+        raise AnswersError(
+            f"{path}: the coverage of row {row + 1} is {coverage}; expected how much of the probability was on the "
+            f"options, 0 to 1."
         )

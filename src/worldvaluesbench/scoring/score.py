@@ -123,7 +123,7 @@ def open_sources(answers: Sequence[Answers], reference: Reference, how: How) -> 
         known = pl.concat([one.frame["respondent_id"] for one in answers]).unique().drop_nulls()
         humans = replace(humans, known_ids=known)
     for one in answers:
-        rows = sort_rows(one, humans)
+        rows = sort_rows(one, humans, how.min_coverage)
         panel = build_panel(rows, humans, reference, one.frame["respondent_id"])
         design = Design() if how.resampling is None else _design_of(one, reference, how, len(items))
         yield Source(one, rows, humans, panel, reference, design)

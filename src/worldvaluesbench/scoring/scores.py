@@ -13,6 +13,7 @@ from worldvaluesbench.estimate import Estimate
 from worldvaluesbench.folder import manifest_of, new_folder, write_manifest
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.baselines import BASELINES, MAJORITY_POOLED
+from worldvaluesbench.scoring.coverage import describe_coverage
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.how import How
 from worldvaluesbench.scoring.latex import render_summary
@@ -168,6 +169,8 @@ def receipt_of(scores: Scores) -> dict[str, Any]:
         "is_invented": scores.is_invented,
         "reference": scores.reference.describe(),
         "settings": {"as_published": scores.as_published, "groupings": list(scores.groupings), **scores.how.describe()},
-        "answers": [one.describe() for one in scores.answers],
+        "answers": [
+            one.describe() | {"coverage": describe_coverage(one, scores.how.min_coverage)} for one in scores.answers
+        ],
         "outcomes": outcomes,
     }
