@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 MARK = b"PAR1"
-MAX_PAGES, MAX_DEPTH = 200_000, 32
+MAX_PAGES, MAX_DEPTH, MAX_VALUES = 200_000, 32, 1_000_000
+"""A file with more pages than these, or a footer nested more deeply or with more values, is none of anybody's."""
+
 
 Record = dict[int, Any]
 """A Thrift struct: its fields by their numbers."""
@@ -61,46 +63,41 @@ def parquet_size(content: bytes) -> TableSize:
     if length > len(content) - 12:
         raise ValueError("its footer is longer than the file")
     footer = _Thrift(content, len(content) - 8 - length).record()
+    widths = [_WIDTHS.get(_count(leaf, 1), _VIEW) for leaf in _records(footer, 2) if not _count(leaf, 5)]
     n_rows, n_bytes, n_pages = _count(footer, 3), 0, 0
-    for group in _list(footer, 4):
+    for group in _records(footer, 4):
         n_rows = max(n_rows, _count(group, 3))
-        for chunk in _list(group, 1):
-            facts = chunk.get(3)
-            if not isinstance(facts, dict):
-                raise ValueError("a column of it says nothing of itself")
-            width = _WIDTHS.get(facts.get(1, -1), _VIEW)
-            n_values, unpacked, copied = 0, 0, 0
-            for page in _pages(content, facts):
-                n_pages += 1
+        columns = _records(group, 1)
+        if len(columns) != len(widths):
+            raise ValueError("its columns are other ones than its footer says")
+        for facts, width in zip((_record(column, 3) for column in columns), widths, strict=True):
+            n_values, unpacked = _count(facts, 5), 0
+            n_read = 0
+            for n, size in _pages(content, facts):
+                n_pages, n_read, unpacked = n_pages + 1, n_read + n, unpacked + size
                 if n_pages > MAX_PAGES:
                     raise ValueError(f"it has more than {MAX_PAGES:,} pages")
-                n, size, encoding = page
-                n_values, unpacked = n_values + n, unpacked + size
-                copied += n * size if encoding == _DELTA_BYTE_ARRAY else 0
-            n_rows = max(n_rows, n_values if _is_flat(facts) else 0)
-            n_bytes += max(max(n_values, _count(facts, 5)) * width, unpacked, _count(facts, 6)) + copied
+            if len(_list(facts, 3)) == 1:  # a column within another has more values than rows
+                n_rows = max(n_rows, n_read)
+            n_bytes += max(max(n_values, n_read) * width, unpacked, _count(facts, 6))
     return TableSize(n_rows, n_bytes)
 
 
-def _is_flat(facts: Record) -> bool:
-    """Whether a column is none within another, whose values would be more than its rows."""
-    return len(_list(facts, 3)) == 1
-
-
-def _pages(content: bytes, facts: Record) -> Iterator[tuple[int, int, int]]:
-    """Of every page of a column: how many values it says it has, how many bytes it unpacks to, how it is encoded."""
-    starts = [facts[key] for key in (9, 11) if isinstance(facts.get(key), int) and facts[key] > 0]
-    at = min(starts, default=0)
+def _pages(content: bytes, facts: Record) -> Iterator[tuple[int, int]]:
+    """Of every page of a column: how many values it says it has, and how many bytes it unpacks to."""
+    at = min((place for key in (9, 11) if (place := _count(facts, key))), default=0)
     end = min(at + _count(facts, 7), len(content))
     while at < end:
         thrift = _Thrift(content, at)
         head = thrift.record()
-        of_data = head.get(5) or head.get(8) or head.get(7) or {}
-        if not isinstance(of_data, dict):
-            raise ValueError("the head of a page is none")
-        is_dictionary = 7 in head
-        encoding = of_data.get(4 if 8 in head else 2, 0)
-        yield (0 if is_dictionary else _count(of_data, 1)), _count(head, 2), encoding
+        size = _count(head, 2)
+        if 7 in head:  # a dictionary
+            yield 0, size
+        else:
+            is_second = 8 in head
+            data = _record(head, 8 if is_second else 5)
+            n, encoding = _count(data, 1), _count(data, 4 if is_second else 2)
+            yield n, size * max(n, 1) if encoding == _DELTA_BYTE_ARRAY else size
         at = thrift.at + _count(head, 3)
 
 
@@ -118,11 +115,25 @@ def _list(record: Record, key: int) -> list[Any]:
     return found
 
 
+def _record(record: Record, key: int) -> Record:
+    return _as_record(record.get(key))
+
+
+def _records(record: Record, key: int) -> list[Record]:
+    return [_as_record(one) for one in _list(record, key)]
+
+
+def _as_record(found: object) -> Record:
+    if not isinstance(found, dict):
+        raise ValueError("a part of it is none")
+    return found
+
+
 class _Thrift:
     """Reads what Thrift's compact protocol wrote, from a place on; `at` is where it stands then."""
 
     def __init__(self, content: bytes, at: int) -> None:
-        self._content, self.at = content, at
+        self._content, self.at, self._n = content, at, 0
 
     def record(self, depth: int = 0) -> Record:
         """A struct. Raises ValueError where there is none."""
@@ -135,8 +146,9 @@ class _Thrift:
         return found
 
     def _value(self, kind: int, depth: int) -> Any:
-        if depth > MAX_DEPTH:
-            raise ValueError("it is nested too deeply")
+        self._n += 1
+        if depth > MAX_DEPTH or self._n > MAX_VALUES:
+            raise ValueError("its footer says more than any does")
         if kind in (1, 2):
             return kind == 1
         if kind == 3:

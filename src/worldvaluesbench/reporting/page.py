@@ -52,6 +52,9 @@ MAX_MAPS = 2
 LIBRARIES = ("polars", "numpy", "altair", "vl-convert-python")
 """What numbers and figures are made with, whose versions the page says."""
 
+MAX_PROMPTS = 2**25
+"""Once the prompts of some sources have more characters than these together, those of others are left out."""
+
 INKS = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)"}
 """Colours of drawings that a page puts its own in place of, light or dark."""
 
@@ -173,10 +176,12 @@ def _prompts(comparison: Comparison) -> dict[str, dict[str, str]]:
     item_ids = [
         item for item in load_codebook().item_ids if item in set(comparison.tables["scores"]["item_id"].to_list())
     ]
-    found = {}
+    found, room = {}, MAX_PROMPTS
     for answers in comparison.receipt["answers"]:
         about: Mapping[str, Any] = (answers["run"] or {}).get("about") or {}
-        found[answers["name"]] = example_prompts(about, item_ids)
+        texts = example_prompts(about, item_ids) if room > 0 else {}
+        room -= sum(map(len, texts.values()))
+        found[answers["name"]] = texts
     return found
 
 
