@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "src" / "worldvaluesbench"
 
 ORDER = [
-    "version", "errors", "folder", "scale", "distribution", "estimate",
+    "version", "errors", "names", "measure", "folder", "scale", "distribution", "estimate",
     "survey", "benchmark", "elicitation", "baselines", "scoring", "reporting", "pipeline", "demo", "cli",
 ]  # fmt: skip
 

@@ -9,6 +9,7 @@ unfinished and is never loaded.
 import ctypes
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from worldvaluesbench.errors import FolderError
+from worldvaluesbench.names import printable, quoted
 from worldvaluesbench.version import __version__
 
 if sys.platform != "win32":
@@ -29,6 +31,33 @@ if sys.platform != "win32":
 MANIFEST = "manifest.json"
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+
+def parse_json(text: str | bytes) -> Any:
+    """JSON that somebody else may have written. Raises ValueError, with its reason, where it is none.
+
+    None is what says one thing twice, holds no number where one should stand (NaN, or one too large), or is nested
+    so deeply that no reader takes it.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"it says {quoted(next(name for name in names if names.count(name) > 1))} twice")
+    return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"it holds {text[:20]}, expected a number")
+    return number
 
 
 def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
@@ -42,9 +71,11 @@ def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
     if not path.is_file():
         raise FolderError(f"{folder}: no {MANIFEST}, so this is no finished {kind} folder; make it again.")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise FolderError(f"{path}: cannot be read as JSON ({_reason(error)}); make the {kind} folder again.") from None
+        manifest = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FolderError(
+            f"{path}: cannot be read as JSON ({reason_of(error)}); make the {kind} folder again."
+        ) from None
     found = manifest.get("kind") if isinstance(manifest, dict) else None
     if found != kind:
         raise FolderError(f"{folder}: this is a {found or 'foreign'} folder, expected a {kind} folder.")
@@ -56,8 +87,8 @@ def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
 def kind_of(folder: Path) -> str | None:
     """The kind of the finished result folder here; None where there is none that can be read."""
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = parse_json((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return None
     kind = content.get("kind") if isinstance(content, dict) else None
     return kind if isinstance(kind, str) else None
@@ -96,7 +127,9 @@ def file_facts(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: object) -> None:
     """Write JSON the one way this package writes it: UTF-8, two spaces, order kept, a newline at the end."""
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    # halves of characters, in file names that are no UTF-8, become escapes that JSON reads back
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 @contextmanager
@@ -143,7 +176,7 @@ class OwnFile:
 
 def check_file_destination(destination: Path, *, force: bool, own: OwnFile | None = None) -> None:
     """Raise FolderError unless a file may be written at `destination`; ask before long work."""
-    destination = destination.resolve()
+    destination = _resolved(destination)
     if destination.is_dir():
         raise FolderError(f"{destination}: is a folder; expected the name of a file to write.")
     if (destination.parent / MANIFEST).exists():
@@ -161,7 +194,7 @@ def check_file_destination(destination: Path, *, force: bool, own: OwnFile | Non
 
 def check_destination(destination: Path, kind: str, *, force: bool) -> None:
     """Raise FolderError unless a result of this kind may be made at `destination`; ask before long work."""
-    destination = destination.resolve()
+    destination = _resolved(destination)
     _remove_leftovers(destination)
     if not destination.exists():
         return
@@ -187,6 +220,14 @@ def check_destination(destination: Path, kind: str, *, force: bool) -> None:
         )
 
 
+def _resolved(destination: Path) -> Path:
+    """A place to write to, with links followed. Raises FolderError where not every writer takes its name."""
+    destination = destination.resolve()
+    if printable(str(destination)) != str(destination):
+        raise FolderError(f"{printable(str(destination))}: has characters that are no text; choose another name.")
+    return destination
+
+
 def _first_foreign_file(folder: Path, kind: str) -> str | None:
     """The first file or folder here that an earlier result of this kind did not write; None if all is its own."""
     try:
@@ -206,14 +247,14 @@ def _staging(destination: Path) -> Iterator[Path]:
         staging = Path(tempfile.mkdtemp(prefix=f".{destination.name}.unfinished.", dir=destination.parent))
         staging.chmod(0o777 & ~_umask())
     except OSError as error:
-        raise FolderError(f"{destination}: cannot be written ({_reason(error)}); choose another place.") from None
+        raise FolderError(f"{destination}: cannot be written ({reason_of(error)}); choose another place.") from None
     lock = _lock(staging)
     try:
         yield staging
     except Exception as error:
         if not _is_of_the_disk(error, staging):
             raise
-        raise FolderError(f"{destination}: writing failed ({_reason(error)}); nothing was changed.") from error
+        raise FolderError(f"{destination}: writing failed ({reason_of(error)}); nothing was changed.") from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         if lock is not None:
@@ -299,7 +340,8 @@ def _umask() -> int:
     return mask
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What went wrong, for a message: short, and without a path."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return " ".join(str(error).split())[:100] or type(error).__name__

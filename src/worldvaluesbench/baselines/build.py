@@ -43,6 +43,7 @@ from worldvaluesbench.elicitation.finish import used_versions
 from worldvaluesbench.elicitation.unasked import RUN_KIND, describe_unasked, write_unasked_run
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.folder import check_destination
+from worldvaluesbench.names import check_name
 from worldvaluesbench.survey.attributes import Grouping
 
 Answer = Callable[[str, Rows], NDArray[Any]]
@@ -148,6 +149,7 @@ def _items(examples: ExampleSet) -> pl.Enum:
 def _check(name: BaselineName, examples: ExampleSet, out: Path, options: BaselineOptions, *, force: bool) -> None:
     """Everything that can be known to fail before long work."""
     check_options(name, options)
+    check_name(options.called or name, out, RunError, what="run's name", advice="choose another with --name")
     check_destination(out, RUN_KIND, force=force)
     check_asked(name, examples, fitted_on(name, options))
 

@@ -14,6 +14,7 @@ from importlib import import_module
 import click
 
 from worldvaluesbench.errors import WorldValuesBenchError
+from worldvaluesbench.names import printable
 from worldvaluesbench.version import __version__
 
 COMMANDS = {
@@ -85,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _show_wrong_call(error)
         sys.exit(error.exit_code)
     except WorldValuesBenchError as error:
-        click.echo(f"wvb: {error}", err=True)
+        click.echo(f"wvb: {printable(str(error))}", err=True)
         sys.exit(1)
     except OSError as error:
         if error.errno != errno.ENOSPC:
@@ -101,5 +102,5 @@ def _show_wrong_call(error: click.ClickException) -> None:
         return
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = "wvb" if context is None else context.command_path
-    said = " ".join(error.format_message().split()).removesuffix(".")
+    said = printable(" ".join(error.format_message().split())).removesuffix(".")
     click.echo(f"{command}: {said}; see {command} --help.", err=True)

@@ -240,5 +240,5 @@ def show_outcome(outcome: Outcome, folder: Path) -> None:
     if outcome.is_finished:
         show.say(f"{outcome.why} Run: {folder}".strip())
         return
-    click.echo(f"wvb: {outcome.why}", err=True)
+    show.warn(outcome.why)
     raise click.exceptions.Exit(INTERRUPTED if outcome.is_interrupted else 1)

@@ -184,7 +184,7 @@ def compare(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **gi
     comparison = comparison_of(files, given)
     write_comparison(comparison, out, force=force)
     if as_json:
-        click.echo(json.dumps(comparison_document(comparison), ensure_ascii=False))
+        click.echo(json.dumps(comparison_document(comparison)))  # in ASCII, which no terminal obeys
         return
     show_comparison(comparison)
     show.say(f"Comparison: {out}")

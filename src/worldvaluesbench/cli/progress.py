@@ -11,6 +11,7 @@ from rich.progress import Progress as Bar
 
 from worldvaluesbench.elicitation.budget import CostIs
 from worldvaluesbench.elicitation.progress import Progress
+from worldvaluesbench.names import printable
 
 EVERY_SECONDS = 30.0
 EVERY_SHARE = 0.1
@@ -38,7 +39,7 @@ def _bar() -> Iterator[Watch]:
 
         def watch(progress: Progress) -> None:
             if progress.notice:
-                console.print(progress.notice, markup=False)
+                console.print(printable(progress.notice), markup=False)
             bar.update(task, description=describe(progress), total=progress.n_completions, completed=progress.n_done)
 
         yield watch
@@ -53,7 +54,7 @@ class _Lines:
 
     def __call__(self, progress: Progress) -> None:
         if progress.notice:
-            print(progress.notice, file=sys.stderr, flush=True)
+            print(printable(progress.notice), file=sys.stderr, flush=True)
         share = progress.n_done / max(progress.n_completions, 1)
         if share < self._share or progress.seconds < self._seconds:  # another run
             self._share = self._seconds = 0.0

@@ -14,6 +14,7 @@ from worldvaluesbench.elicitation.choices import choices_of, shown_options
 from worldvaluesbench.elicitation.persona import parse_attributes, parse_codes, persona_of
 from worldvaluesbench.elicitation.prompt import render_prompt
 from worldvaluesbench.errors import DatasetError, PromptError
+from worldvaluesbench.names import printable
 
 
 @click.command()
@@ -49,7 +50,8 @@ def prompt(data: Path, item: str, respondent: int | None, settings: Sequence[str
         codes = respondent_codes(respondent, chosen.attributes, dataset)
     persona = persona_of(codes, dataset.codebook, chosen.attribute_questions)
     shown = shown_options(choices_of(asked, chosen.labels, order))
-    click.echo(render_prompt(chosen.template, persona, asked, style=chosen.style, options=shown))
+    text = render_prompt(chosen.template, persona, asked, style=chosen.style, options=shown)
+    click.echo(printable(text, keep="\n\t"))
 
 
 def respondent_codes(respondent: int, wanted: Sequence[str], dataset: Dataset) -> dict[str, int]:

@@ -104,7 +104,7 @@ def bundle(files: tuple[Path, ...], out: Path | None, force: bool, **given: Any)
             raise click.UsageError("Expected one bundle: wvb bundle check FILE.zip.")
         problems = check_bundle(files[1])
         for problem in problems:
-            click.echo(f"wvb: {files[1]}: {problem}", err=True)
+            show.warn(f"{files[1]}: {problem}")
         if problems:
             raise click.exceptions.Exit(1)
         show.say(f"{files[1]}: {_SOUND}")

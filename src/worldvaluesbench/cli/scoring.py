@@ -83,13 +83,11 @@ def score(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **give
     write_scores(scores, out, force=force)
     warn_of_small_cells(given["min_n"])
     if as_json:
-        click.echo(json.dumps(scores_document(scores), ensure_ascii=False))
+        click.echo(json.dumps(scores_document(scores)))  # in ASCII, which no terminal obeys
         return
     show_scores(scores)
     for name in names_without_valid_rows(scores):
-        click.echo(
-            f"wvb: warning: no row of {name} counts, so it has no distance; see what became of its rows.", err=True
-        )
+        show.warn(f"warning: no row of {name} counts, so it has no distance; see what became of its rows.")
     show.say(f"Scores: {out}")
 
 

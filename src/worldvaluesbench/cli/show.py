@@ -3,9 +3,12 @@
 import sys
 from collections.abc import Iterable, Sequence
 
+import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from worldvaluesbench.names import printable
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 LEVELS = "▁▂▃▄▅▆▇█"
@@ -20,8 +23,13 @@ def console() -> Console:
 
 
 def say(text: str) -> None:
-    """A paragraph of plain text on standard output, markup left alone."""
-    console().print(text, markup=False)
+    """A paragraph of plain text on standard output, markup left alone, controls of terminals as escapes."""
+    console().print(printable(text, keep="\n"), markup=False)
+
+
+def warn(text: str) -> None:
+    """One line on standard error, whatever is in it."""
+    click.echo(f"wvb: {printable(text)}", err=True)
 
 
 def say_invented(is_invented: bool) -> None:
@@ -36,7 +44,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: st
     Where the terminal is too narrow, the right columns are printed in several tables below one another, each with the
     left ones before them: no number is ever broken.
     """
-    texts = [[cell_text(cell) for cell in row] for row in rows]
+    texts = [[printable(cell_text(cell)) for cell in row] for row in rows]
+    columns, title = [printable(name, keep="\n") for name in columns], printable(title, keep="\n")
     # a heading may have two lines
     lines = [[line for text in column for line in text.split("\n")] for column in zip(columns, *texts, strict=True)]
     widths = [max(map(len, column)) for column in lines]

@@ -17,8 +17,9 @@ from worldvaluesbench.benchmark.dataset import Dataset
 from worldvaluesbench.benchmark.identity import dataset_difference
 from worldvaluesbench.benchmark.probe import PROBE
 from worldvaluesbench.elicitation.keys import read_keys
-from worldvaluesbench.errors import DatasetError, ProbeError
-from worldvaluesbench.folder import check_files, file_facts
+from worldvaluesbench.errors import DatasetError, FolderError, ProbeError
+from worldvaluesbench.folder import check_files, file_facts, reason_of
+from worldvaluesbench.measure import check_fits
 from worldvaluesbench.survey.codebook import Codebook
 
 Rows = NDArray[np.int32]
@@ -75,7 +76,11 @@ def probe_examples(dataset: Dataset, probe_folder: Path | str, item_ids: Iterabl
         raise ProbeError(
             f"{folder}: was drawn from another dataset than {dataset.folder}: {difference}; draw a probe from this one."
         )
-    keys = pl.read_parquet(folder / PROBE, columns=["item_id", "respondent_id"], glob=False)
+    try:
+        check_fits((folder / PROBE).read_bytes())
+        keys = pl.read_parquet(folder / PROBE, columns=["item_id", "respondent_id"], glob=False)
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise FolderError(f"{folder / PROBE}: cannot be read ({reason_of(error)}); draw the probe again.") from None
     rows, n_left_out = _rows_of(_only(keys, item_ids, dataset.codebook, str(folder)), dataset, folder)
     if n_left_out:
         raise ProbeError(f"{folder}: {n_left_out:,} of its examples have no valid response here; draw the probe again.")

@@ -19,6 +19,7 @@ from worldvaluesbench.elicitation.run import ANSWERS
 from worldvaluesbench.elicitation.unasked import RUN_KIND, describe_unasked, examples_of, write_unasked_run
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.folder import check_destination
+from worldvaluesbench.names import check_name
 from worldvaluesbench.survey.cells import BLANKS_AROUND, numbers_of
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
 
@@ -85,6 +86,7 @@ def import_answers(
     called = answers.name if name is None else name.strip()
     if not called:
         raise RunError(f"{answers.file_name}: the run's name is empty; give one, for names tell runs apart.")
+    check_name(called, answers.file_name, RunError, what="run's name", advice="choose another with --name")
     check_destination(folder, RUN_KIND, force=force)
     codebook = load_codebook() if dataset is None else dataset.codebook
     if completions is None:

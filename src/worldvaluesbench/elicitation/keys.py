@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from worldvaluesbench.errors import DatasetError
+from worldvaluesbench.measure import check_fits
 from worldvaluesbench.survey.codebook import Codebook
 
 KEY_NAMES = {
@@ -48,6 +49,7 @@ def _read(path: Path) -> pl.DataFrame:
     is_parquet = start.startswith(b"PAR1")
     try:
         if is_parquet:
+            check_fits(path.read_bytes())
             named = _columns(path, list(pl.read_parquet_schema(path)))
             return pl.read_parquet(path, columns=list(named), glob=False).rename(named)
         separator, names = _split_header(start)
@@ -56,7 +58,7 @@ def _read(path: Path) -> pl.DataFrame:
             path, separator=separator, columns=list(named), infer_schema=False, raise_if_empty=False, glob=False
         )
         return frame.rename(named)
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+    except (pl.exceptions.PolarsError, ValueError) as error:
         first = str(error).splitlines()[0][:100]
         raise DatasetError(f"{path}: cannot be read as csv, tsv or parquet ({first}).") from None
 

@@ -19,7 +19,8 @@ from worldvaluesbench.elicitation.prompt import parse_template
 from worldvaluesbench.elicitation.request import Request
 from worldvaluesbench.elicitation.settings import Settings, differences
 from worldvaluesbench.errors import PromptError, RunError
-from worldvaluesbench.folder import MANIFEST, file_facts, manifest_of
+from worldvaluesbench.folder import MANIFEST, file_facts, manifest_of, parse_json, reason_of
+from worldvaluesbench.names import check_name
 from worldvaluesbench.survey.codebook import Codebook, load_codebook
 
 RUN, ANSWERS = "run.json", "answers.parquet"
@@ -109,6 +110,9 @@ def begin_run(plan: Plan, model: Described, folder: Path | str, name: str | None
     """
     folder = Path(folder).resolve()
     wanted = _plain(_describe(plan, model, name))
+    check_name(wanted["name"], folder, RunError, what="run's name", advice="choose another with --name")
+    if isinstance(wanted["model"].get("model"), str):
+        check_name(wanted["model"]["model"], folder, RunError, what="model's name", is_model=True)
     note = ""
     if (folder / RUN).exists():
         found = _reopen(folder, wanted, has_name=name is not None)
@@ -330,9 +334,9 @@ def _read_description(folder: Path) -> Mapping[str, Any]:
     if not path.is_file():
         raise RunError(f"{folder}: no {RUN}, so this is no run; expected a folder made by `wvb ask`.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        raise RunError(f"{path}: cannot be read as JSON; begin the run again elsewhere.") from None
+        content = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read as JSON ({reason_of(error)}); begin the run again elsewhere.") from None
     absent = [
         key for key in (*_COMPARED, "is_invented", "files") if not isinstance(content, dict) or key not in content
     ]

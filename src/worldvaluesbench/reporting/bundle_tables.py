@@ -26,9 +26,6 @@ from worldvaluesbench.survey.codebook import Codebook, load_codebook
 SAFE_MIN_N = 10
 """Cells with fewer people than these are never shared."""
 
-MAX_ROWS = 10_000_000
-"""A table with more rows is not read."""
-
 RESPONDENT_COLUMNS = re.compile(r"respondent|participant|d_interview|person_id|^id$|^raw$|^request_id$", re.IGNORECASE)
 """Names of columns that are about single people."""
 
@@ -71,12 +68,9 @@ def _wrong_columns(path: str, content: bytes, expected: Mapping[str, str]) -> It
     try:
         metadata = pl.read_parquet_metadata(io.BytesIO(content))
         schema = pl.read_parquet_schema(io.BytesIO(content))
-        n_rows = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()
     except _UNREADABLE as error:
         yield _unreadable(path, error)
         return
-    if n_rows > MAX_ROWS:
-        yield f"{path} has {n_rows:,} rows, more than any table of a bundle."
     if set(metadata) - PARQUET_METADATA:
         yield f"{path} has metadata of its own, which no table of a bundle has; write it again without."
     nested = [column for column, dtype in schema.items() if dtype.is_nested()]

@@ -5,6 +5,7 @@ explorer. What this version cannot make again, for another one made it, it does 
 """
 
 import base64
+import hashlib
 import json
 import re
 import zlib
@@ -92,7 +93,7 @@ def _page_problems(text: str, comparison: Comparison) -> Iterator[str]:
 
 
 def _without_drawings(text: str) -> str | None:
-    """A page without its figures, which fonts may change, and the versions that drew them; what is packed is unpacked.
+    """A page without its figures, which fonts may change, and the versions that drew them; of what is packed a hash.
 
     None where that fails.
     """
@@ -111,12 +112,12 @@ _PACKED = re.compile(r"(<script type=\"text/plain\" id=\"x-(?:cells|prompts)\">)
 
 
 def _unpacked(text: str) -> str:
-    """What `explorer.pack` packed, as text. Raises ValueError or zlib.error where it is nothing of the kind."""
+    """The hash of what `explorer.pack` packed. Raises ValueError or zlib.error where it is nothing of the kind."""
     deflated = zlib.decompressobj()
     content = deflated.decompress(base64.b64decode(text, validate=True), MAX_UNPACKED)
     if not deflated.eof or deflated.unused_data:
         raise ValueError("more than it says, or less")
-    return content.hex()
+    return hashlib.sha256(content).hexdigest()
 
 
 class _Page(HTMLParser):

@@ -1,7 +1,8 @@
 """A bundle as a zip: the names it may hold, how large it may be, and its files, read with nothing taken on trust.
 
 Whatever could hide something beside the files that are checked is refused: a comment, bytes between or before entries,
-names that stand twice, links, folders, extra fields. Sizes are looked at before anything is unpacked.
+names that stand twice, links, folders, extra fields. Sizes are looked at before anything is unpacked, and those of
+tables before anything of them is read.
 """
 
 import csv
@@ -16,6 +17,7 @@ from importlib.resources import files as packaged
 from pathlib import Path
 
 from worldvaluesbench.errors import BundleError
+from worldvaluesbench.measure import parquet_size
 
 KIND = "bundle"
 MANIFEST, CARD, CHECKSUMS, PAGE = "bundle.json", "README.md", "SHA256SUMS", "report.html"
@@ -32,6 +34,12 @@ MAX_RATIO, SMALL_BYTES = 200, 2**20
 """No file larger than the second is packed to less than one part in the first."""
 
 MAX_ENTRIES = 100
+
+MAX_ROWS, MAX_TABLE_BYTES = 10_000_000, 2**30
+"""Tables that have more rows together, or take more memory, are none of ours."""
+
+MAX_TABLE_RATIO, SMALL_TABLE_BYTES = 100, 2**26
+"""Nor are tables that take more memory than the second and more than so many times the whole zip."""
 
 _LOCAL = struct.Struct("<4s5H3I2H")
 _LOCAL_MARK = b"PK\x03\x04"
@@ -88,7 +96,11 @@ def open_zip(path: Path) -> dict[str, bytes]:
             problem = _size_problem(entries) or _entry_problem(archive, entries) or _gap_problem(path, archive, entries)
             if problem:
                 raise BundleError(f"{path}: {problem}; expected a bundle as `wvb bundle` writes it.")
-            return {entry.filename: _unpack(path, entry) for entry in entries}
+            files = {entry.filename: _unpack(path, entry) for entry in entries}
+            problem = _tables_problem(files, path.stat().st_size)
+            if problem:
+                raise BundleError(f"{path}: {problem}; expected a bundle as `wvb bundle` writes it.")
+            return files
     except FileNotFoundError:
         raise BundleError(f"{path}: there is no such file; expected a bundle made by `wvb bundle`.") from None
     except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error) as error:
@@ -108,6 +120,23 @@ def _size_problem(entries: list[zipfile.ZipInfo]) -> str | None:
             return f"{entry.filename} is longer than {MAX_TEXT_BYTES >> 20} MB"
         if entry.file_size > SMALL_BYTES and entry.file_size > MAX_RATIO * entry.compress_size:
             return f"{_shown(entry)} unpacks to more than {MAX_RATIO} times its size"
+    return None
+
+
+def _tables_problem(files: Mapping[str, bytes], size: int) -> str | None:
+    """What is wrong with the sizes of all tables together, measured before a row of them is read."""
+    n_rows = n_bytes = 0
+    for name, content in files.items():
+        if name.endswith(PARQUET):
+            try:
+                measured = parquet_size(content)
+            except ValueError as error:
+                return f"{name[:60]!r} cannot be read as parquet ({error})"
+            n_rows, n_bytes = n_rows + measured.n_rows, n_bytes + measured.n_bytes
+    if n_rows > MAX_ROWS:
+        return f"its tables have {n_rows:,} rows, more than any bundle"
+    if n_bytes > min(MAX_TABLE_BYTES, max(SMALL_TABLE_BYTES, MAX_TABLE_RATIO * size)):
+        return f"its tables would take {n_bytes >> 20:,} MB of memory, more than any bundle of its size"
     return None
 
 

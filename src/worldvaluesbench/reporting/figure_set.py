@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from worldvaluesbench.folder import new_folder, write_manifest
+from worldvaluesbench.names import alike
 from worldvaluesbench.reporting.figures.attainment import plot_attainment
 from worldvaluesbench.reporting.figures.collapse import plot_collapse
 from worldvaluesbench.reporting.figures.data import NothingToDraw, check_any
@@ -123,8 +124,8 @@ def free_name(name: str, taken: Sequence[str]) -> str:
     >>> free_name("map-x-1", ["map-x-1", "map-X-1-2"])
     'map-x-1-3'
     """
-    have = {one.casefold() for one in taken}
-    return next(one for one in _numbered(name) if one.casefold() not in have)
+    have = set(map(alike, taken))
+    return next(one for one in _numbered(name) if alike(one) not in have)
 
 
 def _numbered(name: str) -> Iterator[str]:

@@ -32,9 +32,9 @@ from worldvaluesbench.reporting.figures.heatmap import plot_heatmap
 from worldvaluesbench.reporting.figures.world import plot_map
 from worldvaluesbench.reporting.html_tables import render_table_2
 from worldvaluesbench.reporting.report_tables import ReportTables
-from worldvaluesbench.reporting.save import render_figure, renumber, words_of
+from worldvaluesbench.reporting.save import change_tags, render_figure, renumber, words_of
 from worldvaluesbench.reporting.suppress import protect
-from worldvaluesbench.reporting.templating import read_template, render_page
+from worldvaluesbench.reporting.templating import read_template, render_page, script_safe
 from worldvaluesbench.reporting.theme import GRID, INK, MUTED, Chart, humans_note, interval_note
 from worldvaluesbench.reporting.wording import headline, summary_sentences
 from worldvaluesbench.scoring.comparison import Comparison
@@ -52,6 +52,9 @@ MAX_MAPS = 2
 
 LIBRARIES = ("polars", "numpy", "altair", "vl-convert-python")
 """What numbers and figures are made with, whose versions the page says."""
+
+MAX_PROMPTS = 2**25
+"""Once the prompts of some sources have more characters than these together, those of others are left out."""
 
 INKS = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)"}
 """Colours of drawings that a page puts its own in place of, light or dark."""
@@ -155,14 +158,19 @@ def _draw(comparison: Comparison) -> dict[str, Markup]:
 def _inline(chart: Chart, identity: str) -> Markup:
     """A figure as a drawing within the page, in the page's own inks, with words for those who do not see it."""
     drawing = renumber(str(render_figure(chart, "svg")), f"{identity}-")
-    for ink, variable in INKS.items():
-        drawing = drawing.replace(f'"{ink}"', f'"{variable}"')
     title, notes = words_of(chart.to_dict())
-    # the drawing is one picture with one description; what its marks say of themselves would be read one by one
-    drawing = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", drawing[drawing.index("<svg") :])
+    drawing = change_tags(drawing[drawing.index("<svg") :], _for_page)
     drawing = drawing.replace("<svg", f'<svg role="img" aria-label="{escape(f"{title}. {notes}")}"', 1)
     figure = f'<figure id="{escape(identity)}"><div class="scroll" tabindex="0">{drawing}</div></figure>'
     return Markup(figure)
+
+
+def _for_page(tag: str) -> str:
+    """A tag of a drawing in the page's own inks, without what it says of itself."""
+    for ink, variable in INKS.items():
+        tag = tag.replace(f'"{ink}"', f'"{variable}"')
+    # the drawing is one picture with one description; what its marks say of themselves would be read one by one
+    return re.sub(r' (?:role|aria-[a-z]+)="[^"]*"', "", tag)
 
 
 def _prompts(comparison: Comparison) -> dict[str, dict[str, str]]:
@@ -170,13 +178,15 @@ def _prompts(comparison: Comparison) -> dict[str, dict[str, str]]:
     item_ids = [
         item for item in load_codebook().item_ids if item in set(comparison.tables["scores"]["item_id"].to_list())
     ]
-    found = {}
+    found, room = {}, MAX_PROMPTS
     for answers in comparison.receipt["answers"]:
         about: Mapping[str, Any] = (answers["run"] or {}).get("about") or {}
-        found[answers["name"]] = example_prompts(about, item_ids)
+        texts = example_prompts(about, item_ids) if room > 0 else {}
+        room -= sum(map(len, texts.values()))
+        found[answers["name"]] = texts
     return found
 
 
 def _script_json(content: object) -> Markup:
     """JSON that may stand within a script element."""
-    return Markup(json.dumps(content, ensure_ascii=False).replace("</", "<\\/"))
+    return Markup(script_safe(json.dumps(content, ensure_ascii=False)))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import vl_convert
 
 from worldvaluesbench.errors import FolderError
+from worldvaluesbench.reporting.templating import script_safe
 from worldvaluesbench.reporting.theme import Chart
 
 Format = Literal["html", "png", "svg", "pdf"]
@@ -23,8 +24,10 @@ _NAME_MENU = (
 """What names the menu of a page of a figure, once it is there."""
 
 
-_IDENTITY = re.compile(r"\b(gradient_|clip)(\d+)\b")
-"""What a drawing calls its gradients and clips: counted on through all drawings of a process."""
+_IDENTITY = re.compile(r"( id=\"|=\"url\(#)(gradient_|clip)(\d+)(?=[\")])")
+"""Where a drawing names its gradients and clips: counted on through all drawings of a process."""
+
+_TAG = re.compile("<[^>]*>")
 
 
 def renumber(drawing: str, prefix: str = "") -> str:
@@ -36,7 +39,21 @@ def renumber(drawing: str, prefix: str = "") -> str:
     '<a id="x-clip0"/><b clip-path="url(#x-clip0)"/>'
     """
     numbers: dict[str, int] = {}
-    return _IDENTITY.sub(lambda found: f"{prefix}{found[1]}{numbers.setdefault(found[0], len(numbers))}", drawing)
+
+    def name(found: re.Match[str]) -> str:
+        number = numbers.setdefault(found[2] + found[3], len(numbers))
+        return f"{found[1]}{prefix}{found[2]}{number}"
+
+    return change_tags(drawing, lambda tag: _IDENTITY.sub(name, tag))
+
+
+def change_tags(drawing: str, change: Callable[[str], str]) -> str:
+    """A drawing whose tags are changed, and none of the texts between them: names may look like what is changed.
+
+    >>> change_tags('<text fill="red">"red"</text>', lambda tag: tag.replace("red", "blue"))
+    '<text fill="blue">"red"</text>'
+    """
+    return _TAG.sub(lambda found: change(found[0]), drawing)
 
 
 def save_figure(chart: Chart, path: Path | str) -> None:
@@ -57,7 +74,7 @@ def save_figure(chart: Chart, path: Path | str) -> None:
 
 def render_figure(chart: Chart, ending: str) -> str | bytes:
     """A figure as the content of a file of this format."""
-    spec = chart.to_dict()
+    spec = _drawable(chart.to_dict())
     if ending == "svg":
         return renumber(vl_convert.vegalite_to_svg(spec))
     if ending == "pdf":
@@ -65,6 +82,19 @@ def render_figure(chart: Chart, ending: str) -> str | bytes:
     if ending == "png":
         return vl_convert.vegalite_to_png(spec | {"background": "white"}, ppi=PIXELS_AN_INCH)
     return _readable(vl_convert.vegalite_to_html(json.dumps(spec | {"background": "white"}), bundle=True), spec)
+
+
+def _drawable(spec: Any) -> Any:
+    """A figure's specification without the characters at which its drawing would end the whole process."""
+    if isinstance(spec, str):
+        return _UNDRAWABLE.sub("\ufffd", spec)
+    if isinstance(spec, dict):
+        return {_drawable(key): _drawable(value) for key, value in spec.items()}
+    return [_drawable(one) for one in spec] if isinstance(spec, list | tuple) else spec
+
+
+_UNDRAWABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML may hold."""
 
 
 def words_of(spec: Mapping[str, Any]) -> tuple[str, str]:
@@ -82,6 +112,6 @@ def _readable(page: str, spec: Mapping[str, Any]) -> str:
     title, _ = words_of(spec)
     start = page.rindex("const spec")
     script, drawn, rest = page[start:].rpartition("spec, opts)")
-    page = page[:start] + script.replace("</", "<\\/") + drawn + _NAME_MENU + rest
+    page = page[:start] + script_safe(script) + drawn + _NAME_MENU + rest
     page = page.replace("<html>", '<html lang="en">', 1)
     return page.replace("<title>Chart</title>", f"<title>{escape(title)}</title>", 1)

@@ -5,6 +5,7 @@ separator are found out; other columns are passed over.
 """
 
 import csv
+import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from worldvaluesbench.errors import AnswersError
+from worldvaluesbench.measure import check_fits, memory_size
 from worldvaluesbench.survey.cells import numbers_of
 from worldvaluesbench.survey.codebook import load_codebook
 
@@ -44,13 +46,23 @@ def read_bytes(path: Path) -> bytes:
             f"{path}: is a folder; expected a file of answers (csv, tsv or parquet), or a run folder of `wvb ask`."
         )
     try:
-        content = path.read_bytes()
+        content = _read_at_most(path, memory_size() // 2)
     except FileNotFoundError:
         raise AnswersError(f"{path}: there is no such file; expected a file of answers.") from None
     except OSError as error:
         raise AnswersError(f"{path}: cannot be read ({error.strerror}).") from None
     if not content[:1000].strip() and not content.strip():
         raise AnswersError(f"{path}: is empty; expected a header and a row for each answer.")
+    return content
+
+
+def _read_at_most(path: Path, n_bytes: int) -> bytes:
+    """Raises AnswersError, before it takes up memory, for a file of more bytes."""
+    with path.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        content = b"" if size > n_bytes else stream.read(n_bytes + 1)
+    if max(size, len(content)) > n_bytes:
+        raise AnswersError(f"{path}: has more than {n_bytes >> 30:,} GB, half the memory here; expected answers alone.")
     return content
 
 
@@ -163,6 +175,7 @@ def _read_parquet(
     path: Path, content: bytes, answer_column: str | None, preferred: Sequence[str]
 ) -> tuple[pl.DataFrame, str]:
     try:
+        check_fits(content)
         names = list(pl.read_parquet_schema(content))
         if {"sample", "unparsed"} <= set(names):
             raise AnswersError(f"{path}: is the table of a run; give the folder in which it lies.")
@@ -171,7 +184,7 @@ def _read_parquet(
         frame = pl.read_parquet(content, columns=list(columns.values()))
         found = frame.select(pl.col(name).alias(column) for column, name in columns.items())
         return found.with_columns(pl.col("item_id").cast(pl.String)), columns["answer"]
-    except pl.exceptions.PolarsError as error:
+    except (ValueError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
         raise AnswersError(f"{path}: cannot be read as parquet ({reason}); write it again.") from None
 

@@ -11,6 +11,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import polars as pl
 
+from worldvaluesbench.errors import AnswersError
+from worldvaluesbench.names import check_name, printable
 from worldvaluesbench.scoring.answer_files import read_bytes, read_table
 from worldvaluesbench.scoring.runs import ANSWERS, RunFacts, is_run, read_run_facts, read_run_table
 from worldvaluesbench.survey.codebook import load_codebook
@@ -40,6 +42,12 @@ class Answers:
     run: RunFacts | None = None
     answer_column: str | None = None
 
+    def __post_init__(self) -> None:
+        advice = "rename the file" if self.run is None else "begin the run again with another --name"
+        check_name(self.name, self.file_name, AnswersError, what="name", advice=advice)
+        if self.run is not None and self.run.model is not None:
+            check_name(self.run.model, self.file_name, AnswersError, what="model's name", is_model=True)
+
     @property
     def kind(self) -> Literal["file", "run"]:
         """Which of the two they come from."""
@@ -60,7 +68,7 @@ class Answers:
 
     def describe(self) -> dict[str, Any]:
         """What a manifest says about them."""
-        facts = {"file": self.file_name, "size": self.size, "sha256": self.sha256}
+        facts = {"file": printable(self.file_name), "size": self.size, "sha256": self.sha256}
         run = None if self.run is None else self.run.describe()
         return {"name": self.name, "kind": self.kind, **facts, "answer_column": self.answer_column, "run": run}
 
@@ -79,7 +87,7 @@ def read_answers(
     several that could be it; with `completions` it may be one of completions, for `import_answers` to read.
 
     Raises AnswersError where a file is absent, no run, empty, not text, lacks a column, has several that could hold the
-    answers, or names no known item;
+    answers, names no known item, or has a name that cannot be shown;
     RunError where a run is unfinished or cannot be read.
     """
     path = Path(path)

@@ -11,12 +11,23 @@ from typing import Any
 import polars as pl
 
 from worldvaluesbench.errors import FolderError
-from worldvaluesbench.folder import check_files, manifest_of, new_folder, write_json, write_manifest
+from worldvaluesbench.folder import (
+    MANIFEST,
+    check_files,
+    manifest_of,
+    new_folder,
+    reason_of,
+    write_json,
+    write_manifest,
+)
+from worldvaluesbench.measure import check_fits
+from worldvaluesbench.names import printable, quoted
 from worldvaluesbench.scoring.compared import COMPARED, COMPARED_SCHEMA, COVARIANCES, COVARIANCES_SCHEMA
 from worldvaluesbench.scoring.contrasts import SCHEMAS
 from worldvaluesbench.scoring.groups import EVERYONE
 from worldvaluesbench.scoring.kinds import Sort, read_sort
 from worldvaluesbench.scoring.latex import render_leaderboard, render_table_2
+from worldvaluesbench.scoring.receipts import receipt_problem
 from worldvaluesbench.scoring.scores import write_tables
 from worldvaluesbench.scoring.without_level import GROUPINGS, GROUPINGS_SCHEMA
 
@@ -36,6 +47,9 @@ IN_DOCUMENT = (
     "individuals_summary",
 )
 """The tables whose rows stand in the JSON document too; the others are large."""
+
+MAX_LABEL = 1000
+"""No text in a table has more characters."""
 
 MADE_FROM = {COMPARED: COMPARED_SCHEMA, COVARIANCES: COVARIANCES_SCHEMA}
 """The tables from which sources are compared anew, and their columns."""
@@ -117,15 +131,18 @@ def read_comparison(folder: Path | str) -> Comparison:
     """
     folder = Path(folder)
     manifest = check_files(folder, KIND)
+    problem = receipt_problem({key: value for key, value in manifest.items() if key != "files"})
+    if problem:
+        raise FolderError(f"{folder / MANIFEST}: {problem}; compare again.")
     receipt = {key: value for key, value in manifest.items() if key not in ("kind", "worldvaluesbench", "files")}
     try:
         tables = {
-            name.removesuffix(".parquet"): pl.read_parquet(folder / name, glob=False)
+            name.removesuffix(".parquet"): _read_table(folder / name)
             for name in manifest["files"]
             if name.endswith(".parquet") and "/" not in name
         }
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise FolderError(f"{folder}: cannot be read ({str(error).splitlines()[0]}); make it again.") from None
+    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+        raise FolderError(f"{folder}: cannot be read ({reason_of(error)}); make it again.") from None
     for name, columns in {**SCHEMAS, **MADE_FROM, GROUPINGS: GROUPINGS_SCHEMA}.items():
         if name not in tables or set(tables[name].columns) != set(columns):
             made_by = manifest["worldvaluesbench"]
@@ -134,3 +151,15 @@ def read_comparison(folder: Path | str) -> Comparison:
                 f"{made_by}); compare again."
             )
     return Comparison(receipt, tables)
+
+
+def _read_table(path: Path) -> pl.DataFrame:
+    """A table of a comparison. Raises ValueError where it would not fit into memory, or holds text that is no label."""
+    content = path.read_bytes()
+    check_fits(content)
+    table = pl.read_parquet(content)
+    for texts in table.select(pl.col(pl.String)):
+        odd = next((one for one in texts.unique().drop_nulls() if len(one) > MAX_LABEL or printable(one) != one), None)
+        if odd is not None:
+            raise ValueError(f"{path.name} holds {quoted(odd)}, which is no label")
+    return table

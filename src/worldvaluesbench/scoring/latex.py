@@ -4,6 +4,7 @@ They need `\usepackage{booktabs}`, `\usepackage[table]{xcolor}` and `\usepackage
 wider than the text as narrow as that.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -54,6 +55,9 @@ _ESCAPES = {
     ">": r"\textgreater{}",
 }
 
+_LIGATURE = re.compile("(?<=-)(?=-)|(?<=`)(?=`)|(?<=')(?=')|(?<=,)(?=,)|(?<=[?!])(?=`)")
+"""Between these two letters stands nothing; TeX makes a dash, a quotation mark or another letter of both."""
+
 
 def p_text(p: float | None) -> str:
     """A p-value as people read it.
@@ -81,7 +85,7 @@ def escape(text: str) -> str:
     >>> print(escape("50% of R&D_x"))
     50\% of R\&D\_x
     """
-    return "".join(_ESCAPES.get(letter, letter) for letter in text)
+    return _LIGATURE.sub("{}", "".join(_ESCAPES.get(letter, letter) for letter in text))
 
 
 def render_tabular(
@@ -188,7 +192,7 @@ def render_leaderboard(leaderboard: pl.DataFrame, *, is_invented: bool = False) 
             _interval(floored(row["low"]), floored(row["high"])),
             _number(row["skill"], 2),
             escape(poll_text(row)),
-            escape(rank_text(row) or "--"),
+            escape(rank_text(row) or "") or "--",
         ]
         for row in leaderboard.sort("corrected", nulls_last=True).iter_rows(named=True)
     ]

@@ -5,7 +5,6 @@ sources of different comparisons move together as respondents are resampled is n
 their difference can have is taken.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from worldvaluesbench.benchmark.identity import dataset_difference, describe_dat
 from worldvaluesbench.distribution import MIN_COVERAGE
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.estimate import Resampling
+from worldvaluesbench.names import find_twice
 from worldvaluesbench.scoring.compared import COMPARED, COVARIANCES, read_compared
 from worldvaluesbench.scoring.comparison import Comparison
 from worldvaluesbench.scoring.contrasts import Terms, contrast
@@ -48,9 +48,9 @@ def merge_comparisons(
     first = comparisons[0].receipt
     for other in comparisons[1:]:
         _check_alike(first, other.receipt)
-    twice = [name for name, n in Counter(name for one in comparisons for name in one.names).items() if n > 1]
-    if twice:
-        raise AnswersError(f"Two of the comparisons have answers called {twice[0]!r}; compare under other names.")
+    same = find_twice(name for one in comparisons for name in one.names)
+    if same is not None:
+        raise AnswersError(f"Two of the comparisons have answers called {same!r}; compare under other names.")
     groupings = [name for name in comparisons[0].groupings if all(name in one.groupings for one in comparisons)]
     kept = [EVERYONE, *groupings]
     known = {name: sort for one in comparisons for name, sort in one.sorts.items()}

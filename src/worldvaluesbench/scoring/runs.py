@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from worldvaluesbench.errors import AnswersError, FolderError, RunError
-from worldvaluesbench.folder import MANIFEST, read_manifest
+from worldvaluesbench.folder import MANIFEST, parse_json, read_manifest, reason_of
+from worldvaluesbench.measure import check_fits
 from worldvaluesbench.scoring.reasons import UNPARSED
 from worldvaluesbench.survey.codebook import load_codebook
 
@@ -213,6 +214,7 @@ def _numbered(column: str) -> pl.Expr:
 
 def _read_columns(path: Path, content: bytes) -> pl.DataFrame:
     try:
+        check_fits(content)
         names = list(pl.read_parquet_schema(content))
         absent = [name for name in COLUMNS if name not in names]
         if absent:
@@ -224,16 +226,16 @@ def _read_columns(path: Path, content: bytes) -> pl.DataFrame:
             for name, dtype in OPTIONAL.items()
         ]
         return frame.select(*(pl.col(name).cast(dtype) for name, dtype in COLUMNS.items()), *others)
-    except pl.exceptions.PolarsError as error:
+    except (ValueError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
         raise AnswersError(f"{path}: cannot be read as the answers of a run ({reason}); make it again.") from None
 
 
 def _read_run_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{path}: cannot be read as JSON ({type(error).__name__}); begin the run again.") from None
+        content = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read as JSON ({reason_of(error)}); begin the run again.") from None
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise RunError(f"{path}: does not describe a run; expected the {RUN} that `wvb ask` writes.")
     for key, expected in (("model", dict), ("settings", dict | None), ("dataset", dict | None)):

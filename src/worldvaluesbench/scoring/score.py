@@ -5,7 +5,6 @@ respondent who has a response to that item; whatever does not count is left out 
 exactly the respondents whose answers count. `as_published` repeats the published scorer; see `published_scorer`.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -15,6 +14,7 @@ import polars as pl
 from worldvaluesbench.benchmark.clusters import read_clusters
 from worldvaluesbench.benchmark.identity import dataset_difference
 from worldvaluesbench.errors import AnswersError, RunError
+from worldvaluesbench.names import find_twice
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.baselines import BASELINES
 from worldvaluesbench.scoring.cells import Beside, Source, score_groups
@@ -141,11 +141,11 @@ def check_sources(answers: Sequence[Answers], reference: Reference) -> None:
 def _check_names(answers: Sequence[Answers]) -> None:
     if not answers:
         raise AnswersError("There is no file of answers to score; give at least one.")
-    twice = [name for name, n in Counter(one.name for one in answers).items() if n > 1]
-    if twice:
-        kinds = {one.kind for one in answers if one.name == twice[0]}
+    same = find_twice(one.name for one in answers)
+    if same is not None:
+        kinds = {one.kind for one in answers if find_twice([one.name, same]) is not None}
         what, advice = _COLLISIONS[", ".join(sorted(kinds))]
-        raise AnswersError(f"Two {what} called {twice[0]!r}; {advice}, for names tell scores apart.")
+        raise AnswersError(f"Two {what} called {same!r}; {advice}, for names tell scores apart.")
     for one in answers:
         if one.name in BASELINES:
             raise AnswersError(f"{one.file_name}: {one.name!r} is the name of a baseline; rename the {one.kind}.")

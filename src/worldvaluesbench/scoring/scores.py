@@ -1,6 +1,7 @@
 """Scores as a result: tables, and the folder that holds them. docs/scores.md explains every column and key."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import polars as pl
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.estimate import Estimate
 from worldvaluesbench.folder import manifest_of, new_folder, write_manifest
+from worldvaluesbench.names import FORMULA
 from worldvaluesbench.scoring.answers import Answers
 from worldvaluesbench.scoring.baselines import BASELINES, MAJORITY_POOLED
 from worldvaluesbench.scoring.coverage import describe_coverage
@@ -127,7 +129,12 @@ def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> None:
     for name, table in tables.items():
         table.write_parquet(folder / f"{name}.parquet")
         if table.height <= MAX_CSV_ROWS:
-            table.write_csv(folder / f"{name}.csv")
+            _for_spreadsheets(table).write_csv(folder / f"{name}.csv")
+
+
+def _for_spreadsheets(table: pl.DataFrame) -> pl.DataFrame:
+    """A table whose texts no spreadsheet computes: what begins as a formula does stands behind an apostrophe."""
+    return table.with_columns(pl.col(pl.String).str.replace(f"^[{re.escape(FORMULA)}]", "'${0}"))
 
 
 def write_document(path: Path, receipt: Mapping[str, Any], tables: Mapping[str, pl.DataFrame]) -> None:

@@ -1,17 +1,22 @@
 """A catalogue of wordings in the published shape (`question_metadata.json`): read in place of ours, or written."""
 
-import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from worldvaluesbench.errors import CodebookError
+from worldvaluesbench.folder import parse_json, reason_of
 from worldvaluesbench.scale import Scale
 from worldvaluesbench.survey.codebook import Codebook, Item, load_codebook
+
+MAX_QUESTION = 10_000
+"""No wording of a question has more characters."""
 
 ORDINAL_ATTRIBUTES = ("Q288",)
 """Attributes that the published files hold as numbers on a scale, and not as text: ten steps of income."""
 
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _DEMOGRAPHIC = "Demographic and Socioeconomic Variables"
 _FIRST_OF_QUESTIONNAIRE = "Q260"  # attributes before it are about the interview and stand before the items
 
@@ -81,12 +86,11 @@ def _entry(question: str, category: str, use_case: str, scale: Scale | None) -> 
 
 def _read_catalogue(path: Path) -> dict[str, object]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CodebookError(f"{path}: there is no such file; expected a catalogue of wordings (JSON).") from None
-    except (OSError, ValueError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-        raise CodebookError(f"{path}: cannot be read as JSON ({reason}).") from None
+    except (OSError, ValueError) as error:
+        raise CodebookError(f"{path}: cannot be read as JSON ({reason_of(error)}).") from None
     if not isinstance(content, dict):
         raise CodebookError(f"{path.name}: expected an object of item ids, found a {type(content).__name__}.")
     return content
@@ -95,7 +99,12 @@ def _read_catalogue(path: Path) -> dict[str, object]:
 def _question_of(path: Path, key: str, entry: object) -> str:
     question = entry.get("question") if isinstance(entry, dict) else None
     if not isinstance(question, str) or not question.strip():
-        raise CodebookError(f"{path.name}: {key} has no 'question' text; every entry needs one.")
+        raise CodebookError(f"{path.name}: {key[:60]} has no 'question' text; every entry needs one.")
+    if len(question) > MAX_QUESTION or _CONTROLS.search(question):
+        raise CodebookError(
+            f"{path.name}: the question of {key[:60]} has control characters or more than {MAX_QUESTION:,} "
+            f"characters; expected the text that is asked."
+        )
     return question.strip()
 
 
