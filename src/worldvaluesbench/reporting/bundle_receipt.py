@@ -99,7 +99,9 @@ def _is_share(value: object) -> bool:
 
 def _is_coverage(found: object) -> bool:
     """Whether this is what is said of the coverage of a source: None of one without distributions."""
-    return found is None or _lacks(found, COVERAGE) is None
+    if found is None or not isinstance(found, Mapping) or _lacks(found, COVERAGE) is not None:
+        return found is None
+    return not found["n_low"] or None not in (found[name] for name in _COVERAGES)
 
 
 def _are_texts(found: object) -> bool:
@@ -161,9 +163,10 @@ SORT: Mapping[str, Check] = {
     "conditions": lambda value: value is None or _are_texts(value),
     "partner": _MAYBE_TEXT,
 }
+_COVERAGES = ("lowest", "median", "highest", "median_of_low", "highest_of_low")
 COVERAGE: Mapping[str, Check] = {
     **dict.fromkeys(("n_answers", "n_certain", "n_low", "n_nothing"), _is_count),
-    **dict.fromkeys(("lowest", "median", "highest"), lambda value: value is None or _is_share(value)),
+    **dict.fromkeys(_COVERAGES, lambda value: value is None or _is_share(value)),
 }
 SOURCE: Mapping[str, Check] = {"name": _TEXT, "sha256": _TEXT}
 OUTCOME: Mapping[str, Check] = {
