@@ -30,7 +30,8 @@ def constant(n: int) -> bytes:
 
 def varint(number: int, size: int = 0) -> bytes:
     """A whole number as Thrift writes it, zigzag, in at least so many bytes."""
-    number, parts = 2 * number, []
+    parts: list[int] = []
+    number *= 2
     while number > 0x7F or len(parts) + 1 < size:
         parts.append(number & 0x7F | 0x80)
         number >>= 7

@@ -118,9 +118,11 @@ def test_a_sample_that_is_not_asked_for_is_refused(begin: Begun) -> None:
     request = next(run.requests())
     line = f'{{"id":"{request.request_id}","s":1,"a":0,"text":"1","finish":"stop"}}\n'
     (run.folder / JOURNAL).write_text(line)
-    for read in (lambda: ask(run, CountingModel(STEADY)), lambda: make_answers(run.folder)):
+    model = CountingModel(STEADY)
+    for read in (lambda: ask(run, model), lambda: make_answers(run.folder)):
         with pytest.raises(RunError, match="sample 1, which this run does not ask for; the journal is of another run"):
             read()
+    assert model.given == [], "it is refused before anything is paid for"
 
 
 def test_one_odd_reply_fails_alone_and_is_asked_again(begin: Begun) -> None:

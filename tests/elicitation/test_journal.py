@@ -200,8 +200,8 @@ def test_what_a_reader_would_refuse_is_a_failure_and_not_written(tmp_path: Path,
 
 
 def test_impossible_options_and_numbers_of_numpy_are_journalled(tmp_path: Path) -> None:
-    given = Reply(OPTIONS, option_logprobs=(np.float32(-0.5), -math.inf))
-    top = Reply(TOKENS, tokens=(TokenChoice("1", {"1": np.float32(-0.5), "2": -math.inf}),))
+    given = Reply(OPTIONS, option_logprobs=(np.float32(-0.5), -math.inf))  # type: ignore[arg-type]
+    top = Reply(TOKENS, tokens=(TokenChoice("1", {"1": np.float32(-0.5), "2": -math.inf}),))  # type: ignore[dict-item]
     journal_of(tmp_path, sound(given), sound(top))
     options, tokens = read_journal(tmp_path)
     assert options.logprobs == (-0.5, -math.inf)

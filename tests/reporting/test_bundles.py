@@ -125,7 +125,6 @@ def test_every_column_that_is_made_may_be_shared(comparison: Comparison) -> None
             "has the column respondent_id, which is about single people",
         ),
         ("tables/pairs.parquet", parquet(pl.DataFrame({"salary": [1]})), "the column salary, which no bundle has"),
-        ("tables/pairs.parquet", b"PAR1", "cannot be read as parquet"),
         ("answers.tsv", b"QUESTION_ID\n", "is no file of a bundle"),
     ],
 )
@@ -134,6 +133,12 @@ def test_whatever_is_about_single_people_is_refused(
 ) -> None:
     path = change(bundle, tmp_path / "odd.zip", name, content, is_summed=True)
     assert any(message in problem for problem in check_bundle(path))
+
+
+def test_a_table_that_is_no_table_is_refused(bundle: Path, tmp_path: Path) -> None:
+    path = change(bundle, tmp_path / "odd.zip", "tables/pairs.parquet", b"PAR1", is_summed=True)
+    with pytest.raises(BundleError, match="cannot be read as parquet"):
+        check_bundle(path)
     with pytest.raises(BundleError):
         read_bundle(path)
 

@@ -274,6 +274,23 @@ def _with_run(said: dict[str, Any], **about: object) -> dict[str, Any]:
     return said | {"answers": [said["answers"][0] | {"run": run}, *said["answers"][1:]]}
 
 
+COVERAGE = {
+    **dict.fromkeys(("n_answers", "n_certain", "n_low", "n_nothing"), 4),
+    **dict.fromkeys(("lowest", "median", "highest", "median_of_low", "highest_of_low"), 0.4),
+}
+
+
+def _with_coverage(said: dict[str, Any], coverage: object) -> dict[str, Any]:
+    return said | {"answers": [said["answers"][0] | {"coverage": coverage}, *said["answers"][1:]]}
+
+
+def test_what_is_said_of_coverage_and_what_earlier_versions_do_not_say_is_sound(files: Files) -> None:
+    receipt = json.loads(files["bundle.json"])
+    assert list(receipt_problems(json.dumps(_with_coverage(receipt, COVERAGE)).encode())) == []
+    del receipt["settings"]["min_coverage"], receipt["answers"][0]["coverage"]
+    assert list(receipt_problems(json.dumps(receipt).encode())) == []
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -293,6 +310,11 @@ def _with_run(said: dict[str, Any], **about: object) -> dict[str, Any]:
         (lambda said: _resampled(said, method="mine"), "has settings that cannot be (There is no interval 'mine'"),
         (lambda said: _with_run(said, settings={"attributes": 3}), "lacks answers.run.about"),
         (lambda said: _with_run(said, n_requests="many"), "lacks answers.run.about"),
+        (lambda said: said | {"settings": said["settings"] | {"min_coverage": 2}}, "lacks settings.min_coverage"),
+        (lambda said: _with_coverage(said, 3), "lacks answers.coverage"),
+        (lambda said: _with_coverage(said, COVERAGE | {"n_answers": "76070001"}), "lacks answers.coverage"),
+        (lambda said: _with_coverage(said, COVERAGE | {"lowest": 1.5}), "lacks answers.coverage"),
+        (lambda said: _with_coverage(said, COVERAGE | {"lowest": None}), "lacks answers.coverage"),
         (lambda said: said | {"sorts": {}}, "names other answers in one place than in another"),
         (lambda said: said | {"worldvaluesbench": "76070001"}, "holds 76070001 in worldvaluesbench"),
         (lambda said: said | {"worldvaluesbench": "x" * 30_000}, "has 30,000 letters in worldvaluesbench"),

@@ -62,6 +62,9 @@ def outcome_of(row: Row, ids: set[int], responses: Responses, seen: set[tuple[st
 
 @cache
 def pandas_number(text: str) -> float | None:
+    whole, comma, rest = text.partition(",")
+    if comma and len(rest) != 3:  # "3,0", but not "3,000"
+        text = f"{whole}.{rest}"
     number = pd.to_numeric(pd.Series([text], dtype=object), errors="coerce").iloc[0]
     return float(number) if np.isfinite(number) else None
 
@@ -82,10 +85,12 @@ def valid_rows(rows: Sequence[Row], ids: set[int], responses: Responses) -> list
 
 def score_valid(rows: Sequence[Row], item_id: str, responses: Responses, people: set[int]) -> Score:
     """The default treatment of one item, of rows that all count, for the respondents in `people`."""
-    chosen = [(whole_number(key), float(text)) for item, key, text in rows if item == item_id]
+    chosen = [(whole_number(key), pandas_number(text)) for item, key, text in rows if item == item_id]
     chosen = [(key, number) for key, number in chosen if key in people]
     human = [responses[item_id][key] for key, _ in chosen if key is not None]
-    return compare(item_id, human, [number for _, number in chosen], lambda counts: min(tops(counts)))
+    return compare(
+        item_id, human, [number for _, number in chosen if number is not None], lambda counts: min(tops(counts))
+    )
 
 
 def score_as_published(rows: Sequence[Row], item_id: str, responses: Responses, people: set[int]) -> Score:

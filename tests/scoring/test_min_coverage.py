@@ -1,6 +1,7 @@
 """Token probabilities with too little on the options are kept in a run and left out of scores, and it is said."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,18 @@ import pytest
 
 from tests.cli.test_commands import Capture
 from tests.cli.test_commands import run as wvb
+from tests.elicitation.runs import CountingModel, small_plan
 from tests.scoring.people import ALL, make_dataset
 from tests.scoring.run_folders import Row, answers_table, make_run
 from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.cli.scoring import say_coverage
+from worldvaluesbench.elicitation.ask import ask
 from worldvaluesbench.elicitation.presets import Method
+from worldvaluesbench.elicitation.request import Reply, TokenChoice
+from worldvaluesbench.elicitation.run import begin_run
 from worldvaluesbench.elicitation.settings import settle
 from worldvaluesbench.errors import AnswersError, WorldValuesBenchError
+from worldvaluesbench.reporting.page import build_report
 from worldvaluesbench.scoring.answers import Answers, read_answers
 from worldvaluesbench.scoring.compare import compare_answers
 from worldvaluesbench.scoring.comparison import read_comparison, write_comparison
@@ -140,7 +147,11 @@ def test_a_score_says_how_many_answers_are_left_out_and_at_which_minimum_they_wo
     assert coverage_sentences(receipt_of(scores)) == sentences_of([read_answers(run)], 0.5) == [said]
     document = json.loads(json.dumps(receipt_of(scores)))
     assert document["settings"]["min_coverage"] == 0.5
-    assert document["answers"][0]["coverage"]["n_low"] == 3
+    described = document["answers"][0]["coverage"]
+    assert (described["n_answers"], described["n_low"], described["lowest"], described["highest"]) == (4, 3, 0.38, 0.61)
+    page = build_report(compare_answers([read_answers(run)], respondents_reference(people), how=ALL))
+    assert "less than 0.5 was on the answer options" in page
+    assert said in page
     at_least = replace(ALL, min_coverage=0.38)
     assert counted(scored(run, people, at_least)) == {"valid": N}, "the minimum that it names is one"
     assert coverage_sentences(receipt_of(scored(run, people, at_least))) == []
@@ -195,7 +206,7 @@ def test_sources_are_compared_with_one_minimum_and_merged_only_with_the_same(peo
     with pytest.raises(WorldValuesBenchError, match=r"differ in settings min_coverage: 0\.38 and 0\.5; make them"):
         merge_comparisons([first, other])
     # one of an earlier version says nothing, and was made with a half
-    del other.receipt["settings"]["min_coverage"]  # type: ignore[attr-defined]
+    del other.receipt["settings"]["min_coverage"]
     with pytest.raises(WorldValuesBenchError, match=r"min_coverage: 0\.38 and 0\.5"):
         merge_comparisons([first, other])
     half = read_comparison(compared(runs[0], 0.5))
@@ -219,3 +230,25 @@ def test_the_commands_take_a_minimum_coverage_and_say_what_it_leaves_out(
     assert "--min-coverage changes nothing in a comparison that is made already" in capsys.readouterr().err
     assert wvb("score", run, "--data", people.folder, "--out", tmp_path / "x", "--min-coverage", "nan") == 1
     assert "The minimum coverage is nan; expected a probability" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("top", "said"),
+    [
+        ({"1": -0.9163, "The": -0.6}, "all would count at --min-coverage 0.39."),
+        ({"1": 0.0, "2": -9999.0, "The": -9999.0}, "have a probability of exactly 1 on one option"),
+        ({"1": 0.0, "2": -math.inf}, "have a probability of exactly 1 on one option"),
+        ({"The": 0.0, "2": -math.inf}, "have no distribution to count at any --min-coverage"),
+    ],
+)
+def test_a_run_that_was_asked_says_so_too(
+    capsys: Capture, paper: Dataset, tmp_path: Path, top: dict[str, float], said: str
+) -> None:
+    plan = small_plan(paper, tmp_path, 4, method="token_probs", attributes=())
+    model = CountingModel(lambda request: Reply(request, tokens=(TokenChoice(max(top, key=top.__getitem__), top),)))
+    run = begin_run(plan, model, tmp_path / "run", "model")
+    assert ask(run, model).is_finished
+    (sentence,) = sentences_of([read_answers(run.folder)], 0.5)
+    assert said in sentence
+    say_coverage(run.folder)
+    assert sentence in capsys.readouterr().out.replace("\n", " ")

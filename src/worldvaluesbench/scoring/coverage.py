@@ -17,6 +17,8 @@ JUDGED = (None, "token_probs")
 """The methods (None: not known) whose answers a low coverage leaves out. Likelihoods of options are compared with one
 another, and those of long ones are small as such; the coverage of stated shares is their sum."""
 
+ROUNDING = 1e-6
+
 NEARLY_ALL = 0.9
 """From this share of answers with a probability of exactly 1 on the server is suspected, and not the model."""
 
@@ -37,9 +39,9 @@ def at_coverage(answers: Answers, least: float) -> Answers:
 def describe_coverage(answers: Answers, least: float) -> dict[str, Any] | None:
     """What a receipt says of the coverage of a run's distributions; None where it has none and never had.
 
-    Counted are answers, however many respondents share one: `n_answers` with a distribution, `n_certain` of them with a
-    probability of exactly 1, `n_low` with less coverage than the least, of which the lowest, median and highest are
-    said, rounded down; and `n_nothing` that were read as `low_coverage` without a distribution.
+    Counted are answers, however many respondents share one: `n_answers` with a distribution, the `lowest`, `median` and
+    `highest` coverage of all, rounded down; `n_certain` with a probability of exactly 1; `n_low` with less coverage
+    than the least, and the median and highest of those; and `n_nothing` read as `low_coverage` without a distribution.
     """
     frame = answers.frame
     if answers.run is None or answers.run.backend == "baseline" or "coverage" not in frame.columns:
@@ -52,15 +54,24 @@ def describe_coverage(answers: Answers, least: float) -> dict[str, Any] | None:
     n_nothing = once.filter(pl.col("unparsed") == REASON).height
     if given.is_empty() and not n_nothing:
         return None
-    low = (given if _is_judged(answers) else given.clear()).filter(_is_low(least))["coverage"].sort()
-    ends = [None] * 3 if low.is_empty() else [_rounded_down(low[place]) for place in (0, low.len() // 2, -1)]
+    # where something else was listed, the others are absent and not impossible
+    is_certain = (pl.col("probabilities").list.max() == 1) & (pl.col("coverage").fill_null(1.0) >= 1 - ROUNDING)
+    known = given["coverage"].drop_nulls().sort()
+    low = known.filter(known < least) if _is_judged(answers) else known.clear()
     return {
         "n_answers": given.height,
-        "n_certain": given.filter(pl.col("probabilities").list.max() == 1).height,
+        **dict(zip(("lowest", "median", "highest"), _ends(known), strict=True)),
+        "n_certain": given.filter(is_certain).height,
         "n_low": low.len(),
-        **dict(zip(("lowest", "median", "highest"), ends, strict=True)),
+        **dict(zip(("median_of_low", "highest_of_low"), _ends(low)[1:], strict=True)),
         "n_nothing": n_nothing,
     }
+
+
+def _ends(coverages: pl.Series) -> list[float | None]:
+    """The lowest, the one in the middle and the highest of sorted coverages."""
+    places = (0, coverages.len() // 2, -1)
+    return [None if coverages.is_empty() else _rounded_down(coverages[place]) for place in places]
 
 
 def coverage_sentences(receipt: Mapping[str, Any]) -> list[str]:
@@ -83,10 +94,11 @@ def sentences_of(answers: Sequence[Answers], least: float) -> list[str]:
 def _sentences(found: Mapping[str, Any], least: float, method: str | None) -> Iterator[str]:
     n = found["n_answers"]
     if found["n_low"]:
-        half = "" if found["median"] == found["lowest"] else f", half of them at {found['median']:g}"
+        lowest = f"{found['lowest']:g}"
+        half = f", half of them at {found['median_of_low']:g}" if found["median_of_low"] > found["lowest"] else ""
         yield (
-            f"{found['n_low']:,} of {n:,} answers have a coverage below {least:g} ({found['lowest']:g} to "
-            f"{found['highest']:g}) and are left out: all would count at --min-coverage {found['lowest']:g}{half}."
+            f"{found['n_low']:,} of {n:,} answers have a coverage below {least:g} ({lowest} to "
+            f"{found['highest_of_low']:g}) and are left out: all would count at --min-coverage {lowest}{half}."
         )
     if found["n_nothing"]:
         yield (
@@ -112,7 +124,7 @@ def _is_low(least: float) -> pl.Expr:
 def _rounded_down(coverage: float) -> float:
     """Two digits of a number, never more than it: a threshold that it passes.
 
-    >>> _rounded_down(0.3889), _rounded_down(0.5), _rounded_down(0.000129)
-    (0.38, 0.5, 0.00012)
+    >>> _rounded_down(0.3889), _rounded_down(0.61), _rounded_down(0.000129)
+    (0.38, 0.61, 0.00012)
     """
-    return float(Context(prec=2, rounding=ROUND_DOWN).create_decimal_from_float(coverage))
+    return float(Context(prec=2, rounding=ROUND_DOWN).create_decimal(repr(coverage)))
