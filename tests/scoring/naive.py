@@ -85,11 +85,11 @@ def valid_rows(rows: Sequence[Row], ids: set[int], responses: Responses) -> list
 
 def score_valid(rows: Sequence[Row], item_id: str, responses: Responses, people: set[int]) -> Score:
     """The default treatment of one item, of rows that all count, for the respondents in `people`."""
-    chosen = [(whole_number(key), pandas_number(text)) for item, key, text in rows if item == item_id]
-    chosen = [(key, number) for key, number in chosen if key in people]
+    found = [(whole_number(key), pandas_number(text)) for item, key, text in rows if item == item_id]
+    chosen = [(key, number) for key, number in found if key in people and number is not None]
     human = [responses[item_id][key] for key, _ in chosen if key is not None]
     return compare(
-        item_id, human, [number for _, number in chosen if number is not None], lambda counts: min(tops(counts))
+        item_id, human, [number for _, number in chosen], lambda counts: min(tops(counts))
     )
 
 
