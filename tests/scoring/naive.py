@@ -88,9 +88,7 @@ def score_valid(rows: Sequence[Row], item_id: str, responses: Responses, people:
     found = [(whole_number(key), pandas_number(text)) for item, key, text in rows if item == item_id]
     chosen = [(key, number) for key, number in found if key in people and number is not None]
     human = [responses[item_id][key] for key, _ in chosen if key is not None]
-    return compare(
-        item_id, human, [number for _, number in chosen], lambda counts: min(tops(counts))
-    )
+    return compare(item_id, human, [number for _, number in chosen], lambda counts: min(tops(counts)))
 
 
 def score_as_published(rows: Sequence[Row], item_id: str, responses: Responses, people: set[int]) -> Score:
