@@ -192,7 +192,7 @@ def render_leaderboard(leaderboard: pl.DataFrame, *, is_invented: bool = False) 
             _interval(floored(row["low"]), floored(row["high"])),
             _number(row["skill"], 2),
             escape(poll_text(row)),
-            escape(rank_text(row)) or "--",
+            escape(rank_text(row) or "") or "--",
         ]
         for row in leaderboard.sort("corrected", nulls_last=True).iter_rows(named=True)
     ]
