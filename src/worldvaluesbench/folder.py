@@ -163,6 +163,7 @@ def new_file(destination: Path, *, force: bool = False, own: "OwnFile | None" = 
     check_file_destination(destination, force=force, own=own)
     with _staging(destination) as staging:
         yield staging / destination.name
+        check_file_destination(destination, force=force, own=own)
         (staging / destination.name).replace(destination)
 
 
@@ -177,6 +178,7 @@ class OwnFile:
 def check_file_destination(destination: Path, *, force: bool, own: OwnFile | None = None) -> None:
     """Raise FolderError unless a file may be written at `destination`; ask before long work."""
     destination = _resolved(destination)
+    _remove_leftovers(destination)
     if destination.is_dir():
         raise FolderError(f"{destination}: is a folder; expected the name of a file to write.")
     if (destination.parent / MANIFEST).exists():
@@ -225,6 +227,9 @@ def _resolved(destination: Path) -> Path:
     destination = destination.resolve()
     if printable(str(destination)) != str(destination):
         raise FolderError(f"{printable(str(destination))}: has characters that are no text; choose another name.")
+    parent = next(parent for parent in destination.parents if parent.exists())
+    if not os.access(parent, os.W_OK | os.X_OK):
+        raise FolderError(f"{destination}: cannot be written, for {parent} is read-only; choose another place.")
     return destination
 
 
@@ -331,7 +336,7 @@ def _is_of_the_disk(error: Exception, folder: Path) -> bool:
     if isinstance(error, OSError):
         return True
     is_full = folder.exists() and shutil.disk_usage(folder).free < 1 << 20
-    return is_full or re.search(r"\(os error \d+\)|No space left", str(error)) is not None
+    return is_full or re.search(r"\(os error \d+\)|No space left|transport error$", str(error).strip()) is not None
 
 
 def _umask() -> int:

@@ -3,8 +3,8 @@
 It is made from tables that hold aggregates alone, and checked before it is written as well as by whoever receives it.
 """
 
+import io
 import json
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +68,6 @@ def _files(comparison: Comparison) -> Iterator[tuple[str, bytes]]:
     yield CARD, render_card(comparison).encode()
     yield PAGE, build_report(comparison).encode()
     for name, table in comparison.tables.items():
-        with tempfile.TemporaryFile() as stream:
-            table.write_parquet(stream, compression="zstd")
-            stream.seek(0)
-            yield f"{TABLES}{name}.parquet", stream.read()
+        stream = io.BytesIO()
+        table.write_parquet(stream, compression="zstd")
+        yield f"{TABLES}{name}.parquet", stream.getvalue()

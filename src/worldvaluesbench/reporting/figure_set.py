@@ -18,7 +18,7 @@ from worldvaluesbench.reporting.figures.distributions import plot_distributions
 from worldvaluesbench.reporting.figures.forest import plot_forest
 from worldvaluesbench.reporting.figures.heatmap import plot_groups, plot_heatmap
 from worldvaluesbench.reporting.figures.world import plot_map
-from worldvaluesbench.reporting.save import Format, save_figure
+from worldvaluesbench.reporting.save import Format, figure_bytes
 from worldvaluesbench.reporting.suppress import protect
 from worldvaluesbench.reporting.theme import Chart
 from worldvaluesbench.scoring.comparison import Comparison
@@ -112,7 +112,7 @@ def write_figures(
                 continue
             names.append(free_name(file_name(name), names))
             for ending in formats:
-                save_figure(chart, staging / f"{names[-1]}.{ending}")
+                (staging / f"{names[-1]}.{ending}").write_bytes(figure_bytes(chart, ending))
         kept = ("is_invented", "reference", "settings", "sorts", "n_common")
         write_manifest(staging, KIND, {key: comparison.receipt[key] for key in kept} | {"figures": names})
     return names

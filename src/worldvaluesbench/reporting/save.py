@@ -65,11 +65,16 @@ def save_figure(chart: Chart, path: Path | str) -> None:
     ending = path.suffix.removeprefix(".")
     if ending not in FORMATS:
         raise FolderError(f"{path}: unknown ending; a figure is written as {', '.join(FORMATS)}.")
-    content = render_figure(chart, ending)
     try:
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        path.write_bytes(figure_bytes(chart, ending))
     except OSError as error:
         raise FolderError(f"{path}: cannot be written ({error.strerror}); make its folder first.") from None
+
+
+def figure_bytes(chart: Chart, ending: str) -> bytes:
+    """A figure as the bytes of a file of this format."""
+    content = render_figure(chart, ending)
+    return content.encode() if isinstance(content, str) else content
 
 
 def render_figure(chart: Chart, ending: str) -> str | bytes:

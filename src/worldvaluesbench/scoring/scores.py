@@ -1,5 +1,6 @@
 """Scores as a result: tables, and the folder that holds them. docs/scores.md explains every column and key."""
 
+import io
 import json
 import re
 from collections.abc import Mapping
@@ -127,7 +128,10 @@ MAX_CSV_ROWS = 100_000
 def write_tables(tables: Mapping[str, pl.DataFrame], folder: Path) -> None:
     """Write each table as parquet, with its types, and as csv unless it is very large."""
     for name, table in tables.items():
-        table.write_parquet(folder / f"{name}.parquet")
+        # by way of memory, for what polars says of a disk without room is no reason that anybody understands
+        stream = io.BytesIO()
+        table.write_parquet(stream)
+        (folder / f"{name}.parquet").write_bytes(stream.getbuffer())
         if table.height <= MAX_CSV_ROWS:
             _for_spreadsheets(table).write_csv(folder / f"{name}.csv")
 
