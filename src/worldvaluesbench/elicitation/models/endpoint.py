@@ -13,7 +13,7 @@ import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
@@ -22,11 +22,9 @@ import openai
 from openai import RequestOptions
 
 from worldvaluesbench.elicitation.models.outcomes import Failed, KeyRefused, Outcome, judge
+from worldvaluesbench.elicitation.models.pace import HostedOptions
 from worldvaluesbench.elicitation.models.said import Redactor
 from worldvaluesbench.errors import ModelError
-
-if TYPE_CHECKING:
-    from worldvaluesbench.elicitation.models.hosted import HostedOptions
 
 PLACEHOLDER = "none"
 """What is sent as the key where there is none: servers at home want the header but do not read it."""
@@ -215,7 +213,7 @@ class _Inflate:
 
 @asynccontextmanager
 async def open_endpoint(
-    base_url: str, path: str, *, place: str, key_env: str, options: "HostedOptions"
+    base_url: str, path: str, *, place: str, key_env: str, options: HostedOptions
 ) -> AsyncIterator[Endpoint]:
     """Open an endpoint, and close it at the end.
 

@@ -15,13 +15,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from worldvaluesbench.elicitation.models.background import replies_from
 from worldvaluesbench.elicitation.models.bodies import (
-    TOP_LOGPROBS,
     URLS,
     Endpoint,
     check_endpoint,
     describe_template,
 )
 from worldvaluesbench.elicitation.models.dialect import Dialect
+from worldvaluesbench.elicitation.models.pace import HostedOptions as HostedOptions
 from worldvaluesbench.elicitation.models.pace import Pace, Patience
 from worldvaluesbench.elicitation.presets import METHODS, Method
 from worldvaluesbench.elicitation.request import Reply, Request
@@ -33,41 +33,6 @@ if TYPE_CHECKING:
 KEY_ENV = "OPENAI_API_KEY"
 DEFAULT_URL = "https://api.openai.com/v1"
 DEFAULT_HOST = "api.openai.com"
-
-_LEAST = {"concurrency": 1, "retries": 0, "top_logprobs": 2, "first_rest": 0, "most_bytes": 1}
-
-
-@dataclass(frozen=True, slots=True)
-class HostedOptions:
-    """How an endpoint is driven; nothing of it changes what is asked.
-
-    `concurrency`: calls at a time; `requests_per_minute` and `tokens_per_minute`: no more than these (None: no limit).
-    `timeout`: seconds that one call may take, `deadline` those of a request with all its tries (None: no limit).
-    `retries`: further tries of a call that failed for now, with rests that double from `first_rest` seconds.
-    `top_logprobs`: alternatives asked for by token_probs; fewer where the endpoint allows fewer. `is_reasoning`: the
-    model wants its limit as `max_completion_tokens`; without it that is found out by one refused call. `most_bytes`:
-    bytes that the body of a reply may have, decompressed; one that has more is a failure.
-    """
-
-    concurrency: int = 64
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    timeout: float = 120.0
-    deadline: float | None = None
-    retries: int = 8
-    first_rest: float = 0.5
-    top_logprobs: int = TOP_LOGPROBS
-    is_reasoning: bool = False
-    most_bytes: int = 16 * 2**20
-
-    def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            if getattr(self, name) < least:
-                raise ModelError(f"{name} is {getattr(self, name)}; expected at least {least}.")
-        for name in ("requests_per_minute", "tokens_per_minute", "timeout", "deadline"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ModelError(f"{name} is {value}; expected a number above 0.")
 
 
 @dataclass(frozen=True)
