@@ -11,6 +11,7 @@ import pytest
 from tests.elicitation.scripted import PROMPT, Response, chat, model_at, refusal, reply_to, request_of, scripted
 from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions
 from worldvaluesbench.elicitation.models.mock import MockOptions, mock_server
+from worldvaluesbench.elicitation.models.trial import GREETING
 from worldvaluesbench.elicitation.request import Completion, Reply, Sampling
 from worldvaluesbench.errors import ModelError
 
@@ -56,10 +57,35 @@ def test_a_call_that_failed_for_now_is_made_again(fault: Response) -> None:
 
 
 def test_after_all_tries_the_reply_says_what_the_last_one_came_to() -> None:
-    with scripted(lambda body, number: refusal(500, "server_error", PROMPT)) as server:
+    with scripted(lambda body, number: GOOD if greets(body) else refusal(500, "server_error", PROMPT)) as server:
         reply = reply_to(server.base_url, retries=3)
     assert reply.failure == "HTTP 500 (server_error) after 4 attempts"
     assert reply.completions == ()
+
+
+def greets(body: dict[str, Any]) -> bool:
+    return bool(body["messages"][0]["content"] == GREETING)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (refusal(500, message="CUDA out of memory"), r'HTTP 500.*The server says: "CUDA out of memory"'),
+        (Response(b"<html>"), "a reply that is no JSON object"),
+        (Response({}), "a reply without choices"),
+    ],
+)
+def test_an_endpoint_that_does_not_answer_a_greeting_is_refused_at_once(fault: Response, told: str) -> None:
+    with scripted(lambda body, number: fault) as server, pytest.raises(ModelError, match=f"{told}") as raised:
+        list(model_at(server.base_url).replies([request_of()] * 100))
+    assert "check --base-url" in str(raised.value)
+    assert len(server.bodies) <= 5
+
+
+def test_a_server_that_is_starting_is_waited_for() -> None:
+    with scripted(lambda body, number: refusal(503) if number < 6 else GOOD) as server:
+        reply = reply_to(server.base_url)
+    assert reply.failure is None
 
 
 @pytest.mark.parametrize(
@@ -73,7 +99,7 @@ def test_after_all_tries_the_reply_says_what_the_last_one_came_to() -> None:
     ],
 )
 def test_a_failure_is_told_in_our_words_and_holds_nothing_of_the_prompt(fault: Response, told: str) -> None:
-    with scripted(lambda body, number: fault) as server:
+    with scripted(lambda body, number: GOOD if greets(body) else fault) as server:
         failure = reply_to(server.base_url, retries=0).failure
     assert failure is not None
     assert "Peru" not in failure

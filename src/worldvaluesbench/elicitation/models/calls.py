@@ -11,7 +11,7 @@ from worldvaluesbench.elicitation.models.outcomes import Answered, Failed, Filte
 from worldvaluesbench.elicitation.models.pace import Pace, Patience
 from worldvaluesbench.elicitation.models.returned import token_counts
 from worldvaluesbench.elicitation.models.said import model_named
-from worldvaluesbench.elicitation.models.trial import form_of, is_failing, try_out
+from worldvaluesbench.elicitation.models.trial import form_of, greeting_of, is_failing, try_out
 from worldvaluesbench.elicitation.run import MOST_NAMES
 from worldvaluesbench.errors import LogprobError, ModelError
 
@@ -75,6 +75,7 @@ class Calls:
                         continue  # another call has found out what to do in the meantime
                     outcome, sent = await try_out(self._once, body, outcome, self._is_taken)
                     is_new = False
+                    await self._check_answers(body, outcome)
             if isinstance(outcome, Refused):
                 if build() == body:  # else another call has taught what to do in the meantime
                     self.dialect.learn(outcome, sent)
@@ -92,6 +93,18 @@ class Calls:
             if n_tries > self.patience.retries or self._is_over or settled.is_final:
                 return replace(settled, told=_told(settled, n_tries))
             await self._rest(self.patience.rest(n_tries, settled.rest))
+
+    async def _check_answers(self, body: Body, outcome: Outcome) -> None:
+        """Raise ModelError where an endpoint that never answered does not answer a mere greeting either."""
+        if not isinstance(outcome, Failed) or not outcome.is_answer or self._taken:
+            return
+        await self._once(greeting_of(body))
+        if not self._taken:
+            said = f' The server says: "{outcome.said}"' if outcome.said else ""
+            raise ModelError(
+                f"{self.endpoint.place}: {outcome.told}, whatever it is sent; check --base-url (most end in /v1), "
+                f"--model and the server.{said}"
+            )
 
     def take_names(self) -> tuple[str, ...]:
         """The names that the endpoint gave the model, as far as they were not taken before."""

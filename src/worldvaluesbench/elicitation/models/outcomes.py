@@ -61,7 +61,8 @@ class Failed:
     """Nothing came, for now; `told` says why, `said` what the server says of it, `rest` how long it asks to wait.
 
     `is_unreached`: there was no connection. `is_passing`: the body has nothing to do with it. `is_final`: another try
-    would bring the same. `parameter`: what the server names in its message, which need not be why.
+    would bring the same. `is_answer`: a server that is up answered so, and not one that is starting or is gone.
+    `parameter`: what the server names in its message, which need not be why.
     """
 
     told: str
@@ -69,6 +70,7 @@ class Failed:
     is_unreached: bool = False
     is_passing: bool = False
     is_final: bool = False
+    is_answer: bool = False
     said: str = ""
     parameter: str | None = None
 
@@ -109,7 +111,8 @@ def judge(status: int, headers: Mapping[str, str], body: object, sent: Mapping[s
             f"{told}: the account has no credit left; what was answered is kept, go on when it has.{quoted(said)}"
         )
     if status in (408, 409, 425, 429) or (status >= 500 and status not in (501, 505)):
-        return _failed(Failed(told, is_passing=status < 500 or status == 504, said=said, parameter=parameter), headers)
+        failed = Failed(told, is_passing=status < 500 or status == 504, said=said, parameter=parameter)
+        return _failed(replace(failed, is_answer=status not in (502, 503)), headers)
     if status in (404, 405) or 300 <= status < 400:
         raise ModelError(f"{told}: {_ADVICE.get(status, _REDIRECTED)}{quoted(said)}")
     if code == "context_length_exceeded" or status == 413 or _TOO_LONG.search(message_of(error)):
@@ -160,7 +163,7 @@ _INSTEAD = {
 
 def _judge_success(headers: Mapping[str, str], body: object, sent: Mapping[str, Any]) -> Outcome:
     if not isinstance(body, Mapping):
-        return Failed("a reply that is no JSON object")
+        return Failed("a reply that is no JSON object", is_answer=True)
     choices = body.get("choices")
     if isinstance(choices, list) and choices and all(isinstance(choice, Mapping) for choice in choices):
         is_broken = any(choice.get("finish_reason") == "error" for choice in choices)
@@ -170,7 +173,7 @@ def _judge_success(headers: Mapping[str, str], body: object, sent: Mapping[str, 
     if re.fullmatch("[45][0-9][0-9]", str(status)):  # a proxy tells its provider's error this way
         return judge(int(str(status)), headers, body, sent)
     if error is None:
-        return Failed("a reply without choices")
+        return Failed("a reply without choices", is_answer=True)
     return Failed("an error inside a reply", said=said_of(_error(body), sent), parameter=_parameter(body, sent))
 
 

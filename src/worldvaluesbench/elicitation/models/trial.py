@@ -14,6 +14,8 @@ from worldvaluesbench.elicitation.models.outcomes import Answered, Failed, Outco
 FEW_TOKENS = 16
 """No more tokens are asked for before the last step, for they are paid for."""
 
+GREETING = "Hello"
+
 FEWEST = 2
 """What is counted is tried with so many first: an endpoint may take few and not many."""
 
@@ -60,6 +62,12 @@ async def try_out(send: Send, body: Body, outcome: Outcome, is_taken: Callable[[
                 return outcome, body
         before = step
     return found, body
+
+
+def greeting_of(body: Body) -> Body:
+    """A bare body of the same kind with a word in place of its prompt, which every model can answer."""
+    bare = dict(next(steps_of(body))[1])
+    return bare | ({"prompt": GREETING} if "prompt" in bare else {"messages": [{"role": "user", "content": GREETING}]})
 
 
 def steps_of(body: Body) -> Iterator[tuple[str, Body]]:
