@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyreadstat
@@ -117,6 +118,12 @@ def test_positions_of_labels_that_pandas_writes_are_refused(order: list[int | st
     assert "its cells are positions in a list of categories" in refusal(tmp_path / "s.dta")
 
 
+def test_positions_of_which_some_are_codes_by_chance_are_refused(tmp_path: Path) -> None:
+    frame = pd.DataFrame(changed()).assign(Q260=pd.Categorical(["Male", "Female"] * 6))  # in the order of letters
+    frame.to_stata(tmp_path / "s.dta", write_index=False)
+    assert "column 'Q260' labels 0 as 'Female'" in refusal(tmp_path / "s.dta")
+
+
 @pytest.mark.parametrize("is_inverted", [False, True])
 @pytest.mark.parametrize("ending", ["sav", "dta"])
 def test_the_codebooks_own_labels_are_no_contradiction(ending: str, is_inverted: bool, tmp_path: Path) -> None:
@@ -185,7 +192,14 @@ def test_small_codes_and_weights_may_be_of_32_bits(ending: str, tmp_path: Path) 
     expect_same(read_microdata(tmp_path / f"s.{ending}"), rows)
 
 
-@pytest.mark.parametrize("spell", [lambda n: f"{float(pl.Series([n]).cast(pl.Float32)[0]):.1f}", lambda n: f"{n:.4g}"])
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda n: f"{float(np.float32(n)):.1f}",
+        lambda n: str(np.float32(n)),  # as pandas and polars write a column of them
+        lambda n: f"{n:.4g}",
+    ],
+)
 def test_ids_rounded_before_they_were_text_are_refused(spell: Callable[[int], str], tmp_path: Path) -> None:
     ids = [spell(int(cell)) for cell in ROWS["D_INTERVIEW"] if cell is not None]
     path = write_text(tmp_path / "s.csv", csv_text(changed(D_INTERVIEW=ids)))

@@ -93,7 +93,9 @@ def _lost_digits(ids: pl.Series) -> str:
         return ""
     if (ids % 10 == 0).all():
         return "all end in 0"
-    is_short = ids.cast(pl.Float32).cast(pl.Int64) == ids
+    short = ids.cast(pl.Float32)
+    # as it is, or as it is spelled in a text: with as few digits as tell it from the next
+    is_short = (short.cast(pl.Int64) == ids) | (short.cast(pl.String).cast(pl.Float64).cast(pl.Int64) == ids)
     if is_short.all() and (ids.max() or 0) > _LARGEST_EXACT_OF_SHORT[pl.Float32]:  # type: ignore[operator]
         return "all are numbers that a 32-bit float holds"
     return ""

@@ -50,7 +50,7 @@ def check_value_labels(
     So it is where a tool wrote categories in place of codes: 0 is then labelled "-2", or "Very important", which is 1.
 
     Raises SurveyFileError for the first column whose labels are numbers that differ from those they label, or more of
-    whose labels are the codebook's for other codes than for the same.
+    whose labels are the codebook's for other codes than for the same; or any, where what is labelled counts from 0.
     """
     for ours, name in choice.columns.items():
         contradiction = _contradiction(value_labels.get(name, {}), ours, choice, codebook)
@@ -84,7 +84,8 @@ def _contradiction(
         if value >= 0 and codes:  # files spell the labels of missing codes in many ways
             n_same += bool(codes & same)
             others += [(value, label)] * (not codes & same)
-    return others[0] if len(others) > n_same else None
+    is_list = set(labelled) == set(range(len(labelled)))  # as pandas counts; by chance some positions are codes
+    return others[0] if others and (is_list or len(others) > n_same) else None
 
 
 def _our_labels(ours: str, codebook: Codebook) -> Labels:
