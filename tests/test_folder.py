@@ -259,3 +259,17 @@ def test_a_writer_that_fails_for_want_of_space_without_an_oserror_is_one_line(tm
     with pytest.raises(FolderError, match=r"writing failed \(No space left on device \(os error 28\) at some frame\)"):
         fail()
     assert names(tmp_path) == []
+
+
+def test_a_file_that_another_wrote_meanwhile_is_not_replaced_unasked(tmp_path: Path) -> None:
+    out = tmp_path / "out.zip"
+
+    def write() -> None:
+        with new_file(out) as aside:
+            aside.write_text("ours")
+            out.write_text("another's")
+
+    with pytest.raises(FolderError, match="exists already"):
+        write()
+    assert out.read_text() == "another's"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.zip"]

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -259,21 +258,6 @@ def test_what_a_clock_says_changes_nothing(workplace: Path, made: Path, command:
         contents.append(make(command, "--force"))
         assert [path.name for path in workplace.iterdir()] == [out_of(command).name]
     assert contents[0] == contents[1]
-
-
-def test_no_file_that_another_wrote_meanwhile_is_replaced_unasked(workplace: Path) -> None:
-    """A bundle is refused at its end, too, where somebody put a file in its place since it began."""
-    process = subprocess.Popen(line_of("bundle"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    out = out_of("bundle")
-    while process.poll() is None and not list(workplace.glob(".out*.unfinished.*")):
-        time.sleep(0.0005)
-    with contextlib.suppress(FileExistsError), out.open("x") as stream:
-        stream.write("another's")
-    _, said = process.communicate()
-    if out.read_bytes() == b"another's":
-        assert "exists already; choose another name or give --force to replace it" in said
-    else:
-        assert zipfile.is_zipfile(out), "it was in its place already"
 
 
 def test_answers_of_a_damaged_table_are_refused_in_a_line(workplace: Path) -> None:
