@@ -261,6 +261,14 @@ def test_a_writer_that_fails_for_want_of_space_without_an_oserror_is_one_line(tm
     assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("content", ["null", "[]", '"x"'])
+def test_a_manifest_without_what_is_read_of_it_is_refused_in_a_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.json").write_text(f'{{"kind": "probe", "files": {{}}, "spec": {content}}}')
+    for part in ("spec", "dataset"):
+        with pytest.raises(FolderError, match=f"says nothing of its {part}; make the probe folder again"):
+            read_manifest(tmp_path, "probe", part)
+
+
 def test_a_file_that_another_wrote_meanwhile_is_not_replaced_unasked(tmp_path: Path) -> None:
     out = tmp_path / "out.zip"
 

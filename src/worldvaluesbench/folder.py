@@ -60,8 +60,10 @@ def _finite(text: str) -> float:
     return number
 
 
-def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
+def read_manifest(folder: Path, kind: str, *parts: str) -> dict[str, Any]:
     """The manifest of a finished result folder of this kind (`dataset`, `probe`, `scores`, ...).
+
+    `parts`: the objects that it must hold beside that of its files.
 
     Raises FolderError where the folder is absent, unfinished, damaged or of another kind.
     """
@@ -79,8 +81,9 @@ def read_manifest(folder: Path, kind: str) -> dict[str, Any]:
     found = manifest.get("kind") if isinstance(manifest, dict) else None
     if found != kind:
         raise FolderError(f"{folder}: this is a {found or 'foreign'} folder, expected a {kind} folder.")
-    if not isinstance(manifest.get("files"), dict):
-        raise FolderError(f"{path}: says nothing of its files; make the {kind} folder again.")
+    absent = next((part for part in ("files", *parts) if not isinstance(manifest.get(part), dict)), None)
+    if absent is not None:
+        raise FolderError(f"{path}: says nothing of its {absent}; make the {kind} folder again.")
     return dict(manifest)
 
 
@@ -94,12 +97,12 @@ def kind_of(folder: Path) -> str | None:
     return kind if isinstance(kind, str) else None
 
 
-def check_files(folder: Path, kind: str) -> dict[str, Any]:
+def check_files(folder: Path, kind: str, *parts: str) -> dict[str, Any]:
     """The manifest of a result folder, after checking that every file is as it was written.
 
     Raises FolderError where the folder is no finished one of this kind, or a file is absent or was changed.
     """
-    manifest = read_manifest(folder, kind)
+    manifest = read_manifest(folder, kind, *parts)
     for name, facts in manifest["files"].items():
         path = folder / name
         if not path.is_file() or file_facts(path) != facts:

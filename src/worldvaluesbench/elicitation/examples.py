@@ -70,7 +70,7 @@ def probe_examples(dataset: Dataset, probe_folder: Path | str, item_ids: Iterabl
     has none of the items, CodebookError for an unknown item.
     """
     folder = Path(probe_folder)
-    manifest = check_files(folder, "probe")
+    manifest = check_files(folder, "probe", "spec", "dataset")
     difference = dataset_difference(manifest["dataset"], dataset.receipt)
     if difference is not None:
         raise ProbeError(
@@ -86,7 +86,7 @@ def probe_examples(dataset: Dataset, probe_folder: Path | str, item_ids: Iterabl
         raise ProbeError(f"{folder}: {n_left_out:,} of its examples have no valid response here; draw the probe again.")
     spec = manifest["spec"]
     facts = manifest["files"][PROBE]
-    source = {"source": "probe", "name": spec["name"], "split": spec["split"], "cross": spec["cross"]}
+    source = {"source": "probe"} | {key: spec.get(key) for key in ("name", "split", "cross")}
     source["sha256"] = facts["sha256"]
     return _listed(dataset, rows, source)
 

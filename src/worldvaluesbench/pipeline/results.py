@@ -117,7 +117,7 @@ def plan_probe(results: Results, settings: Settings, spec: str | Path | None = N
 
 def _check_spec(results: Results, spec: str | Path) -> None:
     wanted = json.loads(json.dumps(asdict(read_spec(spec, results.dataset.codebook))))
-    found = differences(read_manifest(results.probe, "probe")["spec"], wanted)
+    found = differences(read_manifest(results.probe, "probe", "spec")["spec"], wanted)
     if found:
         raise ProbeError(
             f"{results.probe}: was drawn by another specification ({'; '.join(found[:3])}); leave out --spec to ask "
