@@ -129,6 +129,14 @@ def test_words_are_read_whole_and_the_longest_counts(item_id: str, text: str, ex
     assert outcome(text, choices_of(CODEBOOK.item(item_id), "words")) == expected
 
 
+@pytest.mark.parametrize("frame", ["{}", "**{}**", '{{"answer": "{}"}}', "{} because of family", "Answer: {}"])
+@pytest.mark.parametrize("beside", ["{} (%s)", "{} [%s]", "%s. {}", "{} = %s"])
+def test_a_number_beside_words_is_theirs_or_another_answer(frame: str, beside: str) -> None:
+    answer = frame.format(beside.format("Rather important"))
+    assert outcome(answer % 2, WORDS) == 2
+    assert outcome(answer % 3, WORDS) == "several_numbers"
+
+
 def test_a_text_that_breaks_off_may_have_meant_a_longer_label() -> None:
     choices = ShownChoice("A lot", "", 1), ShownChoice("A lot less", "", 2), ShownChoice("None", "", 3)
     assert outcome("A lot", choices, "stop") == 1

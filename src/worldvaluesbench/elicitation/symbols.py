@@ -121,9 +121,8 @@ def _names_of(choices: tuple[ShownChoice, ...]) -> _Names:
     letter = rf"(?P<letter>[A-Z]){_BEFORE_WORD}" if is_letter else "(?P<letter>(?!))"
     beside = rf"(?:\s{{0,2}}[=:.,)\]–—(-]{{1,3}}\s{{0,2}}[\"'(]?(?P<beside>(?i:{known}))(?!\w)[\"')]?)?"
     before = rf"(?:(?:(?P<before>{_NUMBER})[.):]?|(?P<place>[A-J])[.):])\s{{0,2}}[=–—(-]?\s{{0,2}})?"
-    behind = (
-        rf"(?:\s{{0,2}}(?:[=:,–—-]?\s{{0,2}}(?P<behind>{_NUMBER})(?![\w%.])|[(\[](?P<inside>{_NUMBER}|[A-J])[)\]]))?"
-    )
+    inside = rf"[(\[](?P<inside>{_NUMBER}|[A-J])(?:[)\]]|$)"  # a text is compared without the brackets at its end
+    behind = rf"(?:\s{{0,2}}(?:[=:,–—-]?\s{{0,2}}(?P<behind>{_NUMBER})(?![\w%.])|{inside}))?"
     pattern = rf"{_AFTER_WORD}(?:{letter}{beside}|{before}(?P<label>(?i:{known})){_BEFORE_WORD}{behind})"
     by_label = {plain_label(label): symbol for label, symbol in labels.items()}
     numbers = {
@@ -204,4 +203,5 @@ def _opening(text: str, names: _Names) -> tuple[str, ...]:
         return ()
     also = _also_at(text, match.end(), names)
     found = _symbols_in(match, names) if also or _OPENED.match(text, match.end()) else ()
-    return tuple(dict.fromkeys(symbol for symbol in [*found, *also] if symbol in names.symbols))
+    # a number beside a label is another answer, a letter beyond the list begins a sentence ("I")
+    return tuple(dict.fromkeys(symbol for symbol in [*found, *also] if symbol in names.symbols or symbol.isdigit()))
