@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.measure import Timing, time_command
-from worldvaluesbench.demo import mock_process
+from worldvaluesbench.pipeline._demo import mock_process
 
 FOLDER = Path("bench-data")
 PYTHON = [sys.executable, "-m"]

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions
-from worldvaluesbench.elicitation.request import Request, Sampling
+from worldvaluesbench.models.hosted._hosted import HostedModel
+from worldvaluesbench.models.hosted._pace import HostedOptions
+from worldvaluesbench.prompts._request import Request, Sampling
 
 N, CONCURRENCY, ROUNDS = 6_144, 64, 3
 MODEL = "mock-good"
@@ -125,7 +126,7 @@ def server() -> Iterator[str]:
 
 
 def _serve(connection: Connection) -> None:
-    from worldvaluesbench.elicitation.models.mock import mock_server
+    from worldvaluesbench.models.mock._server import mock_server
 
     with mock_server() as running:
         connection.send(running.base_url)

@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 
 from benchmarks.measure import Timing, time_command
-from worldvaluesbench.baselines.options import BASELINES
-from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
-from worldvaluesbench.pipeline.people import LISTED, explain_order, mean_by_group
-from worldvaluesbench.scoring.scores import once_a_baseline
+from worldvaluesbench.baselines._options import BASELINES
+from worldvaluesbench.benchmark._dataset import Dataset, load_dataset
+from worldvaluesbench.pipeline._people import LISTED, explain_order, mean_by_group
+from worldvaluesbench.scoring._scores import once_a_baseline
 
 WVB = [sys.executable, "-m", "worldvaluesbench"]
 COUNTRY, FINER = "B_COUNTRY", "continent*H_URBRURAL*education_level"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 
-from worldvaluesbench.distribution import shares_of, wasserstein
+from worldvaluesbench.stats._distribution import shares_of, wasserstein
 
 PAIRS = 239 * 63
 POSITIONS = np.linspace(0, 1, 10)

@@ -30,14 +30,14 @@ from benchmarks.coverage import (
     tilted,
     w1,
 )
-from worldvaluesbench.distribution import Array
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring.compared import compare_groups
-from worldvaluesbench.scoring.disparity import find_disparity
-from worldvaluesbench.scoring.groups import Groups
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.resample import Design
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compared import compare_groups
+from worldvaluesbench.scoring.compare._disparity import find_disparity
+from worldvaluesbench.scoring.measure._bootstrap import Design
+from worldvaluesbench.scoring.sources._groups import Groups
+from worldvaluesbench.stats._distribution import Array
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._codebook import load_codebook
 
 ALPHA = 0.05
 

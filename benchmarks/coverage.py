@@ -28,22 +28,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from worldvaluesbench.benchmark.spec import read_spec
-from worldvaluesbench.distribution import Array, shares_of, wasserstein
-from worldvaluesbench.estimate import NORMAL, Method, Resampling
-from worldvaluesbench.scoring.compared import Compared, compare_groups
-from worldvaluesbench.scoring.contrasts import Terms, mean_ends
-from worldvaluesbench.scoring.groups import POOLED
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.intervals import Intervals, Sampling, find_intervals
-from worldvaluesbench.scoring.item_sampling import Items, ItemSampling
-from worldvaluesbench.scoring.noise import noise_floor
-from worldvaluesbench.scoring.paired import Difference, difference_of, holm, rank_sources, squared_difference_of
-from worldvaluesbench.scoring.panel import NOBODY, Entries, Panel
-from worldvaluesbench.scoring.resample import Design
-from worldvaluesbench.scoring.summary import ANSWERS, THRESHOLDS
-from worldvaluesbench.survey.codebook import load_codebook
-from worldvaluesbench.survey.marginals import load_marginals
+from worldvaluesbench.benchmark._spec import read_spec
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compared import Compared, compare_groups
+from worldvaluesbench.scoring.compare._contrasts import Terms, mean_ends
+from worldvaluesbench.scoring.compare._paired import (
+    Difference,
+    difference_of,
+    holm,
+    rank_sources,
+    squared_difference_of,
+)
+from worldvaluesbench.scoring.measure._bootstrap import Design
+from worldvaluesbench.scoring.measure._intervals import Intervals, Sampling, find_intervals
+from worldvaluesbench.scoring.measure._pairing import NOBODY, Entries, Panel
+from worldvaluesbench.scoring.measure._summary import ANSWERS, THRESHOLDS
+from worldvaluesbench.scoring.sources._groups import POOLED
+from worldvaluesbench.stats._distribution import Array, shares_of, wasserstein
+from worldvaluesbench.stats._estimate import NORMAL, Method, Resampling
+from worldvaluesbench.stats._item_sampling import Items, ItemSampling
+from worldvaluesbench.stats._noise import noise_floor
+from worldvaluesbench.survey._codebook import load_codebook
+from worldvaluesbench.survey._marginals import load_marginals
 
 SIZES = (30, 230)
 RESAMPLES = 300

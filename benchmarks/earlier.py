@@ -20,7 +20,7 @@ from statistics import median
 import numpy as np
 import polars as pl
 
-from worldvaluesbench.scoring.baselines import BASELINES
+from worldvaluesbench.scoring.sources._baselines import BASELINES
 
 ROOT = Path(__file__).parents[1]
 EARLIER = "825cf41"
@@ -32,10 +32,10 @@ ODD = ("", "I cannot say", "4.0", "2.7", "0", "-3", "11", "1e9", "nan")
 
 CALL = """
 import json, sys, time
-from worldvaluesbench.benchmark.dataset import load_dataset
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.score import score_answers
+from worldvaluesbench.benchmark._dataset import load_dataset
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.scoring._score import score_answers
 answers, reference = [read_answers(sys.argv[1])], respondents_reference(load_dataset(sys.argv[2]))
 score_answers(answers, reference, as_published=True)
 start = time.perf_counter()

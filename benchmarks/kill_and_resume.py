@@ -23,14 +23,14 @@ from pathlib import Path
 
 import polars as pl
 
-from worldvaluesbench.benchmark.build import build_dataset
-from worldvaluesbench.elicitation.journal import JOURNAL, read_journal
-from worldvaluesbench.elicitation.models.background import AHEAD
-from worldvaluesbench.elicitation.models.mock import MockServer, mock_server
-from worldvaluesbench.elicitation.models.mock_options import MockOptions
-from worldvaluesbench.elicitation.run import ANSWERS, RUN, open_run
-from worldvaluesbench.folder import MANIFEST
-from worldvaluesbench.survey.synthetic import write_synthetic
+from worldvaluesbench._io._folder import MANIFEST
+from worldvaluesbench.asking._journal import JOURNAL, read_journal
+from worldvaluesbench.asking._run import ANSWERS, RUN, open_run
+from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.models.hosted._background import AHEAD
+from worldvaluesbench.models.mock._options import MockOptions
+from worldvaluesbench.models.mock._server import MockServer, mock_server
+from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 
 ITEMS = ("Q1", "Q48", "Q164", "Q240")
 N_EACH = 250

@@ -19,8 +19,8 @@ import torch
 from transformers.utils import logging
 
 from benchmarks.local_parts import SHAPES, make_model, make_requests, make_tokenizer
-from worldvaluesbench.elicitation.models.local import LocalModel, LocalOptions
-from worldvaluesbench.elicitation.request import Request
+from worldvaluesbench.models.local._local import LocalModel, LocalOptions
+from worldvaluesbench.prompts._request import Request
 
 Logprobs = dict[str, tuple[float, ...]]
 Way = Callable[[Sequence[Request]], Logprobs]

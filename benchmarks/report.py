@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.measure import time_command
-from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
+from worldvaluesbench.benchmark._dataset import Dataset, load_dataset
 
 WVB = [sys.executable, "-m", "worldvaluesbench"]
 N_MODELS = 10

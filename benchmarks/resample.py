@@ -10,17 +10,17 @@ from statistics import median
 
 import numpy as np
 
-from worldvaluesbench.benchmark.dataset import load_dataset
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.groups import find_groups
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.intervals import Sampling, find_intervals
-from worldvaluesbench.scoring.item_sampling import Items
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.resample import Design
-from worldvaluesbench.scoring.score import open_sources
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.benchmark._dataset import load_dataset
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import open_sources
+from worldvaluesbench.scoring.measure._bootstrap import Design
+from worldvaluesbench.scoring.measure._intervals import Sampling, find_intervals
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._groups import find_groups
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.stats._item_sampling import Items
+from worldvaluesbench.survey._attributes import parse_groupings
 
 N_RUNS = 5
 

@@ -17,7 +17,7 @@ import vl_convert
 from playwright.sync_api import sync_playwright
 
 import worldvaluesbench as wvb
-from worldvaluesbench.reporting.save import renumber
+from worldvaluesbench.reporting.figures._save import renumber
 
 IMAGES = Path(__file__).parent / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

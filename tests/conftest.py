@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from worldvaluesbench.benchmark.build import build_dataset
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.survey.synthetic import write_synthetic
+from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 
 N_INVENTED = 4_000
 

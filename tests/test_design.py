@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.probe import build_probe
-from worldvaluesbench.elicitation.examples import ExampleSet, probe_examples, read_examples, split_examples
-from worldvaluesbench.elicitation.plan import build_plan
-from worldvaluesbench.elicitation.settings import settle
-from worldvaluesbench.pipeline.design import design_of
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._probe import build_probe
+from worldvaluesbench.pipeline._design import design_of
+from worldvaluesbench.planning._examples import ExampleSet, probe_examples, read_examples, split_examples
+from worldvaluesbench.planning._plan import build_plan
+from worldvaluesbench.prompts._settings import settle
 
 SPEC = 'items = ["Q1", "Q2", "Q240"]\ncross = ["Q260"]\nper_cell = 40\nseed = 3\n'
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
-from worldvaluesbench.distribution import majority_shares, shares_of, uniform_shares, wasserstein
 from worldvaluesbench.errors import ScaleError
+from worldvaluesbench.stats._distribution import majority_shares, shares_of, uniform_shares, wasserstein
 
 WIDTH = 10
 Counts = list[int]

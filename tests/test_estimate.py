@@ -10,9 +10,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy.integrate import quad
 from scipy.stats import foldnorm, norm
 
-from worldvaluesbench.distribution import Array
 from worldvaluesbench.errors import ScaleError
-from worldvaluesbench.estimate import (
+from worldvaluesbench.stats._distribution import Array
+from worldvaluesbench.stats._estimate import (
     Estimate,
     Resampling,
     bias_bounds,

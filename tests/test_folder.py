@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from worldvaluesbench import folder as folder_module
-from worldvaluesbench.errors import FolderError
-from worldvaluesbench.folder import (
+from worldvaluesbench._io._folder import (
     MANIFEST,
     OwnFile,
     check_destination,
@@ -17,6 +15,8 @@ from worldvaluesbench.folder import (
     read_manifest,
     write_manifest,
 )
+from worldvaluesbench.errors import FolderError
+from worldvaluesbench.prompts._prompt import _folder as folder_module
 
 
 def names(folder: Path) -> list[str]:

@@ -8,10 +8,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.export import export_tsv
-from worldvaluesbench.benchmark.probe import build_probe
-from worldvaluesbench.benchmark.spec import parse_spec
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._export import export_tsv
+from worldvaluesbench.benchmark._probe import build_probe
+from worldvaluesbench.benchmark._spec import parse_spec
 
 TEXT = (Path(__file__).parents[1] / "docs" / "formats.md").read_text(encoding="utf-8")
 

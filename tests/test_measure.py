@@ -11,8 +11,8 @@ import pytest
 
 from tests.cli.test_commands import Capture, refusal
 from tests.scoring.people import make_dataset
-from worldvaluesbench import measure
-from worldvaluesbench.measure import check_fits, parquet_size
+from worldvaluesbench._io._measure import check_fits, parquet_size
+from worldvaluesbench.scoring.diversity._diversity import _measure as measure
 
 N = 3_000_000
 

@@ -11,11 +11,11 @@ import pytest
 
 from tests.cli.test_commands import Capture, refusal, run
 from tests.scoring.people import make_dataset, write_answers
+from worldvaluesbench._io._folder import parse_json, write_json
+from worldvaluesbench._io._names import alike, check_name, find_twice, name_problem, printable
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.folder import parse_json, write_json
-from worldvaluesbench.names import alike, check_name, find_twice, name_problem, printable
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.scores import write_tables
+from worldvaluesbench.scoring._scores import write_tables
+from worldvaluesbench.scoring.sources._answers import read_answers
 
 FINE = [
     *("gpt-4o+demographics", "org/model:7b", "llama 3.1 (8B) [int4]", "$x_$", r"\frac{a}{b}", "a|b", "<b>", "50%"),

@@ -5,19 +5,19 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from worldvaluesbench.baselines.build import build_baselines, makeable
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.examples import ExampleSet, probe_examples
-from worldvaluesbench.elicitation.imported import import_answers
-from worldvaluesbench.elicitation.settings import settle
+from worldvaluesbench.asking._imported import import_answers
+from worldvaluesbench.baselines._build import build_baselines, makeable
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ProbeError, RunError
-from worldvaluesbench.pipeline.people import explain_order, mean_by_group
-from worldvaluesbench.pipeline.report import report_results
-from worldvaluesbench.pipeline.results import Results, plan_probe
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.attributes import Grouping
+from worldvaluesbench.pipeline._people import explain_order, mean_by_group
+from worldvaluesbench.pipeline._report import report_results
+from worldvaluesbench.pipeline._results import Results, plan_probe
+from worldvaluesbench.planning._examples import ExampleSet, probe_examples
+from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.survey._attributes import Grouping
 
 SPEC = 'items = ["Q1", "Q2"]\ncross = ["Q260"]\nper_cell = 4\nseed = 3\n'
 

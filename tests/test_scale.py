@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldvaluesbench.errors import ScaleError
-from worldvaluesbench.scale import MAX_POINTS, Scale
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.stats._scale import MAX_POINTS, Scale
+from worldvaluesbench.survey._codebook import load_codebook
 
 scales = st.builds(lambda low, steps: Scale(low, low + steps), st.integers(-5, 5), st.integers(1, 12))
 

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from worldvaluesbench.baselines.build import build_baseline
-from worldvaluesbench.baselines.options import BaselineName, BaselineOptions
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.examples import split_examples
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.baselines._build import build_baseline
+from worldvaluesbench.baselines._options import BaselineName, BaselineOptions
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.planning._examples import split_examples
+from worldvaluesbench.survey._attributes import parse_groupings
 
 TRAIN, VALID, TEST = "train", "valid", "test"
 

@@ -8,18 +8,18 @@ import polars as pl
 import pytest
 
 from tests.baselines.made import TEST, TRAIN, VALID, answers_of
-from worldvaluesbench.baselines.build import build_baseline, build_baselines
-from worldvaluesbench.baselines.options import BASELINES, BaselineName, BaselineOptions
-from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
-from worldvaluesbench.elicitation.answers import COLUMNS
-from worldvaluesbench.elicitation.examples import read_examples, split_examples
-from worldvaluesbench.elicitation.run import open_run
+from worldvaluesbench._io._folder import check_files
+from worldvaluesbench.asking._answers import COLUMNS
+from worldvaluesbench.asking._run import open_run
+from worldvaluesbench.baselines._build import build_baseline, build_baselines
+from worldvaluesbench.baselines._options import BASELINES, BaselineName, BaselineOptions
+from worldvaluesbench.benchmark._dataset import Dataset, load_dataset
 from worldvaluesbench.errors import DatasetError, FolderError, RunError
-from worldvaluesbench.folder import check_files
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.attributes import Grouping
+from worldvaluesbench.planning._examples import read_examples, split_examples
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.survey._attributes import Grouping
 
 ITEMS = ["Q1", "Q48"]
 CHEAP: tuple[BaselineName, ...] = ("marginal", "cell", "human")

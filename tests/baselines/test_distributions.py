@@ -9,15 +9,15 @@ import pytest
 
 from tests.baselines.made import TEST, TRAIN, VALID, answers_of, log_loss, probabilities_of
 from tests.scoring.people import make_dataset
-from worldvaluesbench.baselines.chain import find_levels
-from worldvaluesbench.baselines.counts import count_points, effective_counts
-from worldvaluesbench.baselines.distributions import distributions_of, fit_distributions
-from worldvaluesbench.baselines.people import read_people
-from worldvaluesbench.baselines.shrinkage import find_concentration
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.baselines._chain import find_levels
+from worldvaluesbench.baselines._counts import count_points, effective_counts
+from worldvaluesbench.baselines._distributions import distributions_of, fit_distributions
+from worldvaluesbench.baselines._people import read_people
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import DatasetError
-from worldvaluesbench.survey.attributes import Grouping, parse_groupings
-from worldvaluesbench.survey.marginals import load_marginals
+from worldvaluesbench.stats._shrinkage import find_concentration
+from worldvaluesbench.survey._attributes import Grouping, parse_groupings
+from worldvaluesbench.survey._marginals import load_marginals
 
 CHINA, JAPAN, GERMANY, FRANCE, BRAZIL = 156, 392, 276, 250, 76
 ASIA, EUROPE, SOUTH_AMERICA = 2, 3, 6
@@ -199,7 +199,7 @@ def test_a_cell_knows_more_than_the_marginal(paper: Dataset, tmp_path: Path) -> 
 
 
 def test_far_too_many_groups_are_refused(paper: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worldvaluesbench.baselines.chain.MAX_GROUPS", 100)
+    monkeypatch.setattr("worldvaluesbench.baselines._chain.MAX_GROUPS", 100)
     with pytest.raises(DatasetError, match=r"B_COUNTRY\*Q262: makes [\d,]+ groups, far too many to learn from"):
         find_levels(paper, parse_groupings("B_COUNTRY*Q262")[0])
 

@@ -13,12 +13,12 @@ from tests.baselines.made import TEST
 from tests.cli.test_commands import run
 from tests.test_docs import blocks
 from tests.test_formats import keys_of, named
-from worldvaluesbench.baselines.build import build_baseline
-from worldvaluesbench.baselines.features import LEFT_OUT
-from worldvaluesbench.baselines.options import BASELINES, BaselineName, BaselineOptions
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.probe import build_probe
-from worldvaluesbench.elicitation.examples import split_examples
+from worldvaluesbench.baselines._build import build_baseline
+from worldvaluesbench.baselines._features import LEFT_OUT
+from worldvaluesbench.baselines._options import BASELINES, BaselineName, BaselineOptions
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._probe import build_probe
+from worldvaluesbench.planning._examples import split_examples
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "baselines.md").read_text(encoding="utf-8")

@@ -10,13 +10,13 @@ import pytest
 
 from tests.baselines.made import TEST, TRAIN, VALID, answers_of
 from tests.scoring.people import make_dataset
-from worldvaluesbench.baselines.build import build_baseline
-from worldvaluesbench.baselines.options import BaselineOptions
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.probe import build_probe
-from worldvaluesbench.benchmark.spec import parse_spec
-from worldvaluesbench.elicitation.examples import probe_examples
+from worldvaluesbench.baselines._build import build_baseline
+from worldvaluesbench.baselines._options import BaselineOptions
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._probe import build_probe
+from worldvaluesbench.benchmark._spec import parse_spec
 from worldvaluesbench.errors import DatasetError
+from worldvaluesbench.planning._examples import probe_examples
 
 CHINA, JAPAN, GERMANY, BRAZIL = 156, 392, 276, 76
 CONTINENTS = {CHINA: 2, JAPAN: 2, GERMANY: 3, BRAZIL: 6}

@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import digamma as scipy_digamma
 from scipy.special import gammaln
 
-from worldvaluesbench.baselines.shrinkage import LEAST, MOST, digamma, find_concentration, shrink
+from worldvaluesbench.stats._shrinkage import LEAST, MOST, digamma, find_concentration, shrink
 
 Array = NDArray[np.float64]
 

@@ -8,16 +8,16 @@ import pytest
 
 from tests.baselines.made import TEST, TRAIN, answers_of, log_loss, probabilities_of
 from tests.scoring.people import make_dataset
-from worldvaluesbench.baselines.build import build_baseline, build_baselines
-from worldvaluesbench.baselines.features import LEFT_OUT, ORDERED, default_attributes, find_features, is_nominal
-from worldvaluesbench.baselines.options import BaselineName, BaselineOptions
-from worldvaluesbench.baselines.people import read_people
-from worldvaluesbench.baselines.trees import fit_trees, has_lightgbm, load_lightgbm
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.examples import split_examples
+from worldvaluesbench.baselines._build import build_baseline, build_baselines
+from worldvaluesbench.baselines._features import LEFT_OUT, ORDERED, default_attributes, find_features, is_nominal
+from worldvaluesbench.baselines._options import BaselineName, BaselineOptions
+from worldvaluesbench.baselines._people import read_people
+from worldvaluesbench.baselines._trees import fit_trees, has_lightgbm, load_lightgbm
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError, RunError
-from worldvaluesbench.survey.attributes import check_attribute_id
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.planning._examples import split_examples
+from worldvaluesbench.survey._attributes import check_attribute_id
+from worldvaluesbench.survey._codebook import load_codebook
 
 ITEMS = ("Q1", "Q48", "Q57", "Q199")
 

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from tests.benchmark import naive
-from worldvaluesbench.benchmark.build import build_dataset, what_corrected_changes
-from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
+from worldvaluesbench.benchmark._build import build_dataset, what_corrected_changes
+from worldvaluesbench.benchmark._dataset import Dataset, load_dataset
 from worldvaluesbench.errors import CodebookError, DatasetError, FolderError, SurveyFileError, WorldValuesBenchError
 
 

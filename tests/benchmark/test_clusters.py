@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 
 from tests.scoring.people import make_dataset, write_answers
-from worldvaluesbench.benchmark.build import build_dataset
-from worldvaluesbench.benchmark.clusters import CLUSTERS, read_clusters
-from worldvaluesbench.benchmark.dataset import RESPONDENTS, Dataset
-from worldvaluesbench.benchmark.export import export_tsv
+from worldvaluesbench._io._folder import MANIFEST, file_facts, read_manifest, write_json
+from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.benchmark._clusters import CLUSTERS, read_clusters
+from worldvaluesbench.benchmark._dataset import RESPONDENTS, Dataset
+from worldvaluesbench.benchmark._export import export_tsv
 from worldvaluesbench.cli import main
 from worldvaluesbench.errors import CodebookError, DatasetError
-from worldvaluesbench.folder import MANIFEST, file_facts, read_manifest, write_json
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.survey._attributes import parse_groupings
 
 
 def clustered(

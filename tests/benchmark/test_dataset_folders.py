@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from worldvaluesbench.benchmark.build import build_dataset
-from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
-from worldvaluesbench.benchmark.export import export_tsv
-from worldvaluesbench.benchmark.probe import build_probe, draw_probe
-from worldvaluesbench.benchmark.spec import ProbeSpec
-from worldvaluesbench.benchmark.verify import read_samples
-from worldvaluesbench.survey.synthetic import write_synthetic
+from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.benchmark._dataset import Dataset, load_dataset
+from worldvaluesbench.benchmark._export import export_tsv
+from worldvaluesbench.benchmark._probe import build_probe, draw_probe
+from worldvaluesbench.benchmark._spec import ProbeSpec
+from worldvaluesbench.benchmark._verify import read_samples
+from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 
 SPEC = ProbeSpec("own", ("Q1", "Q2"), ("Q260",), 3, 3, "test", 1)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.benchmark import naive
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.export import export_tsv
-from worldvaluesbench.survey.catalogue import read_wordings
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._export import export_tsv
+from worldvaluesbench.survey._catalogue import read_wordings
+from worldvaluesbench.survey._codebook import load_codebook
 
 
 @pytest.fixture(scope="module")

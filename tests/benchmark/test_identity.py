@@ -12,22 +12,22 @@ import pytest
 
 from tests.scoring.people import write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.benchmark.build import build_dataset
-from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
-from worldvaluesbench.benchmark.identity import dataset_difference
-from worldvaluesbench.benchmark.probe import build_probe
-from worldvaluesbench.benchmark.spec import parse_spec
-from worldvaluesbench.elicitation.examples import probe_examples
+from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.benchmark._dataset import Dataset, load_dataset
+from worldvaluesbench.benchmark._identity import dataset_difference
+from worldvaluesbench.benchmark._probe import build_probe
+from worldvaluesbench.benchmark._spec import parse_spec
 from worldvaluesbench.errors import AnswersError, ProbeError, RunError
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.merge import merge_comparisons
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.synthetic import write_synthetic
+from worldvaluesbench.planning._examples import probe_examples
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import Comparison
+from worldvaluesbench.scoring.compare._merge import merge_comparisons
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 
 FORMATS = ("survey.csv", "survey.zip", "survey.sav", "survey.dta")
 N = 400

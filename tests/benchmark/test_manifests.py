@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from tests.benchmark import naive
-from worldvaluesbench.benchmark.build import build_dataset
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.export import export_tsv
-from worldvaluesbench.benchmark.probe import build_probe
-from worldvaluesbench.benchmark.spec import parse_spec
-from worldvaluesbench.version import __version__
+from worldvaluesbench._version import __version__
+from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._export import export_tsv
+from worldvaluesbench.benchmark._probe import build_probe
+from worldvaluesbench.benchmark._spec import parse_spec
 
 MASTER, SHARED_ID = "7", "858069901"
 NEWER = ("356", "860")

@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 
 from tests.benchmark import naive
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.probe import build_probe, draw_probe, published_samples
-from worldvaluesbench.benchmark.spec import ProbeSpec, parse_spec, read_spec
-from worldvaluesbench.benchmark.verify import read_samples, verify_samples
+from worldvaluesbench._io._folder import read_manifest
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._probe import build_probe, draw_probe, published_samples
+from worldvaluesbench.benchmark._spec import ProbeSpec, parse_spec, read_spec
+from worldvaluesbench.benchmark._verify import read_samples, verify_samples
 from worldvaluesbench.errors import ProbeError
-from worldvaluesbench.folder import read_manifest
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "published" / "samples.tsv"

@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 
 from tests.benchmark import naive
-from worldvaluesbench.benchmark import respondents
-from worldvaluesbench.benchmark.build import build_dataset
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.survey.responses import Coded
+from worldvaluesbench.benchmark import _respondents as respondents
+from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.survey._responses import Coded
 
 URUGUAY, SHARED_ID = "858", 858069901
 WEIGHTS = ["W_WEIGHT", "S018"]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.edition import load_edition
-from worldvaluesbench.benchmark.split import SPLITS, split_by_hash, split_by_shuffle
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._edition import load_edition
+from worldvaluesbench.benchmark._split import SPLITS, split_by_hash, split_by_shuffle
 
 N_PUBLISHED = 93_278
 SALT = "worldvaluesbench-wvs7"

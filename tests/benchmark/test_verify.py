@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.benchmark import naive
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.verify import Verification, verify_samples
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._verify import Verification, verify_samples
 
 Sample = tuple[str, str, str, str, int]
 Person = dict[str, int | str]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.scoring.people import make_dataset
-from worldvaluesbench.benchmark.weights import WEIGHTS, check_weights, read_weights
+from worldvaluesbench.benchmark._weights import WEIGHTS, check_weights, read_weights
 from worldvaluesbench.errors import DatasetError
 
 

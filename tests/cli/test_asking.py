@@ -9,10 +9,10 @@ import pytest
 
 from tests.cli.test_commands import Capture, run
 from tests.elicitation.scripted import Response, scripted
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.journal import open_journal
-from worldvaluesbench.elicitation.request import Completion, Reply
-from worldvaluesbench.elicitation.run import open_run
+from worldvaluesbench.asking._journal import open_journal
+from worldvaluesbench.asking._run import open_run
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.prompts._request import Completion, Reply
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ pytest.importorskip("transformers", reason="local models need transformers; pip 
 from tests.cli.test_commands import Capture, refusal, run
 from tests.elicitation.local_models import CHAT_TEMPLATE, save
 from tests.elicitation.runs import small_plan
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.run import open_run
+from worldvaluesbench.asking._run import open_run
+from worldvaluesbench.benchmark._dataset import Dataset
 
 THINKING = CHAT_TEMPLATE + "{% if enable_thinking is defined %}<|im_end|>{% endif %}"
 

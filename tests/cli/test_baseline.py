@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import Capture, refusal, run
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.probe import build_probe
-from worldvaluesbench.benchmark.spec import parse_spec
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._probe import build_probe
+from worldvaluesbench.benchmark._spec import parse_spec
 from worldvaluesbench.cli.progress import counting
 
 

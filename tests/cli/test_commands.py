@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli import COMMANDS, main
 from worldvaluesbench.cli.show import _fitting, bar, cell_text, spark, table
-from worldvaluesbench.survey.catalogue import catalogue_of
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.survey._catalogue import catalogue_of
+from worldvaluesbench.survey._codebook import load_codebook
 
 
 def run(*arguments: object) -> int:

@@ -10,18 +10,18 @@ import pytest
 
 from tests.cli.test_commands import Capture, refusal, run
 from tests.scoring.people import make_dataset, write_answers
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.examples import split_examples
-from worldvaluesbench.elicitation.plan import build_plan
-from worldvaluesbench.elicitation.settings import settle
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.pipeline.design import design_of
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison, write_comparison
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.power import DEFAULT_VARIANCE, DifferenceVariance, detectable_difference, needed
-from worldvaluesbench.scoring.reference import respondents_reference
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.pipeline._design import design_of
+from worldvaluesbench.planning._examples import split_examples
+from worldvaluesbench.planning._plan import build_plan
+from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import Comparison, write_comparison
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.stats._power import DEFAULT_VARIANCE, DifferenceVariance, detectable_difference, needed
 
 ITEMS = ("Q1", "Q2", "Q48", "Q57", "Q240", "Q241")
 

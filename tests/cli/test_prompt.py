@@ -7,15 +7,15 @@ import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 
-from worldvaluesbench.benchmark.build import build_dataset
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli.prompt import prompt
-from worldvaluesbench.elicitation.persona import persona_of
-from worldvaluesbench.elicitation.presets import load_preset
-from worldvaluesbench.elicitation.prompt import load_template, render_prompt
 from worldvaluesbench.errors import WorldValuesBenchError
-from worldvaluesbench.survey.catalogue import catalogue_of
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.prompts._persona import persona_of
+from worldvaluesbench.prompts._presets import load_preset
+from worldvaluesbench.prompts._prompt import load_template, render_prompt
+from worldvaluesbench.survey._catalogue import catalogue_of
+from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from tests.cli.test_commands import Capture, refusal, run
 from tests.scoring.people import make_dataset, write_answers
 from tests.test_docs import blocks
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark._dataset import Dataset
 
 DOCS = Path(__file__).parents[2] / "docs"
 PEOPLE = range(101, 161)

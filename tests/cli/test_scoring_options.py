@@ -12,7 +12,7 @@ import pytest
 from tests.cli.test_commands import Capture, refusal, run
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark._dataset import Dataset
 
 N_PEOPLE = 40
 RESPONSES = [1, 2, 3, 4, 4] * 8

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from worldvaluesbench.elicitation.choices import Labels, ShownChoice, choices_of, shown_options
-from worldvaluesbench.elicitation.persona import NOBODY, Style, persona_of
-from worldvaluesbench.elicitation.prompt import load_template, render_prompt
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.prompts._choices import Labels, ShownChoice, choices_of, shown_options
+from worldvaluesbench.prompts._persona import NOBODY, Style, persona_of
+from worldvaluesbench.prompts._prompt import load_template, render_prompt
+from worldvaluesbench.survey._codebook import load_codebook
 
 SOMEBODY: Mapping[str, int] = {"B_COUNTRY": 156, "H_URBRURAL": 1, "Q275": 3}
 

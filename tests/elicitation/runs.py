@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.examples import read_examples
-from worldvaluesbench.elicitation.model import FunctionModel
-from worldvaluesbench.elicitation.plan import Plan, build_plan
-from worldvaluesbench.elicitation.request import Completion, Reply, Request, Sampling
-from worldvaluesbench.elicitation.run import Run, begin_run
-from worldvaluesbench.elicitation.settings import settle
+from worldvaluesbench.asking._run import Run, begin_run
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.models._model import FunctionModel
+from worldvaluesbench.planning._examples import read_examples
+from worldvaluesbench.planning._plan import Plan, build_plan
+from worldvaluesbench.prompts._request import Completion, Reply, Request, Sampling
+from worldvaluesbench.prompts._settings import settle
 
 ITEMS = ("Q1", "Q48")
 

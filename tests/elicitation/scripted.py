@@ -10,9 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
-from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions
-from worldvaluesbench.elicitation.presets import Method
-from worldvaluesbench.elicitation.request import Reply, Request, Sampling
+from worldvaluesbench.models.hosted._hosted import HostedModel
+from worldvaluesbench.models.hosted._pace import HostedOptions
+from worldvaluesbench.prompts._presets import Method
+from worldvaluesbench.prompts._request import Reply, Request, Sampling
 
 PROMPT = "This person lives in Peru. How important is family? Answer:"
 SYMBOLS = ("1", "2", "3")

@@ -13,20 +13,16 @@ import polars as pl
 import pytest
 from scipy.stats import wasserstein_distance
 
-from worldvaluesbench.elicitation.answers import (
-    COLUMNS,
-    make_answers,
-    order_disagreement,
-    write_answers,
-)
-from worldvaluesbench.elicitation.choices import choices_of
-from worldvaluesbench.elicitation.journal import open_journal
-from worldvaluesbench.elicitation.presets import Method
-from worldvaluesbench.elicitation.request import Completion, Reply, Request, TokenChoice
-from worldvaluesbench.elicitation.run import ANSWERS
-from worldvaluesbench.elicitation.settings import Settings, settle
+from worldvaluesbench.asking._answers import COLUMNS, make_answers, write_answers
+from worldvaluesbench.asking._disagreement import order_disagreement
+from worldvaluesbench.asking._journal import open_journal
+from worldvaluesbench.asking._run import ANSWERS
 from worldvaluesbench.errors import RunError
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.prompts._choices import choices_of
+from worldvaluesbench.prompts._presets import Method
+from worldvaluesbench.prompts._request import Completion, Reply, Request, TokenChoice
+from worldvaluesbench.prompts._settings import Settings, settle
+from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
 Example = tuple[str, int, int, int, int | None]

@@ -19,13 +19,13 @@ from tests.elicitation.runs import (
     small_plan,
     steady_model,
 )
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.journal import JOURNAL, open_journal, read_journal
-from worldvaluesbench.elicitation.request import Completion, Reply, Request, TokenChoice
-from worldvaluesbench.elicitation.run import Run, begin_run, open_run
+from worldvaluesbench._io._folder import check_files
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._journal import JOURNAL, open_journal, read_journal
+from worldvaluesbench.asking._run import Run, begin_run, open_run
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError, RunError
-from worldvaluesbench.folder import check_files
+from worldvaluesbench.prompts._request import Completion, Reply, Request, TokenChoice
 
 
 @pytest.fixture

@@ -13,16 +13,17 @@ from typing import Any
 import pytest
 
 from tests.elicitation.runs import small_plan
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.budget import Budget
-from worldvaluesbench.elicitation.journal import read_journal
-from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions
-from worldvaluesbench.elicitation.models.mock import MockServer, mock_server
-from worldvaluesbench.elicitation.models.mock_options import MockOptions
-from worldvaluesbench.elicitation.progress import Progress
-from worldvaluesbench.elicitation.run import Run, begin_run
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._budget import Budget
+from worldvaluesbench.asking._journal import read_journal
+from worldvaluesbench.asking._progress import Progress
+from worldvaluesbench.asking._run import Run, begin_run
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError
+from worldvaluesbench.models.hosted._hosted import HostedModel
+from worldvaluesbench.models.hosted._pace import HostedOptions
+from worldvaluesbench.models.mock._options import MockOptions
+from worldvaluesbench.models.mock._server import MockServer, mock_server
 
 KEY = "sk-mock-0123456789abcdef"
 

@@ -12,17 +12,17 @@ from threading import Thread
 import pytest
 
 from tests.elicitation.runs import STEADY, Begin, CountingModel, beginner, failing_after, replying, small_plan
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.budget import Budget, Spending
-from worldvaluesbench.elicitation.finish import Outcome
-from worldvaluesbench.elicitation.journal import Journal, read_journal
-from worldvaluesbench.elicitation.plan import build_plan
-from worldvaluesbench.elicitation.progress import Progress
-from worldvaluesbench.elicitation.received import read_received
-from worldvaluesbench.elicitation.request import Reply, Request
-from worldvaluesbench.elicitation.run import begin_run
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._budget import Budget, Spending
+from worldvaluesbench.asking._finish import Outcome
+from worldvaluesbench.asking._journal import Journal, read_journal
+from worldvaluesbench.asking._progress import Progress
+from worldvaluesbench.asking._received import read_received
+from worldvaluesbench.asking._run import begin_run
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError, RunError
+from worldvaluesbench.planning._plan import build_plan
+from worldvaluesbench.prompts._request import Reply, Request
 
 
 @pytest.fixture

@@ -12,17 +12,17 @@ import pytest
 from click.testing import CliRunner
 
 from tests.elicitation.runs import digit_of, small_plan
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench._io._folder import check_files
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._journal import open_journal, read_journal
+from worldvaluesbench.asking._run import Run, begin_run, open_run
+from worldvaluesbench.asking.batch._files import BatchLimits, BatchModel, batch_model_of, export_batch, parse_custom_id
+from worldvaluesbench.asking.batch._importing import BatchImport, import_batch
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli.batch import batch
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.batch import BatchLimits, BatchModel, batch_model_of, export_batch, parse_custom_id
-from worldvaluesbench.elicitation.batch_import import BatchImport, import_batch
-from worldvaluesbench.elicitation.journal import open_journal, read_journal
-from worldvaluesbench.elicitation.model import FunctionModel
-from worldvaluesbench.elicitation.models.bodies import Endpoint, chat_body
-from worldvaluesbench.elicitation.run import Run, begin_run, open_run
 from worldvaluesbench.errors import FolderError, ModelError, RunError
-from worldvaluesbench.folder import check_files
+from worldvaluesbench.models._bodies import Endpoint, chat_body
+from worldvaluesbench.models._model import FunctionModel
 
 MODEL = BatchModel("some-model")
 OTHER: Any = "audio"

@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 
 from tests.elicitation.runs import small_plan
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.batch import batch_model_of, export_batch
-from worldvaluesbench.elicitation.batch_import import import_batch
-from worldvaluesbench.elicitation.models.hosted import HostedModel
-from worldvaluesbench.elicitation.models.mock import mock_server
-from worldvaluesbench.elicitation.run import begin_run
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._run import begin_run
+from worldvaluesbench.asking.batch._files import batch_model_of, export_batch
+from worldvaluesbench.asking.batch._importing import import_batch
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.models.hosted._hosted import HostedModel
+from worldvaluesbench.models.mock._server import mock_server
 
 
 def served(paths: Iterable[Path], base_url: str) -> list[str]:

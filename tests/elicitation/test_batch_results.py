@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from worldvaluesbench.elicitation.batch_results import Result, read_results
-from worldvaluesbench.elicitation.models.bodies import chat_body, completion_body, echo_body, seed_of
-from worldvaluesbench.elicitation.models.returned import NO_LOGPROBS, error_code, read_response
-from worldvaluesbench.elicitation.request import Completion, Reply, Request, Sampling
+from worldvaluesbench.asking.batch._results import Result, read_results
 from worldvaluesbench.errors import ModelError, RunError
+from worldvaluesbench.models._bodies import chat_body, completion_body, echo_body, seed_of
+from worldvaluesbench.models._returned import NO_LOGPROBS, error_code, read_response
+from worldvaluesbench.prompts._request import Completion, Reply, Request, Sampling
 
 SECRET = "a person from Chile"
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.elicitation.runs import sampling_of
-from worldvaluesbench.elicitation.budget import FRAME_TOKENS, Budget, Spending, most_tokens
-from worldvaluesbench.elicitation.request import Completion, Reply, Request
-from worldvaluesbench.elicitation.settings import settle
+from worldvaluesbench.asking._budget import FRAME_TOKENS, Budget, Spending, most_tokens
 from worldvaluesbench.errors import RunError
+from worldvaluesbench.prompts._request import Completion, Reply, Request
+from worldvaluesbench.prompts._settings import settle
 
 ASKED = Request("a", "Q1", 0, "x" * 300, "sampled", ("1", "2"), sampling_of(max_tokens=50), n=2)
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.elicitation.choices import LABELS, Labels, choices_of, option_orders, shown_options
-from worldvaluesbench.elicitation.persona import NOBODY
-from worldvaluesbench.elicitation.prompt import load_template, render_prompt, scale_options
 from worldvaluesbench.errors import PromptError
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.prompts._choices import LABELS, Labels, choices_of, option_orders, shown_options
+from worldvaluesbench.prompts._persona import NOBODY
+from worldvaluesbench.prompts._prompt import load_template, render_prompt, scale_options
+from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
 

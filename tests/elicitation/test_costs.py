@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.elicitation.runs import small_plan
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation import costs as costs_module
-from worldvaluesbench.elicitation.costs import estimate_costs, load_tokenizer
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError, RunError
+from worldvaluesbench.planning import _costs as costs_module
+from worldvaluesbench.planning._costs import estimate_costs, load_tokenizer
 
 
 def words(text: str) -> int:

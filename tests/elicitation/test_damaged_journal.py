@@ -10,15 +10,15 @@ import pytest
 from tests.cli.test_commands import Capture
 from tests.cli.test_commands import run as wvb
 from tests.elicitation.runs import CountingModel, digit_of, replying, small_plan
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.answers import make_answers
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.budget import Budget
-from worldvaluesbench.elicitation.journal import JOURNAL
-from worldvaluesbench.elicitation.progress import Progress
-from worldvaluesbench.elicitation.request import Completion, Reply, Request
-from worldvaluesbench.elicitation.run import Run, begin_run
+from worldvaluesbench.asking._answers import make_answers
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._budget import Budget
+from worldvaluesbench.asking._journal import JOURNAL
+from worldvaluesbench.asking._progress import Progress
+from worldvaluesbench.asking._run import Run, begin_run
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError, RunError
+from worldvaluesbench.prompts._request import Completion, Reply, Request
 
 N_STOP = 6
 STEADY = replying(lambda request: str(digit_of(request.prompt)), (10, 1))

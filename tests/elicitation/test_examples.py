@@ -8,11 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
-from worldvaluesbench.benchmark.probe import build_probe
-from worldvaluesbench.elicitation.examples import ExampleSet, probe_examples, read_examples, split_examples
+from worldvaluesbench._io._folder import write_manifest
+from worldvaluesbench.benchmark._dataset import Dataset, load_dataset
+from worldvaluesbench.benchmark._probe import build_probe
 from worldvaluesbench.errors import CodebookError, DatasetError, FolderError, ProbeError
-from worldvaluesbench.folder import write_manifest
+from worldvaluesbench.planning._examples import ExampleSet, probe_examples, read_examples, split_examples
 
 Keys = list[tuple[str, int]]
 

@@ -21,12 +21,14 @@ from tests.elicitation.scripted import (
     request_of,
     scripted,
 )
-from worldvaluesbench.elicitation.model import Model
-from worldvaluesbench.elicitation.models.bodies import seed_of
-from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions
-from worldvaluesbench.elicitation.models.mock import MockOptions, mock_server
-from worldvaluesbench.elicitation.request import Completion, Reply, Request, Sampling
 from worldvaluesbench.errors import ModelError
+from worldvaluesbench.models._bodies import seed_of
+from worldvaluesbench.models._model import Model
+from worldvaluesbench.models.hosted._hosted import HostedModel
+from worldvaluesbench.models.hosted._pace import HostedOptions
+from worldvaluesbench.models.mock._options import MockOptions
+from worldvaluesbench.models.mock._server import mock_server
+from worldvaluesbench.prompts._request import Completion, Reply, Request, Sampling
 
 
 @pytest.fixture(autouse=True)

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from tests.elicitation.scripted import PROMPT, Response, chat, model_at, refusal, reply_to, request_of, scripted
-from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions
-from worldvaluesbench.elicitation.models.mock import MockOptions, mock_server
-from worldvaluesbench.elicitation.models.trial import GREETING
-from worldvaluesbench.elicitation.request import Completion, Reply, Sampling
 from worldvaluesbench.errors import ModelError
+from worldvaluesbench.models.hosted._hosted import HostedModel
+from worldvaluesbench.models.hosted._pace import HostedOptions
+from worldvaluesbench.models.hosted._trial import GREETING
+from worldvaluesbench.models.mock._options import MockOptions
+from worldvaluesbench.models.mock._server import mock_server
+from worldvaluesbench.prompts._request import Completion, Reply, Sampling
 
 GOOD = chat("2")
 NO_TEMPERATURE = "Unsupported value: 'temperature' does not support 0 with this model."

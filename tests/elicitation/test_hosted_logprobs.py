@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from tests.elicitation.scripted import PROMPT, Response, chat, model_at, refusal, reply_to, request_of, scripted
-from worldvaluesbench.elicitation.logprobs import apart
-from worldvaluesbench.elicitation.models.echo import TRIAL, Scored, read_option
-from worldvaluesbench.elicitation.models.hosted import HostedModel
-from worldvaluesbench.elicitation.models.mock import MockOptions, mock_server
-from worldvaluesbench.elicitation.request import Sampling
 from worldvaluesbench.errors import ModelError
+from worldvaluesbench.models.hosted._echo import TRIAL, Scored, read_option
+from worldvaluesbench.models.hosted._hosted import HostedModel
+from worldvaluesbench.models.mock._options import MockOptions
+from worldvaluesbench.models.mock._server import mock_server
+from worldvaluesbench.prompts._logprobs import apart
+from worldvaluesbench.prompts._request import Sampling
 
 TOKENS = request_of("token_probs", sampling=Sampling(0.0, 3))
 LIKELIHOOD = request_of("option_likelihood")

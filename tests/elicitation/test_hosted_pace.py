@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.elicitation.scripted import chat, model_at, request_of, scripted
-from worldvaluesbench.elicitation.models.pace import LONGEST_REST, Bucket, Pace, Patience, named_rest
+from worldvaluesbench.models.hosted._pace import LONGEST_REST, Bucket, Pace, Patience, named_rest
 
 
 class Clock:

@@ -19,20 +19,21 @@ import pytest
 
 from tests.elicitation.runs import small_plan
 from tests.elicitation.scripted import PROMPT, Response, chat, model_at, refusal, reply_to, request_of, scripted
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.budget import Budget
-from worldvaluesbench.elicitation.journal import read_journal
-from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions
-from worldvaluesbench.elicitation.models.mock import MockServer, mock_server
-from worldvaluesbench.elicitation.models.mock_options import MockOptions
-from worldvaluesbench.elicitation.models.said import said_of
-from worldvaluesbench.elicitation.models.trial import steps_of
-from worldvaluesbench.elicitation.presets import METHODS, Method
-from worldvaluesbench.elicitation.progress import Progress
-from worldvaluesbench.elicitation.request import Reply, Request, Sampling
-from worldvaluesbench.elicitation.run import begin_run, open_run
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._budget import Budget
+from worldvaluesbench.asking._journal import read_journal
+from worldvaluesbench.asking._progress import Progress
+from worldvaluesbench.asking._run import begin_run, open_run
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError
+from worldvaluesbench.models._said import said_of
+from worldvaluesbench.models.hosted._hosted import HostedModel
+from worldvaluesbench.models.hosted._pace import HostedOptions
+from worldvaluesbench.models.hosted._trial import steps_of
+from worldvaluesbench.models.mock._options import MockOptions
+from worldvaluesbench.models.mock._server import MockServer, mock_server
+from worldvaluesbench.prompts._presets import METHODS, Method
+from worldvaluesbench.prompts._request import Reply, Request, Sampling
 
 KEY = "sk-0123/456+789=abcdef"
 QUESTION = "How important is family? 1 = Very important, 2 = Rather important, 3 = Not very important\nAnswer:"

@@ -12,19 +12,19 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench._io._folder import check_files
+from worldvaluesbench.asking._answers import COLUMNS
+from worldvaluesbench.asking._imported import answers_table, import_answers
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli.batch import import_answers as import_command
-from worldvaluesbench.elicitation.answers import COLUMNS
-from worldvaluesbench.elicitation.imported import answers_table, import_answers
-from worldvaluesbench.elicitation.parse import UNPARSED_REASONS
 from worldvaluesbench.errors import FolderError, RunError
-from worldvaluesbench.folder import check_files
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.reasons import OUTCOMES
-from worldvaluesbench.scoring.reference import read_humans, respondents_reference, world_reference
-from worldvaluesbench.scoring.rows import sort_rows
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.parsing._parse import UNPARSED_REASONS
+from worldvaluesbench.runs._reasons import OUTCOMES
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._reference import read_humans, respondents_reference, world_reference
+from worldvaluesbench.scoring.sources._rows import sort_rows
+from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
 OUTPUTS = Path(__file__).parents[2] / ".." / "shared" / "published" / "model_outputs"

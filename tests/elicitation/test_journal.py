@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.elicitation.runs import sampling_of
-from worldvaluesbench.elicitation.journal import (
+from worldvaluesbench.asking._journal import (
     JOURNAL,
     JournalLine,
     damage_note,
@@ -20,8 +20,8 @@ from worldvaluesbench.elicitation.journal import (
     reply_of,
     sound,
 )
-from worldvaluesbench.elicitation.request import Completion, Reply, Request, TokenChoice
 from worldvaluesbench.errors import RunError
+from worldvaluesbench.prompts._request import Completion, Reply, Request, TokenChoice
 
 ASKED = Request("a1", "Q1", 0, "How important is family?", "sampled", ("1", "2"), sampling_of(), n=3, first_sample=2)
 REPLY = Reply(

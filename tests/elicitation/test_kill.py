@@ -12,20 +12,20 @@ from collections import Counter
 from pathlib import Path
 
 from tests.elicitation.runs import small_plan, steady_model
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.journal import JOURNAL, read_journal
-from worldvaluesbench.elicitation.run import Run, begin_run
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._journal import JOURNAL, read_journal
+from worldvaluesbench.asking._run import Run, begin_run
+from worldvaluesbench.benchmark._dataset import Dataset
 
 N_KILLS = 5
 
 ASKING = """
 import os, sys, time
 from pathlib import Path
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.model import FunctionModel
-from worldvaluesbench.elicitation.request import request_id_of
-from worldvaluesbench.elicitation.run import open_run
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.models._model import FunctionModel
+from worldvaluesbench.prompts._request import request_id_of
+from worldvaluesbench.asking._run import open_run
 
 run = open_run(Path(sys.argv[1]))
 log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)

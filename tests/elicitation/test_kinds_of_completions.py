@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from worldvaluesbench.elicitation.choices import choices_of
-from worldvaluesbench.elicitation.entries import asked_key, kind_of, read_entries
-from worldvaluesbench.elicitation.parse import ALL_UNPARSED_REASONS, UNPARSED_REASONS, parse_rating, read_answer
-from worldvaluesbench.elicitation.prompt import load_template
-from worldvaluesbench.elicitation.readout import read_completion
-from worldvaluesbench.elicitation.request import Completion
-from worldvaluesbench.elicitation.shares import Distribution, parse_shares
-from worldvaluesbench.elicitation.spoken import LONGEST, after_reasoning, first_turn
-from worldvaluesbench.elicitation.symbols import reader_of
-from worldvaluesbench.scale import Scale
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.parsing._entries import asked_key, kind_of, read_entries
+from worldvaluesbench.parsing._parse import ALL_UNPARSED_REASONS, UNPARSED_REASONS, parse_rating, read_answer
+from worldvaluesbench.parsing._readout import read_completion
+from worldvaluesbench.parsing._shares import Distribution, parse_shares
+from worldvaluesbench.parsing._spoken import LONGEST, after_reasoning, first_turn
+from worldvaluesbench.parsing._symbols import reader_of
+from worldvaluesbench.prompts._choices import choices_of
+from worldvaluesbench.prompts._prompt import load_template
+from worldvaluesbench.prompts._request import Completion
+from worldvaluesbench.stats._scale import Scale
+from worldvaluesbench.survey._codebook import load_codebook
 
 FOUR = load_codebook().item("Q1")
 GROUPS = json.loads((Path(__file__).parent / "kinds_of_completions.json").read_text(encoding="utf-8"))

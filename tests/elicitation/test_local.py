@@ -15,13 +15,13 @@ pytest.importorskip("transformers", reason="local models need transformers; pip 
 import torch
 
 from tests.elicitation.local_models import make_model, plain_logprobs, save
-from worldvaluesbench.elicitation.choices import ShownChoice
-from worldvaluesbench.elicitation.models.local import LocalModel, LocalOptions
-from worldvaluesbench.elicitation.presets import Method
-from worldvaluesbench.elicitation.request import Reply, Request, Sampling
-from worldvaluesbench.elicitation.shares import Distribution
-from worldvaluesbench.elicitation.tokens import read_tokens
 from worldvaluesbench.errors import ModelError
+from worldvaluesbench.models.local._local import LocalModel, LocalOptions
+from worldvaluesbench.parsing._shares import Distribution
+from worldvaluesbench.parsing._tokens import read_tokens
+from worldvaluesbench.prompts._choices import ShownChoice
+from worldvaluesbench.prompts._presets import Method
+from worldvaluesbench.prompts._request import Reply, Request, Sampling
 
 TEN = tuple(str(number) for number in range(1, 11))
 PLAIN = Sampling()

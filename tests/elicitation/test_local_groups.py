@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.elicitation.models.local import LocalModel, LocalOptions
-from worldvaluesbench.elicitation.models.local_groups import batches, group_prompts, in_halves, levels_of
-from worldvaluesbench.elicitation.models.local_tree import tree_of
-from worldvaluesbench.elicitation.models.local_vocabulary import Vocabulary
-from worldvaluesbench.elicitation.request import Request, Sampling
 from worldvaluesbench.errors import ModelError
+from worldvaluesbench.models.local._groups import batches, group_prompts, in_halves, levels_of
+from worldvaluesbench.models.local._local import LocalModel, LocalOptions
+from worldvaluesbench.models.local._tree import tree_of
+from worldvaluesbench.models.local._vocabulary import Vocabulary
+from worldvaluesbench.prompts._request import Request, Sampling
 
 ROOT = tuple(range(1000, 1050))
 

@@ -17,10 +17,10 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from transformers import PreTrainedTokenizerFast
 
 from tests.elicitation.local_models import CHAT_TEMPLATE, make_model, make_tokenizer, plain_logprobs, save
-from worldvaluesbench.elicitation.models.local import LocalModel, LocalOptions
-from worldvaluesbench.elicitation.presets import Method
-from worldvaluesbench.elicitation.request import Reply, Request, Sampling
 from worldvaluesbench.errors import ModelError
+from worldvaluesbench.models.local._local import LocalModel, LocalOptions
+from worldvaluesbench.prompts._presets import Method
+from worldvaluesbench.prompts._request import Reply, Request, Sampling
 
 TEN = tuple(str(number) for number in range(1, 11))
 PROMPT = "Lives in Peru.\nHow important is family?\nAnswer:"

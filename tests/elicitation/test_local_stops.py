@@ -19,12 +19,12 @@ from polars.testing import assert_frame_equal
 
 from tests.elicitation.local_models import save
 from tests.elicitation.runs import small_plan
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.journal import read_journal
-from worldvaluesbench.elicitation.models.local import LocalModel, LocalOptions
-from worldvaluesbench.elicitation.presets import Method
-from worldvaluesbench.elicitation.run import Run, begin_run
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._journal import read_journal
+from worldvaluesbench.asking._run import Run, begin_run
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.models.local._local import LocalModel, LocalOptions
+from worldvaluesbench.prompts._presets import Method
 
 ASKED: dict[Method, dict[str, Any]] = {
     "option_likelihood": {},

@@ -13,21 +13,21 @@ import pytest
 from tests.elicitation.mock_prompts import prompt_of
 from tests.elicitation.runs import small_plan
 from tests.elicitation.scripted import PROMPT, Response, model_at, refusal, reply_to, request_of, scripted
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.batch import BatchModel, export_batch
-from worldvaluesbench.elicitation.batch_import import import_batch
-from worldvaluesbench.elicitation.journal import JOURNAL, read_journal
-from worldvaluesbench.elicitation.logprobs import apart, check_options
-from worldvaluesbench.elicitation.model import FunctionModel
-from worldvaluesbench.elicitation.models.bodies import Endpoint
-from worldvaluesbench.elicitation.models.echo import TRIAL
-from worldvaluesbench.elicitation.models.hosted import HostedModel
-from worldvaluesbench.elicitation.models.mock import MockOptions, mock_server
-from worldvaluesbench.elicitation.models.mock_options import MISREPORTS, Misreport
-from worldvaluesbench.elicitation.request import Reply, Sampling, TokenChoice
-from worldvaluesbench.elicitation.run import begin_run
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._journal import JOURNAL, read_journal
+from worldvaluesbench.asking._run import begin_run
+from worldvaluesbench.asking.batch._files import BatchModel, export_batch
+from worldvaluesbench.asking.batch._importing import import_batch
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import LogprobError, ModelError, RunError
+from worldvaluesbench.models._bodies import Endpoint
+from worldvaluesbench.models._model import FunctionModel
+from worldvaluesbench.models.hosted._echo import TRIAL
+from worldvaluesbench.models.hosted._hosted import HostedModel
+from worldvaluesbench.models.mock._options import MISREPORTS, Misreport, MockOptions
+from worldvaluesbench.models.mock._server import mock_server
+from worldvaluesbench.prompts._logprobs import apart, check_options
+from worldvaluesbench.prompts._request import Reply, Sampling, TokenChoice
 
 TOKENS = request_of("token_probs", sampling=Sampling(0.0, 3))
 LIKELIHOOD = request_of("option_likelihood")

@@ -8,25 +8,25 @@ from typing import Any
 import pytest
 
 from tests.elicitation.mock_prompts import choices, prompt_of
-from worldvaluesbench.distribution import MIN_COVERAGE
-from worldvaluesbench.elicitation.choices import LABELS, Labels
-from worldvaluesbench.elicitation.models.bodies import chat_body, completion_body
-from worldvaluesbench.elicitation.models.mock_answering import Answering
-from worldvaluesbench.elicitation.models.mock_asked import Asked, read_chat, read_completion
-from worldvaluesbench.elicitation.models.mock_opinion import opinion_of
-from worldvaluesbench.elicitation.models.mock_options import Faults, MockOptions
-from worldvaluesbench.elicitation.models.mock_question import parse_case
-from worldvaluesbench.elicitation.models.mock_tokens import OTHER, Tokenizer
-from worldvaluesbench.elicitation.models.mock_words import NONSENSE, REFUSALS
-from worldvaluesbench.elicitation.models.returned import read_response
-from worldvaluesbench.elicitation.parse import Unparsed, parse_rating
-from worldvaluesbench.elicitation.presets import Method
-from worldvaluesbench.elicitation.readout import Rating, Reading, answer_schema, read_reply
-from worldvaluesbench.elicitation.request import Request, Sampling
-from worldvaluesbench.elicitation.settings import settle
-from worldvaluesbench.elicitation.shares import Distribution
-from worldvaluesbench.scale import Scale
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.models._bodies import chat_body, completion_body
+from worldvaluesbench.models._returned import read_response
+from worldvaluesbench.models.mock._answering import Answering
+from worldvaluesbench.models.mock._asked import Asked, read_chat, read_completion
+from worldvaluesbench.models.mock._opinion import opinion_of
+from worldvaluesbench.models.mock._options import Faults, MockOptions
+from worldvaluesbench.models.mock._question import parse_case
+from worldvaluesbench.models.mock._tokens import OTHER, Tokenizer
+from worldvaluesbench.models.mock._words import NONSENSE, REFUSALS
+from worldvaluesbench.parsing._parse import Unparsed, parse_rating
+from worldvaluesbench.parsing._readout import Rating, Reading, answer_schema, read_reply
+from worldvaluesbench.parsing._shares import Distribution
+from worldvaluesbench.prompts._choices import LABELS, Labels
+from worldvaluesbench.prompts._presets import Method
+from worldvaluesbench.prompts._request import Request, Sampling
+from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.stats._distribution import MIN_COVERAGE
+from worldvaluesbench.stats._scale import Scale
+from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
 

@@ -16,10 +16,10 @@ import openai
 import pytest
 
 from tests.elicitation.mock_prompts import choices, prompt_of
-from worldvaluesbench.elicitation.models.mock import MockOptions, MockServer, mock_server
-from worldvaluesbench.elicitation.models.mock_options import COMPLETION_FAULTS, FEATURES, REQUEST_FAULTS, Faults, Pace
-from worldvaluesbench.elicitation.readout import answer_schema
 from worldvaluesbench.errors import ModelError
+from worldvaluesbench.models.mock._options import COMPLETION_FAULTS, FEATURES, REQUEST_FAULTS, Faults, MockOptions, Pace
+from worldvaluesbench.models.mock._server import MockServer, mock_server
+from worldvaluesbench.parsing._readout import answer_schema
 
 PROMPT = prompt_of("Q1")
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from tests.elicitation.mock_prompts import SOMEBODY, choices, prompt_of
-from worldvaluesbench.distribution import wasserstein
-from worldvaluesbench.elicitation.choices import LABELS, Labels, option_orders
-from worldvaluesbench.elicitation.models.mock_opinion import opinion_of
-from worldvaluesbench.elicitation.models.mock_question import Case, parse_case
-from worldvaluesbench.elicitation.prompt import template_names
-from worldvaluesbench.survey.codebook import load_codebook
-from worldvaluesbench.survey.marginals import load_marginals
+from worldvaluesbench.models.mock._opinion import opinion_of
+from worldvaluesbench.models.mock._question import Case, parse_case
+from worldvaluesbench.prompts._choices import LABELS, Labels, option_orders
+from worldvaluesbench.prompts._prompt import template_names
+from worldvaluesbench.stats._distribution import wasserstein
+from worldvaluesbench.survey._codebook import load_codebook
+from worldvaluesbench.survey._marginals import load_marginals
 
 CODEBOOK = load_codebook()
 PAPER = [name for name in template_names() if name.startswith("paper")]

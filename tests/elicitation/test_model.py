@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from worldvaluesbench.elicitation.model import FunctionModel
-from worldvaluesbench.elicitation.models.bodies import seed_of
-from worldvaluesbench.elicitation.request import Request, Sampling
+from worldvaluesbench.models._bodies import seed_of
+from worldvaluesbench.models._model import FunctionModel
+from worldvaluesbench.prompts._request import Request, Sampling
 
 REQUEST = Request("0" * 16, "Q1", 0, "Which?", "sampled", ("1", "2"), Sampling(0.7, seed=5), n=3)
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.elicitation.parse import EXCERPT, UNPARSED_REASONS, Unparsed, parse_rating
 from worldvaluesbench.errors import ScaleError
-from worldvaluesbench.scale import Scale
+from worldvaluesbench.parsing._parse import EXCERPT, UNPARSED_REASONS, Unparsed, parse_rating
+from worldvaluesbench.stats._scale import Scale
 
 CORPUS = [
     json.loads(line) for line in (Path(__file__).parent / "completions.jsonl").read_text(encoding="utf-8").splitlines()

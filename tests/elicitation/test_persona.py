@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.persona import (
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.errors import CodebookError, PromptError
+from worldvaluesbench.prompts._persona import (
     DEFAULT_ATTRIBUTES,
     NOBODY,
     Fact,
@@ -17,9 +18,8 @@ from worldvaluesbench.elicitation.persona import (
     persona_of,
     render_persona,
 )
-from worldvaluesbench.errors import CodebookError, PromptError
-from worldvaluesbench.survey.attributes import load_derived_attributes
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.survey._attributes import load_derived_attributes
+from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
 DERIVED = load_derived_attributes()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from worldvaluesbench.elicitation.persona import NOBODY, Persona, persona_of, render_persona
-from worldvaluesbench.elicitation.pieces import pieces_of
-from worldvaluesbench.elicitation.prompt import (
+from worldvaluesbench.planning._pieces import pieces_of
+from worldvaluesbench.prompts._persona import NOBODY, Persona, persona_of, render_persona
+from worldvaluesbench.prompts._prompt import (
     Template,
     load_template,
     parse_template,
@@ -12,7 +12,7 @@ from worldvaluesbench.elicitation.prompt import (
     scale_options,
     template_names,
 )
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
 SOMEONE = persona_of({"B_COUNTRY": 20, "H_URBRURAL": 1, "Q262": 41}, CODEBOOK)

@@ -10,18 +10,18 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from worldvaluesbench.benchmark.build import build_dataset
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.probe import build_probe
-from worldvaluesbench.elicitation.choices import choices_of, shown_options
-from worldvaluesbench.elicitation.examples import ExampleSet, probe_examples, read_examples, split_examples
-from worldvaluesbench.elicitation.persona import NOBODY, Persona, persona_of
-from worldvaluesbench.elicitation.plan import build_plan, read_requests, write_plan
-from worldvaluesbench.elicitation.prompt import parse_template, render_prompt
-from worldvaluesbench.elicitation.request import request_id_of
-from worldvaluesbench.elicitation.settings import Settings, settle
+from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._probe import build_probe
 from worldvaluesbench.errors import FolderError, PromptError
-from worldvaluesbench.survey.synthetic import write_synthetic
+from worldvaluesbench.planning._examples import ExampleSet, probe_examples, read_examples, split_examples
+from worldvaluesbench.planning._plan import build_plan, read_requests, write_plan
+from worldvaluesbench.prompts._choices import choices_of, shown_options
+from worldvaluesbench.prompts._persona import NOBODY, Persona, persona_of
+from worldvaluesbench.prompts._prompt import parse_template, render_prompt
+from worldvaluesbench.prompts._request import request_id_of
+from worldvaluesbench.prompts._settings import Settings, settle
+from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "published" / "samples.tsv"
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.elicitation.runs import Begin, CountingModel, beginner, failing_after, replying
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.budget import Budget
-from worldvaluesbench.elicitation.progress import Pace, Progress
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._budget import Budget
+from worldvaluesbench.asking._progress import Pace, Progress
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError
 
 

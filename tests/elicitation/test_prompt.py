@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from worldvaluesbench.elicitation.persona import DEFAULT_ATTRIBUTES, NOBODY, Persona, persona_of
-from worldvaluesbench.elicitation.presets import METHODS, Preset, load_preset, load_presets, parse_presets
-from worldvaluesbench.elicitation.prompt import (
+from worldvaluesbench.errors import PromptError
+from worldvaluesbench.prompts._persona import DEFAULT_ATTRIBUTES, NOBODY, Persona, persona_of
+from worldvaluesbench.prompts._presets import METHODS, Preset, load_preset, load_presets, parse_presets
+from worldvaluesbench.prompts._prompt import (
     load_template,
     parse_template,
     read_template,
@@ -18,9 +19,8 @@ from worldvaluesbench.elicitation.prompt import (
     scale_options,
     template_names,
 )
-from worldvaluesbench.elicitation.settings import METHOD_TEMPLATES
-from worldvaluesbench.errors import PromptError
-from worldvaluesbench.survey.codebook import Item, load_codebook
+from worldvaluesbench.prompts._settings import METHOD_TEMPLATES
+from worldvaluesbench.survey._codebook import Item, load_codebook
 
 ROOT = Path(__file__).parents[2]
 PAPER = ROOT.parent / "shared" / "paper" / "worldvaluesbench-2024.txt"
@@ -216,7 +216,7 @@ def test_a_template_of_ones_own_is_read_and_its_front_line_is_not_sent(tmp_path:
         ("", "mine.txt line 1: '' names no template"),
         ("{# name: mine #}", "mine.txt: its prompt is empty"),
         ("{# name: m #}\n{{ question }} {{ country }}", "mine.txt: there is no 'country'; a template may use persona"),
-        ("{# name: m #}\n{{ facts[0].country }}", "two facts ('worldvaluesbench.elicitation.persona.Fact object' has"),
+        ("{# name: m #}\n{{ facts[0].country }}", "two facts ('worldvaluesbench.prompts._persona.Fact object' has"),
         ("{# name: m #}\n{{ facts[0].label }}", "mine.txt: fails when rendered for a person without facts ("),
         ("{# name: m #}\nline 2\n{{ question", "mine.txt line 3: is no template (unexpected end of template"),
         ("{# name: m #}\n{{ question | shout }}", "mine.txt line 2: is no template (No filter named 'shout'."),

@@ -12,22 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.distribution import MIN_COVERAGE
-from worldvaluesbench.elicitation.choices import Labels, ShownChoice, choices_of
-from worldvaluesbench.elicitation.parse import (
+from worldvaluesbench.parsing._parse import (
     ALL_UNPARSED_REASONS,
     DISTRIBUTION_REASONS,
     Unparsed,
     parse_rating,
 )
-from worldvaluesbench.elicitation.presets import METHODS, Method
-from worldvaluesbench.elicitation.readout import Rating, answer_schema, read_completion, read_likelihoods, read_reply
-from worldvaluesbench.elicitation.request import Completion, Reply, Request, TokenChoice
-from worldvaluesbench.elicitation.settings import settle
-from worldvaluesbench.elicitation.shares import Distribution
-from worldvaluesbench.elicitation.tokens import MAX_UNRESOLVED, read_tokens
-from worldvaluesbench.scale import Scale
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.parsing._readout import Rating, answer_schema, read_completion, read_likelihoods, read_reply
+from worldvaluesbench.parsing._shares import Distribution
+from worldvaluesbench.parsing._tokens import MAX_UNRESOLVED, read_tokens
+from worldvaluesbench.prompts._choices import Labels, ShownChoice, choices_of
+from worldvaluesbench.prompts._presets import METHODS, Method
+from worldvaluesbench.prompts._request import Completion, Reply, Request, TokenChoice
+from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.stats._distribution import MIN_COVERAGE
+from worldvaluesbench.stats._scale import Scale
+from worldvaluesbench.survey._codebook import load_codebook
 
 ROOT = Path(__file__).parents[2]
 CODEBOOK = load_codebook()

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from tests.elicitation.runs import small_plan, steady_model
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.batch import BatchModel, export_batch
-from worldvaluesbench.elicitation.choices import Labels
-from worldvaluesbench.elicitation.journal import JOURNAL, open_journal
-from worldvaluesbench.elicitation.plan import Plan
-from worldvaluesbench.elicitation.request import Completion, Reply
-from worldvaluesbench.elicitation.run import Run, begin_run, check_model, open_run
-from worldvaluesbench.elicitation.settings import settle
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._journal import JOURNAL, open_journal
+from worldvaluesbench.asking._run import Run, begin_run, check_model, open_run
+from worldvaluesbench.asking.batch._files import BatchModel, export_batch
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import RunError
+from worldvaluesbench.planning._plan import Plan
+from worldvaluesbench.prompts._choices import Labels
+from worldvaluesbench.prompts._request import Completion, Reply
+from worldvaluesbench.prompts._settings import settle
 
 
 @pytest.fixture

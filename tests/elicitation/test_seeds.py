@@ -10,20 +10,21 @@ import pytest
 
 from tests.elicitation.runs import small_plan
 from tests.elicitation.scripted import Response, chat, refusal, scripted
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.batch import BatchLimits, BatchModel, export_batch
-from worldvaluesbench.elicitation.batch_import import import_batch
-from worldvaluesbench.elicitation.examples import split_examples
-from worldvaluesbench.elicitation.journal import read_journal
-from worldvaluesbench.elicitation.models.bodies import chat_body
-from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions
-from worldvaluesbench.elicitation.models.mock import mock_server
-from worldvaluesbench.elicitation.models.mock_options import MockOptions
-from worldvaluesbench.elicitation.plan import build_plan
-from worldvaluesbench.elicitation.run import Run, begin_run
-from worldvaluesbench.elicitation.settings import settle
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._journal import read_journal
+from worldvaluesbench.asking._run import Run, begin_run
+from worldvaluesbench.asking.batch._files import BatchLimits, BatchModel, export_batch
+from worldvaluesbench.asking.batch._importing import import_batch
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError
+from worldvaluesbench.models._bodies import chat_body
+from worldvaluesbench.models.hosted._hosted import HostedModel
+from worldvaluesbench.models.hosted._pace import HostedOptions
+from worldvaluesbench.models.mock._options import MockOptions
+from worldvaluesbench.models.mock._server import mock_server
+from worldvaluesbench.planning._examples import split_examples
+from worldvaluesbench.planning._plan import build_plan
+from worldvaluesbench.prompts._settings import settle
 
 Body = dict[str, Any]
 SAMPLED: dict[str, Any] = {"method": "sampled", "n": 5, "seed": 1}

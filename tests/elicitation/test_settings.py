@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from worldvaluesbench.elicitation.persona import DEFAULT_ATTRIBUTES
-from worldvaluesbench.elicitation.presets import METHODS, load_presets
-from worldvaluesbench.elicitation.prompt import parse_template
-from worldvaluesbench.elicitation.settings import METHOD_TEMPLATES, Settings, differences, settle
 from worldvaluesbench.errors import PromptError
+from worldvaluesbench.prompts._persona import DEFAULT_ATTRIBUTES
+from worldvaluesbench.prompts._presets import METHODS, load_presets
+from worldvaluesbench.prompts._prompt import parse_template
+from worldvaluesbench.prompts._settings import METHOD_TEMPLATES, Settings, differences, settle
 
 
 @pytest.mark.parametrize("name", load_presets())

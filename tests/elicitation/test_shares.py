@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.elicitation.choices import LABELS, Labels, ShownChoice, choices_of
-from worldvaluesbench.elicitation.parse import ALL_UNPARSED_REASONS, Unparsed
-from worldvaluesbench.elicitation.shares import TOLERANCE, Distribution, parse_shares
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.parsing._parse import ALL_UNPARSED_REASONS, Unparsed
+from worldvaluesbench.parsing._shares import TOLERANCE, Distribution, parse_shares
+from worldvaluesbench.prompts._choices import LABELS, Labels, ShownChoice, choices_of
+from worldvaluesbench.survey._codebook import load_codebook
 
 FOUR = load_codebook().item("Q1")
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.elicitation.choices import Labels, ShownChoice, choices_of
-from worldvaluesbench.elicitation.parse import UNPARSED_REASONS, Unparsed, read_answer
-from worldvaluesbench.elicitation.symbols import reader_of
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.parsing._parse import UNPARSED_REASONS, Unparsed, read_answer
+from worldvaluesbench.parsing._symbols import reader_of
+from worldvaluesbench.prompts._choices import Labels, ShownChoice, choices_of
+from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
 LETTERS = choices_of(CODEBOOK.item("Q1"), "letters")

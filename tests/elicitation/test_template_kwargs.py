@@ -7,14 +7,14 @@ import pytest
 
 from tests.elicitation.runs import small_plan
 from tests.elicitation.scripted import chat, refusal, request_of, scripted
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.batch import BatchModel, batch_model_of, export_batch
-from worldvaluesbench.elicitation.models.hosted import HostedModel
-from worldvaluesbench.elicitation.run import begin_run, check_model, open_run
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._run import begin_run, check_model, open_run
+from worldvaluesbench.asking.batch._files import BatchModel, batch_model_of, export_batch
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError, RunError
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.kinds import sort_of
+from worldvaluesbench.models.hosted._hosted import HostedModel
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._kinds import sort_of
 
 KWARGS = {"enable_thinking": False, "depth": {"of": [1, None]}}
 

@@ -8,15 +8,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.reporting.bundle import write_bundle
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.reporting.bundle._bundle import write_bundle
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import Comparison
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
 
 ITEMS = ("Q1", "Q46", "Q57", "Q106")
 GROUPINGS = "H_URBRURAL,B_COUNTRY"

@@ -21,19 +21,19 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.scoring.people import make_dataset, write_answers
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import BundleError
-from worldvaluesbench.estimate import Resampling, draw_multiplicities
-from worldvaluesbench.reporting.bundle import write_bundle
-from worldvaluesbench.reporting.bundle_file import check_bundle, checksums_of, read_bundle
-from worldvaluesbench.reporting.page import build_report
-from worldvaluesbench.reporting.suppress import protect
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.survey.attributes import load_derived_attributes, parse_groupings
+from worldvaluesbench.reporting.bundle._bundle import write_bundle
+from worldvaluesbench.reporting.bundle._file import check_bundle, checksums_of, read_bundle
+from worldvaluesbench.reporting.disclosure._suppress import protect
+from worldvaluesbench.reporting.page._page import build_report
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import Comparison
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._estimate import Resampling, draw_multiplicities
+from worldvaluesbench.survey._attributes import load_derived_attributes, parse_groupings
 
 LEAST = 10
 ITEMS = ("Q1", "Q46", "Q57")

@@ -57,7 +57,7 @@ BOMBS = {
 READ = """
 import resource, sys
 from worldvaluesbench.errors import BundleError
-from worldvaluesbench.reporting.bundle_file import read_bundle
+from worldvaluesbench.reporting.bundle._file import read_bundle
 try:
     read_bundle(sys.argv[1])
     print("read")
@@ -103,8 +103,8 @@ def test_a_file_that_unpacks_to_more_than_it_says_is_damaged(files: Files, tmp_p
 
 def test_a_page_that_unpacks_without_end_is_not_unpacked(files: Files, tmp_path: Path) -> None:
     """What is packed into a page is measured while it is unpacked, and of it a hash is kept."""
-    from worldvaluesbench.reporting.bundle_texts import _without_drawings
-    from worldvaluesbench.reporting.explorer import pack
+    from worldvaluesbench.reporting.bundle._texts import _without_drawings
+    from worldvaluesbench.reporting.page._explorer import pack
 
     packed = '<script type="text/plain" id="x-cells">'
     assert _without_drawings(packed + pack(bytes(2**27 + 1))) is None

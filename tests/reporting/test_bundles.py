@@ -11,22 +11,22 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.reporting.conftest import GROUPINGS, MIN_N, NAMES, PAIR
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import AnswersError, BundleError, FolderError
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.reporting.board import own_means
-from worldvaluesbench.reporting.bundle import write_bundle
-from worldvaluesbench.reporting.bundle_file import check_bundle, is_bundle, load_shared_columns, read_bundle
-from worldvaluesbench.reporting.bundle_zip import load_schemas
-from worldvaluesbench.reporting.suppress import protect
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison, read_comparison, write_comparison
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.merge import is_paired, merge_comparisons
-from worldvaluesbench.scoring.nonresponse import NONRESPONSE
-from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.reporting.bundle._bundle import write_bundle
+from worldvaluesbench.reporting.bundle._file import check_bundle, load_shared_columns, read_bundle
+from worldvaluesbench.reporting.bundle._zip import is_bundle, load_schemas
+from worldvaluesbench.reporting.disclosure._suppress import protect
+from worldvaluesbench.reporting.tables._board import own_means
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import Comparison, read_comparison, write_comparison
+from worldvaluesbench.scoring.compare._merge import is_paired, merge_comparisons
+from worldvaluesbench.scoring.measure._nonresponse import NONRESPONSE
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import Reference, respondents_reference, world_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
 
 
 def compare(paths: list[Path], reference: Reference, n: int = 200, level: float = 0.95) -> Comparison:

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from worldvaluesbench.reporting.complement import find_complements, small_remainders
-from worldvaluesbench.reporting.partition import Group
-from worldvaluesbench.survey.attributes import load_derived_attributes
+from worldvaluesbench.reporting.disclosure._complement import find_complements, small_remainders
+from worldvaluesbench.reporting.disclosure._partition import Group
+from worldvaluesbench.survey._attributes import load_derived_attributes
 
 LEAST = 10
 CONTINENT = load_derived_attributes()["continent"].level_of

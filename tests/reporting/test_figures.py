@@ -13,24 +13,33 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.reporting.conftest import NAMES, renamed
+from worldvaluesbench._io._folder import read_manifest
 from worldvaluesbench.errors import AnswersError, FolderError
-from worldvaluesbench.folder import read_manifest
-from worldvaluesbench.reporting.figure_set import MAX_GROUPS, figure_jobs, file_name, write_figures
-from worldvaluesbench.reporting.figures.attainment import plot_attainment
-from worldvaluesbench.reporting.figures.collapse import plot_collapse
-from worldvaluesbench.reporting.figures.data import item_labels, wrap_lines
-from worldvaluesbench.reporting.figures.demographics import plot_demographics
-from worldvaluesbench.reporting.figures.disparity import plot_disparity
-from worldvaluesbench.reporting.figures.distributions import MOST_LINES, WIDTH_OF_LABEL, plot_distributions
-from worldvaluesbench.reporting.figures.forest import plot_forest
-from worldvaluesbench.reporting.figures.heatmap import plot_groups, plot_heatmap
-from worldvaluesbench.reporting.figures.world import load_land, load_places, plot_map
-from worldvaluesbench.reporting.page import INKS
-from worldvaluesbench.reporting.save import render_figure, save_figure
-from worldvaluesbench.reporting.theme import INVENTED, ON_DARK, ON_PALE, PAGE, PALETTE, PEOPLE, SMALLEST, look_of
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.kinds import Sort
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.reporting.figures._attainment import plot_attainment
+from worldvaluesbench.reporting.figures._data import item_labels, wrap_lines
+from worldvaluesbench.reporting.figures._demographics import plot_demographics
+from worldvaluesbench.reporting.figures._disparity import plot_disparity
+from worldvaluesbench.reporting.figures._distributions import MOST_LINES, WIDTH_OF_LABEL, plot_distributions
+from worldvaluesbench.reporting.figures._diversity import plot_collapse
+from worldvaluesbench.reporting.figures._figure_set import MAX_FIGURE_GROUPS, figure_jobs, file_name, write_figures
+from worldvaluesbench.reporting.figures._forest import plot_forest
+from worldvaluesbench.reporting.figures._heatmap import plot_groups, plot_heatmap
+from worldvaluesbench.reporting.figures._save import render_figure, save_figure
+from worldvaluesbench.reporting.figures._theme import (
+    INVENTED,
+    ON_DARK,
+    ON_PALE,
+    PAGE,
+    PALETTE,
+    PEOPLE,
+    SMALLEST,
+    look_of,
+)
+from worldvaluesbench.reporting.figures._world import load_land, load_places, plot_map
+from worldvaluesbench.reporting.page._page import INKS
+from worldvaluesbench.scoring.compare._comparison import Comparison
+from worldvaluesbench.scoring.sources._kinds import Sort
+from worldvaluesbench.survey._codebook import load_codebook
 
 Light = NDArray[np.float64]
 
@@ -377,7 +386,7 @@ def test_captions_say_what_is_drawn(comparison: Comparison, drawings: dict[str, 
 def test_panels_are_counted_by_the_groups_that_they_would_show(comparison: Comparison) -> None:
     names = {name for name, _ in figure_jobs(comparison)}
     n_own = comparison.tables["attainment"].filter(grouping="B_COUNTRY").drop_nulls("share")["group"].n_unique()
-    assert n_own > MAX_GROUPS, "too many panels for a page"
+    assert n_own > MAX_FIGURE_GROUPS, "too many panels for a page"
     assert not {"attainment-B_COUNTRY", "demographics-B_COUNTRY", "groups-B_COUNTRY-other"} & names
     one = comparison.tables["leaderboard"].filter((pl.col("grouping") != "B_COUNTRY") | (pl.col("group") == "Germany"))
     few = Comparison(comparison.receipt, {**comparison.tables, "leaderboard": one})

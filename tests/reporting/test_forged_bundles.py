@@ -14,11 +14,12 @@ import polars as pl
 import pytest
 
 from worldvaluesbench.errors import BundleError
-from worldvaluesbench.reporting.bundle_file import check_bundle, is_bundle, read_bundle
-from worldvaluesbench.reporting.bundle_receipt import receipt_problems
-from worldvaluesbench.reporting.bundle_texts import id_in
-from worldvaluesbench.reporting.safe_template import is_safe
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.reporting.bundle._file import check_bundle, read_bundle
+from worldvaluesbench.reporting.bundle._receipt import receipt_problems
+from worldvaluesbench.reporting.bundle._safe_template import is_safe
+from worldvaluesbench.reporting.bundle._texts import id_in
+from worldvaluesbench.reporting.bundle._zip import is_bundle
+from worldvaluesbench.survey._codebook import load_codebook
 
 Files = dict[str, bytes]
 PEOPLE = "respondent_id,Q1,Q2\n" + "".join(f"7607{n:04},1,2\n" for n in range(50))

@@ -7,17 +7,17 @@ import pytest
 
 from tests.reporting.browser import open_page, start_browser
 from tests.scoring.people import make_dataset, write_answers
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.reporting.figures.disparity import plot_disparity
-from worldvaluesbench.reporting.figures.heatmap import plot_groups
-from worldvaluesbench.reporting.page import write_report
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.reporting.figures._disparity import plot_disparity
+from worldvaluesbench.reporting.figures._heatmap import plot_groups
+from worldvaluesbench.reporting.page._page import write_report
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import Comparison
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
+from worldvaluesbench.survey._codebook import load_codebook
 
 SIZES = {20999: 12, 32999: 15, 51007: 20}
 """Codes of Q290 that are all called "Other", and the respondents of each; those of the k-th all respond k."""

@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from tests.reporting.conftest import ITEMS, NAMES, renamed
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.settings import settle
-from worldvaluesbench.folder import read_manifest
-from worldvaluesbench.reporting.bundle import write_bundle
-from worldvaluesbench.reporting.card import render_card
-from worldvaluesbench.reporting.example_prompts import example_prompts
-from worldvaluesbench.reporting.explorer import build_explorer
-from worldvaluesbench.reporting.page import build_report, write_report
-from worldvaluesbench.reporting.published import load_published
-from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench._io._folder import read_manifest
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.reporting.bundle._bundle import write_bundle
+from worldvaluesbench.reporting.page._card import render_card
+from worldvaluesbench.reporting.page._example_prompts import example_prompts
+from worldvaluesbench.reporting.page._explorer import build_explorer
+from worldvaluesbench.reporting.page._page import build_report, write_report
+from worldvaluesbench.reporting.tables._published import load_published
+from worldvaluesbench.scoring.compare._comparison import Comparison
 
 
 @pytest.fixture(scope="module")

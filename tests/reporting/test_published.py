@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from tests.scoring.test_published_answers import FILES, OUTPUTS, TABLE_2
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.reporting.figure_set import write_figures
-from worldvaluesbench.reporting.published import load_published
-from worldvaluesbench.reporting.tables import write_table_set
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.reference import world_reference
+from worldvaluesbench.reporting.figures._figure_set import write_figures
+from worldvaluesbench.reporting.tables._published import load_published
+from worldvaluesbench.reporting.tables._writing import write_table_set
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import Comparison
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import world_reference
+from worldvaluesbench.stats._estimate import Resampling
 
 PAIRS = [(name, f"{name}_with_demographics") for name in FILES.values() if not name.endswith("_with_demographics")]
 

@@ -9,10 +9,10 @@ from playwright.sync_api import Browser, Page
 
 from tests.reporting.browser import open_page, start_browser
 from tests.reporting.conftest import renamed
-from worldvaluesbench.reporting.figures.forest import plot_forest
-from worldvaluesbench.reporting.page import write_report
-from worldvaluesbench.reporting.save import save_figure
-from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.reporting.figures._forest import plot_forest
+from worldvaluesbench.reporting.figures._save import save_figure
+from worldvaluesbench.reporting.page._page import write_report
+from worldvaluesbench.scoring.compare._comparison import Comparison
 
 A4 = 718
 """Pixels between margins of 1 cm."""

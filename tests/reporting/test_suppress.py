@@ -7,17 +7,17 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.scoring.people import make_dataset, write_answers
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.reporting.bundle import write_bundle
-from worldvaluesbench.reporting.bundle_file import check_bundle, read_bundle
-from worldvaluesbench.reporting.suppress import protect
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.merge import merge_comparisons
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.reporting.bundle._bundle import write_bundle
+from worldvaluesbench.reporting.bundle._file import check_bundle, read_bundle
+from worldvaluesbench.reporting.disclosure._suppress import protect
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import Comparison
+from worldvaluesbench.scoring.compare._merge import merge_comparisons
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
 
 N = 60
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.reporting.published import load_published
-from worldvaluesbench.reporting.tables import write_table_set
-from worldvaluesbench.scoring.comparison import Comparison
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.reporting.tables._published import load_published
+from worldvaluesbench.reporting.tables._writing import write_table_set
+from worldvaluesbench.scoring.compare._comparison import Comparison
 
 
 @pytest.fixture(scope="module")

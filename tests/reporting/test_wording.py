@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import polars as pl
 import pytest
 
-from worldvaluesbench.reporting.board import ATTAINED
-from worldvaluesbench.reporting.wording import headline, summary_sentences
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.contrasts import SCHEMAS
-from worldvaluesbench.scoring.kinds import GUESSED, Kind, Sort
-from worldvaluesbench.scoring.words import rank_text
+from worldvaluesbench.reporting.page._wording import headline, summary_sentences
+from worldvaluesbench.reporting.tables._board import ATTAINED
+from worldvaluesbench.scoring.compare._comparison import Comparison
+from worldvaluesbench.scoring.compare._contrasts import SCHEMAS
+from worldvaluesbench.scoring.sources._kinds import GUESSED, Kind, Sort
+from worldvaluesbench.tables._words import rank_text
 
 KEYS = {"grouping": "all", "group": "all"}
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wasserstein_distance
 
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.survey._codebook import load_codebook
 
 Responses = Mapping[str, Mapping[int, int]]
 """Item id -> respondent id -> rating."""

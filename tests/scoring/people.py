@@ -5,11 +5,11 @@ from pathlib import Path
 
 import polars as pl
 
-from worldvaluesbench.benchmark.dataset import CATALOGUE, RESPONDENTS, RESPONSES, Dataset, load_dataset
-from worldvaluesbench.folder import MANIFEST, file_facts, manifest_of, write_json
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.survey.catalogue import catalogue_of
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench._io._folder import MANIFEST, file_facts, manifest_of, write_json
+from worldvaluesbench.benchmark._dataset import CATALOGUE, RESPONDENTS, RESPONSES, Dataset, load_dataset
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.survey._catalogue import catalogue_of
+from worldvaluesbench.survey._codebook import load_codebook
 
 ALL = How(min_n=1, min_n_stated=1)
 """No cell is too small: for people who can be counted on the fingers."""

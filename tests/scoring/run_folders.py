@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.settings import settle
-from worldvaluesbench.folder import manifest_of, write_json, write_manifest
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench._io._folder import manifest_of, write_json, write_manifest
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.survey._codebook import load_codebook
 
 OWN = "own"
 

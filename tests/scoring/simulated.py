@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from worldvaluesbench.distribution import Array
-from worldvaluesbench.scoring.compared import Compared, compare_groups
-from worldvaluesbench.scoring.disparity import GroupMeans
-from worldvaluesbench.scoring.groups import POOLED, Groups
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.panel import NOBODY, Entries, Panel
-from worldvaluesbench.scoring.resample import Design
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compared import Compared, compare_groups
+from worldvaluesbench.scoring.compare._disparity import GroupMeans
+from worldvaluesbench.scoring.measure._bootstrap import Design
+from worldvaluesbench.scoring.measure._pairing import NOBODY, Entries, Panel
+from worldvaluesbench.scoring.sources._groups import POOLED, Groups
+from worldvaluesbench.stats._distribution import Array
 
 Points = NDArray[np.int64]
 

@@ -10,10 +10,10 @@ import pytest
 from tests.scoring.naive import pandas_number
 from tests.scoring.people import write_answers
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.ratings import FLAWS, read_numbers, read_ratings
-from worldvaluesbench.scoring.reference import world_reference
-from worldvaluesbench.scoring.score import score_answers
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._ratings import FLAWS, read_numbers, read_ratings
+from worldvaluesbench.scoring.sources._reference import world_reference
 
 ROWS = [("Q1", 156070594, "4"), ("Q2", 156070595, "")]
 

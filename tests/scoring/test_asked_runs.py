@@ -10,20 +10,20 @@ import polars as pl
 import pytest
 from scipy.stats import wasserstein_distance
 
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._run import begin_run
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli import main
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.examples import split_examples
-from worldvaluesbench.elicitation.model import FunctionModel
-from worldvaluesbench.elicitation.plan import build_plan
-from worldvaluesbench.elicitation.request import Sampling
-from worldvaluesbench.elicitation.run import begin_run
-from worldvaluesbench.elicitation.settings import settle
 from worldvaluesbench.errors import ModelError, RunError
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import Scores
+from worldvaluesbench.models._model import FunctionModel
+from worldvaluesbench.planning._examples import split_examples
+from worldvaluesbench.planning._plan import build_plan
+from worldvaluesbench.prompts._request import Sampling
+from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring._scores import Scores
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
 
 HOME, SEX = "H_URBRURAL", "Q260"
 URBAN, FEMALE = 1, 2

@@ -14,16 +14,16 @@ from scipy.optimize import linprog
 
 from tests.scoring.people import ALL, make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.distribution import Array, shares_of, wasserstein
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.bounds import distance_bounds, distance_with_refusals, refusal_distance
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.reference import Whom, respondents_reference, world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.marginals import load_marginals
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._reference import Whom, respondents_reference, world_reference
+from worldvaluesbench.stats._bounds import distance_bounds, distance_with_refusals, refusal_distance
+from worldvaluesbench.stats._distribution import Array, shares_of, wasserstein
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
+from worldvaluesbench.survey._marginals import load_marginals
 
 counts = st.integers(2, 6).flatmap(
     lambda k: st.tuples(*(st.lists(st.integers(0, 6), min_size=k, max_size=k) for _ in range(2)))

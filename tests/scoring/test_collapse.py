@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from worldvaluesbench.distribution import Array
-from worldvaluesbench.scale import MAX_POINTS
-from worldvaluesbench.scoring.collapse import (
+from worldvaluesbench.scoring.diversity._diversity import (
     count_points_used,
     describe_collapse,
     describe_determination,
@@ -20,7 +18,9 @@ from worldvaluesbench.scoring.collapse import (
     summarise_determination,
     variance,
 )
-from worldvaluesbench.scoring.groups import POOLED, Groups
+from worldvaluesbench.scoring.sources._groups import POOLED, Groups
+from worldvaluesbench.stats._distribution import Array
+from worldvaluesbench.stats._scale import MAX_POINTS
 
 N_POINTS = np.array([2, 4, 10])
 FOUR = Groups("Q260", tuple("abcd"), tuple("1234"))

@@ -10,19 +10,19 @@ import pytest
 
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.settings import settle
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.paired import holm
-from worldvaluesbench.scoring.reference import Whom, respondents_reference, world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import Comparison
+from worldvaluesbench.scoring.compare._paired import holm
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._reference import Whom, respondents_reference, world_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
+from worldvaluesbench.survey._codebook import load_codebook
 
 ITEMS = ("Q1", "Q48", "Q57", "Q111")
 N_PEOPLE = 120

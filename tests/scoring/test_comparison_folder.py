@@ -12,22 +12,22 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.scoring.people import make_dataset, write_answers
+from worldvaluesbench._io._folder import file_facts, read_manifest
 from worldvaluesbench.errors import FolderError
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.folder import file_facts, read_manifest
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import (
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import (
     IN_DOCUMENT,
     Comparison,
     comparison_document,
     read_comparison,
     write_comparison,
 )
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.kinds import KINDS, ORACLE
-from worldvaluesbench.scoring.reference import respondents_reference, world_reference
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._kinds import KINDS, ORACLE
+from worldvaluesbench.scoring.sources._reference import respondents_reference, world_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "compare.md").read_text(encoding="utf-8")
 TABLES = (

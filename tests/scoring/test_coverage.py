@@ -26,10 +26,10 @@ from benchmarks.coverage import (
     w1,
 )
 
-from worldvaluesbench.distribution import Array, shares_of, wasserstein
-from worldvaluesbench.estimate import Method
-from worldvaluesbench.scoring.panel import Entries
-from worldvaluesbench.scoring.summary import ANSWERS
+from worldvaluesbench.scoring.measure._pairing import Entries
+from worldvaluesbench.scoring.measure._summary import ANSWERS
+from worldvaluesbench.stats._distribution import Array, shares_of, wasserstein
+from worldvaluesbench.stats._estimate import Method
 
 N_SAMPLES, N_OF_PERCENTILE = 100, 30
 

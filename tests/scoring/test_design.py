@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.simulated import Points, panel_of, ratings
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.cells import score_groups
-from worldvaluesbench.scoring.groups import find_groups
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.intervals import Cells, Sampling, find_intervals
-from worldvaluesbench.scoring.item_sampling import Items
-from worldvaluesbench.scoring.panel import Panel, count_clusters, with_refusals
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.resample import Design, draw_people
-from worldvaluesbench.scoring.score import open_sources
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import open_sources
+from worldvaluesbench.scoring.measure._bootstrap import Design, draw_people
+from worldvaluesbench.scoring.measure._cells import score_groups
+from worldvaluesbench.scoring.measure._intervals import Cells, Sampling, find_intervals
+from worldvaluesbench.scoring.measure._pairing import Panel, count_clusters, with_refusals
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._groups import find_groups
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.stats._item_sampling import Items
+from worldvaluesbench.survey._attributes import parse_groupings
 
 MANY = Resampling(n=3000)
 SIMPLE = Design()

@@ -11,11 +11,17 @@ from scipy.stats import norm
 from scipy.stats import t as student_t
 
 from tests.scoring.simulated import compared_of, draw_points, panel_of, ratings
-from worldvaluesbench.distribution import Array
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring.disparity import Disparity, GroupMeans, comparable_cells, find_disparity, two_way_noise
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.item_sampling import Items, Moments
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._disparity import (
+    Disparity,
+    GroupMeans,
+    comparable_cells,
+    find_disparity,
+    two_way_noise,
+)
+from worldvaluesbench.stats._distribution import Array
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.stats._item_sampling import Items, Moments
 
 TEN = Resampling(n=10)
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cityblock, jensenshannon
 
 from tests.scoring.people import ALL, make_dataset, write_answers
-from worldvaluesbench.distribution import Array, shares_of, wasserstein
-from worldvaluesbench.estimate import Floats, Resampling
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.distances import (
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._distances import (
     DISTANCES,
     jensen_shannon,
     mean_difference,
@@ -21,10 +22,9 @@ from worldvaluesbench.scoring.distances import (
     skill,
     total_variation,
 )
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.stats._distribution import Array, shares_of, wasserstein
+from worldvaluesbench.stats._estimate import Floats, Resampling
+from worldvaluesbench.survey._codebook import load_codebook
 
 counts = st.integers(2, 10).flatmap(
     lambda k: st.tuples(*(st.lists(st.integers(0, 9), min_size=k, max_size=k).filter(any) for _ in range(2)))

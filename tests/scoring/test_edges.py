@@ -9,14 +9,14 @@ import pytest
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
 from worldvaluesbench.errors import AnswersError, DatasetError
-from worldvaluesbench.estimate import METHODS, Method, Resampling
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.item_sampling import ITEM_SAMPLING
-from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import Reference, respondents_reference, world_reference
+from worldvaluesbench.stats._estimate import METHODS, Method, Resampling
+from worldvaluesbench.stats._item_sampling import ITEM_SAMPLING
+from worldvaluesbench.survey._attributes import parse_groupings
 
 FEW = Resampling(n=40)
 HOMES = parse_groupings("H_URBRURAL")

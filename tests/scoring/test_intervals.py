@@ -10,14 +10,14 @@ from scipy.stats import bootstrap, norm, wasserstein_distance
 from scipy.stats import t as student
 
 from tests.scoring.simulated import draw_points, panel_of, ratings
-from worldvaluesbench.distribution import Array, shares_of, uniform_shares, wasserstein
-from worldvaluesbench.estimate import METHODS, Method, Resampling, debias
-from worldvaluesbench.scoring.bounds import distance_with_refusals
-from worldvaluesbench.scoring.intervals import Cells, Intervals, Sampling, find_intervals, variance_of
-from worldvaluesbench.scoring.item_sampling import ITEM_SAMPLING, Items, ItemSampling
-from worldvaluesbench.scoring.panel import Entries, Panel, with_refusals
-from worldvaluesbench.scoring.resample import Design, draw_people
-from worldvaluesbench.scoring.summary import ANSWERS, THRESHOLDS
+from worldvaluesbench.scoring.measure._bootstrap import Design, draw_people
+from worldvaluesbench.scoring.measure._intervals import Cells, Intervals, Sampling, find_intervals, variance_of
+from worldvaluesbench.scoring.measure._pairing import Entries, Panel, with_refusals
+from worldvaluesbench.scoring.measure._summary import ANSWERS, THRESHOLDS
+from worldvaluesbench.stats._bounds import distance_with_refusals
+from worldvaluesbench.stats._distribution import Array, shares_of, uniform_shares, wasserstein
+from worldvaluesbench.stats._estimate import METHODS, Method, Resampling, debias
+from worldvaluesbench.stats._item_sampling import ITEM_SAMPLING, Items, ItemSampling
 
 N_POINTS = np.array([4, 3, 2])
 N = 40

@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
-from worldvaluesbench.distribution import Array
 from worldvaluesbench.errors import ScaleError
-from worldvaluesbench.scoring.askings import Mask
-from worldvaluesbench.scoring.compared import _moments
-from worldvaluesbench.scoring.item_sampling import (
+from worldvaluesbench.scoring.compare._compared import _moments
+from worldvaluesbench.stats._distribution import Array, Mask
+from worldvaluesbench.stats._item_sampling import (
     ITEM_SAMPLING,
     LEAST_DESIGN_EFFECT,
     Items,

@@ -7,12 +7,12 @@ import pytest
 
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.elicitation.settings import settle
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.scoring import kinds
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.kinds import (
+from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.scoring.sources import _kinds as kinds
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._kinds import (
     GUESSED,
     Pair,
     Sort,

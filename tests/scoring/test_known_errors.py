@@ -37,11 +37,11 @@ from scipy.stats import wasserstein_distance
 
 from tests.scoring.people import ALL, make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.distribution import shares_of, wasserstein
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import Scores
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring._scores import Scores
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._distribution import shares_of, wasserstein
 
 
 def score_q1(folder: Path, responses: Sequence[int], rows: Sequence[tuple[object, object]]) -> Scores:

@@ -10,16 +10,16 @@ import pytest
 
 from tests.cli.test_commands import Capture, run
 from tests.scoring.people import make_dataset, write_answers
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.reporting.explorer import CELL, STEP, build_explorer
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.reporting.page._explorer import CELL, STEP, build_explorer
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import Comparison
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
+from worldvaluesbench.survey._codebook import load_codebook
 
 SIZES = {20999: 12, 32999: 15, 51007: 20}
 """Three codes of Q290 that are all called "Other", and how many respondents have each; the k-th all respond k."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from worldvaluesbench.scoring.latex import (
+from worldvaluesbench.tables._latex import (
     KIND_TITLES,
     PUBLISHED,
     escape,

@@ -9,16 +9,16 @@ import polars as pl
 import pytest
 
 from tests.scoring.people import make_dataset, write_answers
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.merge import merge_comparisons
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import Comparison
+from worldvaluesbench.scoring.compare._merge import merge_comparisons
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
 
 ITEMS = ("Q1", "Q2", "Q3", "Q4", "Q106", "Q107", "Q108")
 N_PEOPLE = 90

@@ -14,24 +14,24 @@ from tests.cli.test_commands import run as wvb
 from tests.elicitation.runs import CountingModel, small_plan
 from tests.scoring.people import ALL, make_dataset
 from tests.scoring.run_folders import Row, answers_table, make_run
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.asking._ask import ask
+from worldvaluesbench.asking._run import begin_run
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli.scoring import say_coverage
-from worldvaluesbench.elicitation.ask import ask
-from worldvaluesbench.elicitation.presets import Method
-from worldvaluesbench.elicitation.request import Reply, TokenChoice
-from worldvaluesbench.elicitation.run import begin_run
-from worldvaluesbench.elicitation.settings import settle
 from worldvaluesbench.errors import AnswersError, WorldValuesBenchError
-from worldvaluesbench.reporting.page import build_report
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import read_comparison, write_comparison
-from worldvaluesbench.scoring.coverage import coverage_sentences, sentences_of
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.merge import merge_comparisons
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import Scores, receipt_of
+from worldvaluesbench.prompts._presets import Method
+from worldvaluesbench.prompts._request import Reply, TokenChoice
+from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.reporting.page._page import build_report
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring._scores import Scores, receipt_of
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import read_comparison, write_comparison
+from worldvaluesbench.scoring.compare._merge import merge_comparisons
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._coverage import coverage_sentences, sentences_of
+from worldvaluesbench.scoring.sources._reference import respondents_reference
 
 N = 12
 COVERAGES = [0.4167, 0.3889, 0.61, 0.44]

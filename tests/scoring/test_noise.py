@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, wasserstein_distance
 
-from worldvaluesbench.distribution import Array, shares_of, wasserstein
-from worldvaluesbench.scoring.noise import harmonic_n, noise_floor
+from worldvaluesbench.stats._distribution import Array, shares_of, wasserstein
+from worldvaluesbench.stats._noise import harmonic_n, noise_floor
 
 SHAPES = {
     "uniform, 4 points": [0.25] * 4,

@@ -10,16 +10,16 @@ import pytest
 from tests.cli.test_commands import Capture, run
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.reporting.suppress import protect
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.nonresponse import NONRESPONSE
-from worldvaluesbench.scoring.reference import Whom, respondents_reference, world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.reporting.disclosure._suppress import protect
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.measure._nonresponse import NONRESPONSE
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._reference import Whom, respondents_reference, world_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
 
 N = 80
 ITEMS = ("Q1", "Q48", "Q111")

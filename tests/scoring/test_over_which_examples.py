@@ -16,15 +16,15 @@ from scipy.stats import binom, wasserstein_distance
 
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.how import MIN_N, MIN_N_STATED, How
-from worldvaluesbench.scoring.merge import merge_comparisons
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.summary import _mean_of_all
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.scoring._config import MIN_N, MIN_N_STATED, How
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._comparison import Comparison
+from worldvaluesbench.scoring.compare._merge import merge_comparisons
+from worldvaluesbench.scoring.measure._summary import _mean_of_all
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
 
 POINTS = {"Q1": 4, "Q2": 4, "Q3": 4, "Q46": 4, "Q111": 2}
 N_PEOPLE = 170

@@ -10,14 +10,20 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tests.scoring.simulated import compared_of, draw_points, panel_of, ratings
-from worldvaluesbench.distribution import Array, shares_of, wasserstein
-from worldvaluesbench.estimate import Resampling, debias
-from worldvaluesbench.scoring.compared import Compared
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.item_sampling import Items, ItemSampling
-from worldvaluesbench.scoring.paired import Difference, difference_of, holm, rank_sources, squared_difference_of
-from worldvaluesbench.scoring.panel import Panel
-from worldvaluesbench.scoring.resample import Design, draw_people
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring.compare._compared import Compared
+from worldvaluesbench.scoring.compare._paired import (
+    Difference,
+    difference_of,
+    holm,
+    rank_sources,
+    squared_difference_of,
+)
+from worldvaluesbench.scoring.measure._bootstrap import Design, draw_people
+from worldvaluesbench.scoring.measure._pairing import Panel
+from worldvaluesbench.stats._distribution import Array, shares_of, wasserstein
+from worldvaluesbench.stats._estimate import Resampling, debias
+from worldvaluesbench.stats._item_sampling import Items, ItemSampling
 
 N_POINTS = np.array([4, 3, 2])
 WIDE = Resampling(n=300, seed=5)

@@ -14,15 +14,15 @@ import pytest
 
 from tests.scoring.people import ALL, make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring import persons
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.persons import MEASURES
-from worldvaluesbench.scoring.reference import respondents_reference, world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.measure import _individuals as persons
+from worldvaluesbench.scoring.measure._individuals import MEASURES
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference, world_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
+from worldvaluesbench.survey._codebook import load_codebook
 
 ITEMS = ("Q1", "Q48", "Q111")
 N_PEOPLE = 60

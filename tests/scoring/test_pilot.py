@@ -7,10 +7,10 @@ from benchmarks.coverage import models_of
 from benchmarks.power import Items, Sampled, all_ends, covariances_of, draw_sample, load_items, paper_items, parts_of
 from numpy.typing import NDArray
 
-from worldvaluesbench.distribution import wasserstein
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.scoring.pilot import mean_variance, pilot_variances
-from worldvaluesbench.scoring.power import DifferenceVariance
+from worldvaluesbench.scoring.compare._pilot import mean_variance, pilot_variances
+from worldvaluesbench.stats._distribution import wasserstein
+from worldvaluesbench.stats._power import DifferenceVariance
 
 N = 230
 PAIR = ("gpt", "mixtral")

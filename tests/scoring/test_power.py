@@ -13,8 +13,8 @@ from scipy.optimize import brentq
 from scipy.stats import nct, t
 
 from worldvaluesbench.errors import ScaleError
-from worldvaluesbench.scoring.item_sampling import t_quantile
-from worldvaluesbench.scoring.power import (
+from worldvaluesbench.stats._item_sampling import t_quantile
+from worldvaluesbench.stats._power import (
     DEFAULT_VARIANCE,
     Design,
     DifferenceVariance,

@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.reference import world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import Scores
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring._scores import Scores
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import world_reference
 
 SHARED = Path(__file__).parents[2] / ".." / "shared"
 OUTPUTS = SHARED / "published" / "model_outputs"

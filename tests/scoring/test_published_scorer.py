@@ -9,12 +9,12 @@ from polars.testing import assert_frame_equal
 
 from tests.scoring import naive
 from tests.scoring.people import ALL, make_dataset, write_answers
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.scoring import panel as panel_module
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.measure import _pairing as panel_module
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference
+from worldvaluesbench.survey._attributes import parse_groupings
 
 N_PEOPLE = 60
 SCORES = ("1", "2", "3", "4", "9", "-2", "2.7", "", "none", "1e9")

@@ -10,22 +10,22 @@ import pytest
 
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.distribution import Array, shares_of, wasserstein
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.scoring import resample
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.groups import find_groups
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.intervals import resampled_distances
-from worldvaluesbench.scoring.item_sampling import ITEM_SAMPLING
-from worldvaluesbench.scoring.panel import Entries, Panel, build_panel
-from worldvaluesbench.scoring.reference import Reference, read_humans, respondents_reference, world_reference
-from worldvaluesbench.scoring.resample import Design, Drawing, draw_people, generator_of
-from worldvaluesbench.scoring.rows import sort_rows
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.measure import _bootstrap as resample
+from worldvaluesbench.scoring.measure._bootstrap import Design, Drawing, draw_people, generator_of
+from worldvaluesbench.scoring.measure._intervals import resampled_distances
+from worldvaluesbench.scoring.measure._pairing import Entries, Panel, build_panel
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._groups import find_groups
+from worldvaluesbench.scoring.sources._reference import Reference, read_humans, respondents_reference, world_reference
+from worldvaluesbench.scoring.sources._rows import sort_rows
+from worldvaluesbench.stats._distribution import Array, shares_of, wasserstein
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.stats._item_sampling import ITEM_SAMPLING
+from worldvaluesbench.survey._attributes import parse_groupings
+from worldvaluesbench.survey._codebook import load_codebook
 
 ITEMS = ("Q1", "Q48", "Q57")
 N_PEOPLE = 60

@@ -11,16 +11,16 @@ import pytest
 
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, answers_table, make_run
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli import main
-from worldvaluesbench.elicitation.parse import ALL_UNPARSED_REASONS
-from worldvaluesbench.elicitation.settings import settle
 from worldvaluesbench.errors import AnswersError, RunError, WorldValuesBenchError
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.reasons import UNPARSED
-from worldvaluesbench.scoring.reference import respondents_reference, world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import scores_document
+from worldvaluesbench.parsing._parse import ALL_UNPARSED_REASONS
+from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.runs._reasons import UNPARSED
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring._scores import scores_document
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference, world_reference
 
 ROWS = [
     Row("Q1", 101, rating=1),

@@ -13,17 +13,17 @@ from scipy.stats import wasserstein_distance
 
 from tests.scoring.people import ALL, make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.scoring import askings as askings_module
-from worldvaluesbench.scoring import rows as rows_module
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.reasons import OUTCOMES, UNPARSED
-from worldvaluesbench.scoring.reference import respondents_reference, world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import Scores
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.codebook import load_codebook
-from worldvaluesbench.survey.marginals import load_marginals
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.runs._reasons import OUTCOMES, UNPARSED
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring._scores import Scores
+from worldvaluesbench.scoring.measure import _repeats as askings_module
+from worldvaluesbench.scoring.sources import _rows as rows_module
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference, world_reference
+from worldvaluesbench.survey._attributes import parse_groupings
+from worldvaluesbench.survey._codebook import load_codebook
+from worldvaluesbench.survey._marginals import load_marginals
 
 ITEMS = ("Q1", "Q48", "Q111", "Q165")
 N_PEOPLE = 40

@@ -11,18 +11,18 @@ from polars.testing import assert_frame_equal
 
 from tests.scoring import naive
 from tests.scoring.people import ALL, make_dataset, write_answers
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.scoring import groups as groups_module
-from worldvaluesbench.scoring import rows as rows_module
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.reasons import OUTCOMES, RUN_REASONS
-from worldvaluesbench.scoring.reference import respondents_reference, world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import Scores
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.codebook import load_codebook
-from worldvaluesbench.survey.marginals import load_marginals
+from worldvaluesbench.runs._reasons import OUTCOMES, RUN_REASONS
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring._scores import Scores
+from worldvaluesbench.scoring.sources import _groups as groups_module
+from worldvaluesbench.scoring.sources import _rows as rows_module
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference, world_reference
+from worldvaluesbench.survey._attributes import parse_groupings
+from worldvaluesbench.survey._codebook import load_codebook
+from worldvaluesbench.survey._marginals import load_marginals
 
 ITEMS = ("Q1", "Q48", "Q106", "Q111", "Q119", "Q165", "Q234A")
 ODD_SCORES = (

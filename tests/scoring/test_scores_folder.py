@@ -10,16 +10,16 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.scoring.people import ALL, RURAL, URBAN, make_dataset, write_answers
+from worldvaluesbench._io._folder import file_facts, read_manifest
 from worldvaluesbench.errors import FolderError
-from worldvaluesbench.folder import file_facts, read_manifest
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.baselines import BASELINES
-from worldvaluesbench.scoring.reasons import OUTCOMES, REASONS
-from worldvaluesbench.scoring.reference import respondents_reference, world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import IN_DOCUMENT, Scores, scores_document, write_scores
-from worldvaluesbench.scoring.summary import THRESHOLDS
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.runs._reasons import OUTCOMES, REASONS
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring._scores import IN_DOCUMENT, Scores, scores_document, write_scores
+from worldvaluesbench.scoring.measure._summary import THRESHOLDS
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._baselines import BASELINES
+from worldvaluesbench.scoring.sources._reference import respondents_reference, world_reference
+from worldvaluesbench.survey._attributes import parse_groupings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scores.md").read_text(encoding="utf-8")
 TABLES = (

@@ -12,22 +12,22 @@ from polars.testing import assert_frame_equal
 from tests.scoring.people import make_dataset
 from tests.scoring.run_folders import Row, make_run
 from tests.scoring.simulated import draw_points, panel_of, ratings
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.distribution import Array, wasserstein
-from worldvaluesbench.estimate import Floats, Resampling
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.intervals import Sampling, find_intervals
-from worldvaluesbench.scoring.item_sampling import Items
-from worldvaluesbench.scoring.noise import harmonic_n, noise_floor
-from worldvaluesbench.scoring.panel import Panel, build_panel
-from worldvaluesbench.scoring.reference import read_humans, respondents_reference, world_reference
-from worldvaluesbench.scoring.resample import Design, Drawing, Drawn, draw_people
-from worldvaluesbench.scoring.rows import sort_rows
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.tally import tally_panel
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.measure._bootstrap import Design, Drawing, Drawn, draw_people
+from worldvaluesbench.scoring.measure._intervals import Sampling, find_intervals
+from worldvaluesbench.scoring.measure._pairing import Panel, build_panel
+from worldvaluesbench.scoring.measure._tally import tally_panel
+from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._reference import read_humans, respondents_reference, world_reference
+from worldvaluesbench.scoring.sources._rows import sort_rows
+from worldvaluesbench.stats._distribution import Array, wasserstein
+from worldvaluesbench.stats._estimate import Floats, Resampling
+from worldvaluesbench.stats._item_sampling import Items
+from worldvaluesbench.stats._noise import harmonic_n, noise_floor
+from worldvaluesbench.survey._attributes import parse_groupings
+from worldvaluesbench.survey._codebook import load_codebook
 
 N_PEOPLE = 12
 MANY = Resampling(n=4000)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.distribution import Array
 from worldvaluesbench.errors import ScaleError
-from worldvaluesbench.scoring.panel import Entries
-from worldvaluesbench.scoring.structure import PEOPLE_AT_ONCE, compare_structure, correlate, positions_of
+from worldvaluesbench.scoring.diversity._structure import PEOPLE_AT_ONCE, compare_structure, correlate, positions_of
+from worldvaluesbench.scoring.measure._pairing import Entries
+from worldvaluesbench.stats._distribution import Array
 
 
 def drawn_positions(rng: np.random.Generator, n: int, n_items: int, *, missing: float = 0.2) -> Array:

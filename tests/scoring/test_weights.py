@@ -11,14 +11,14 @@ from scipy.stats import wasserstein_distance
 
 from tests.scoring.people import ALL, make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.weights import WEIGHTS, WeightName
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.benchmark._weights import WEIGHTS, WeightName
 from worldvaluesbench.errors import AnswersError, DatasetError
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.reference import Reference, Whom, respondents_reference, world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._reference import Reference, Whom, respondents_reference, world_reference
+from worldvaluesbench.survey._attributes import parse_groupings
+from worldvaluesbench.survey._codebook import load_codebook
 
 W, S = [1.0, 2.0, 3.0, 2.0], [0.5, 1.0, 0.5, 2.0]
 

@@ -13,17 +13,17 @@ import pytest
 
 from tests.scoring.people import make_dataset
 from tests.scoring.run_folders import Row, make_run
-from worldvaluesbench.benchmark.dataset import Dataset
+from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.estimate import METHODS, Resampling
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.item_sampling import ITEM_SAMPLING
-from worldvaluesbench.scoring.reference import Reference, respondents_reference, world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.survey.attributes import Grouping, parse_groupings
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._reference import Reference, respondents_reference, world_reference
+from worldvaluesbench.stats._estimate import METHODS, Resampling
+from worldvaluesbench.stats._item_sampling import ITEM_SAMPLING
+from worldvaluesbench.survey._attributes import Grouping, parse_groupings
+from worldvaluesbench.survey._codebook import load_codebook
 
 ITEMS = ("Q1", "Q48", "Q57", "Q111", "Q234A")
 

@@ -7,16 +7,16 @@ import pytest
 
 from tests.cli.test_commands import Capture, run
 from tests.scoring.people import make_dataset, write_answers
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.estimate import Resampling
-from worldvaluesbench.reporting.suppress import protect
-from worldvaluesbench.scoring.answers import Answers, read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.scoring.reference import respondents_reference, world_reference
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.without_level import GROUPINGS, protect_groupings, without_level_sentences
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.reporting.disclosure._suppress import protect
+from worldvaluesbench.scoring._config import How
+from worldvaluesbench.scoring._score import score_answers
+from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.measure._without_level import GROUPINGS, protect_groupings, without_level_sentences
+from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._reference import respondents_reference, world_reference
+from worldvaluesbench.stats._estimate import Resampling
+from worldvaluesbench.survey._attributes import parse_groupings
 
 N = 60
 HOMES = [-5] * 12 + [1, 2] * 24

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, wasserstein_distance
 
-from worldvaluesbench.distribution import shares_of, uniform_shares, wasserstein
-from worldvaluesbench.scoring.noise import noise_floor
-from worldvaluesbench.scoring.worth import poll_size, sampling_distance, skill_score
+from worldvaluesbench.stats._distribution import shares_of, uniform_shares, wasserstein
+from worldvaluesbench.stats._noise import noise_floor
+from worldvaluesbench.stats._worth import poll_size, sampling_distance, skill_score
 
 SHARES = [0.4, 0.3, 0.2, 0.1]
 

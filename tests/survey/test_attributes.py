@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from worldvaluesbench.errors import CodebookError
-from worldvaluesbench.survey.attributes import (
+from worldvaluesbench.survey._attributes import (
     Grouping,
     derive_attribute,
     group_label,
@@ -12,7 +12,7 @@ from worldvaluesbench.survey.attributes import (
     load_derived_attributes,
     parse_groupings,
 )
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from worldvaluesbench.errors import CodebookError
-from worldvaluesbench.survey.catalogue import catalogue_of, read_wordings
-from worldvaluesbench.survey.codebook import load_codebook
+from worldvaluesbench.survey._catalogue import catalogue_of, read_wordings
+from worldvaluesbench.survey._codebook import load_codebook
 
 
 def write(path: Path, content: object) -> Path:

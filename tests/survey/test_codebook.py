@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from worldvaluesbench.errors import CodebookError
-from worldvaluesbench.scale import Scale
-from worldvaluesbench.survey.codebook import Choice, Codebook, Item, check_codebook, load_codebook
+from worldvaluesbench.stats._scale import Scale
+from worldvaluesbench.survey._codebook import Choice, Codebook, Item, check_codebook, load_codebook
 
 FACTS = Path(__file__).parents[2].parent / "shared" / "facts"
 CODEBOOK = load_codebook()

@@ -16,9 +16,9 @@ import pytest
 from tests.survey import shapes
 from tests.survey.shapes import ROWS, changed, csv_text, without
 from worldvaluesbench.errors import SurveyFileError
-from worldvaluesbench.survey import container
-from worldvaluesbench.survey.codebook import load_codebook
-from worldvaluesbench.survey.microdata import read_microdata
+from worldvaluesbench.survey._codebook import load_codebook
+from worldvaluesbench.survey.reader import _container as container
+from worldvaluesbench.survey.reader._microdata import read_microdata
 
 Make = Callable[[Path], Path]
 
@@ -401,7 +401,7 @@ def test_a_bomb_is_refused_before_it_has_filled_the_disk(
 def test_a_row_is_counted_through_all_parts_of_a_statistics_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worldvaluesbench.survey.statfile._ROWS_PER_READ", 5)
+    monkeypatch.setattr("worldvaluesbench.survey.reader._statfile._ROWS_PER_READ", 5)
     path = shapes.write_sav(tmp_path / "s.sav", changed(Q1=[1] * 10 + [0.5, 1]))
     with pytest.raises(SurveyFileError, match=r"column 'Q1', row 11 below the header, holds 0.5"):
         read_microdata(path)

@@ -16,9 +16,9 @@ from tests.survey import shapes
 from tests.survey.shapes import ROWS, changed, csv_text, expected_frame, without, write_text, write_zip
 from worldvaluesbench.cli import main
 from worldvaluesbench.errors import SurveyFileError
-from worldvaluesbench.survey.codebook import load_codebook
-from worldvaluesbench.survey.labels import load_codebook_labels
-from worldvaluesbench.survey.microdata import Microdata, read_microdata
+from worldvaluesbench.survey._codebook import load_codebook
+from worldvaluesbench.survey._labels import load_codebook_labels
+from worldvaluesbench.survey.reader._microdata import Microdata, read_microdata
 
 CASES = Path(__file__).parents[2].parent / "shared" / "cases" / "survey"
 CODEBOOK = load_codebook()

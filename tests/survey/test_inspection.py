@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from tests.survey import shapes
 from tests.survey.shapes import ROWS, changed, csv_text, write_text
 from worldvaluesbench.errors import SurveyFileError
-from worldvaluesbench.survey.codebook import Attribute, Item, load_codebook
-from worldvaluesbench.survey.inspection import CountryRows, Inspection, inspect_microdata
-from worldvaluesbench.survey.inverted import AMBIGUOUS_CODE
-from worldvaluesbench.survey.microdata import read_microdata
-from worldvaluesbench.survey.outcomes import outcome_codes
-from worldvaluesbench.survey.responses import UnlistedCode, code_responses
+from worldvaluesbench.survey._codebook import Attribute, Item, load_codebook
+from worldvaluesbench.survey._inspection import CountryRows, Inspection, inspect_microdata
+from worldvaluesbench.survey._outcomes import outcome_codes
+from worldvaluesbench.survey._responses import UnlistedCode, code_responses
+from worldvaluesbench.survey.reader._inverted import AMBIGUOUS_CODE
+from worldvaluesbench.survey.reader._microdata import read_microdata
 
 CODEBOOK = load_codebook()
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from worldvaluesbench.errors import CodebookError
-from worldvaluesbench.survey.codebook import load_codebook, read_table
-from worldvaluesbench.survey.marginals import Marginals, check_marginals, load_marginals
+from worldvaluesbench.survey._codebook import load_codebook, read_table
+from worldvaluesbench.survey._marginals import Marginals, check_marginals, load_marginals
 
 
 @pytest.fixture(scope="module")

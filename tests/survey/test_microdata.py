@@ -17,11 +17,12 @@ from polars.testing import assert_frame_equal
 from tests.survey import shapes
 from tests.survey.shapes import ROWS, csv_text, write_text, write_zip
 from worldvaluesbench.errors import SurveyFileError
-from worldvaluesbench.survey import csvfile, statfile
-from worldvaluesbench.survey.cells import codes_of, weights_of
-from worldvaluesbench.survey.codebook import load_codebook
-from worldvaluesbench.survey.inverted import AMBIGUOUS_CODE, code_in_file, turn_back
-from worldvaluesbench.survey.microdata import Microdata, read_microdata
+from worldvaluesbench.survey._codebook import load_codebook
+from worldvaluesbench.survey.reader import _csvfile as csvfile
+from worldvaluesbench.survey.reader import _statfile as statfile
+from worldvaluesbench.survey.reader._cells import codes_of, weights_of
+from worldvaluesbench.survey.reader._inverted import AMBIGUOUS_CODE, code_in_file, turn_back
+from worldvaluesbench.survey.reader._microdata import Microdata, read_microdata
 
 
 def semicolon_bom(folder: Path) -> Path:

@@ -12,9 +12,9 @@ from polars.testing import assert_frame_equal
 
 from tests.survey import shapes
 from worldvaluesbench.errors import SurveyFileError
-from worldvaluesbench.survey import statworker
-from worldvaluesbench.survey.microdata import read_microdata
-from worldvaluesbench.survey.statfile import Stretch
+from worldvaluesbench.survey.reader import _statworker as statworker
+from worldvaluesbench.survey.reader._microdata import read_microdata
+from worldvaluesbench.survey.reader._statfile import Stretch
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def replace_python(path: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> 
     """Have a shell script stand in for the Python that reads."""
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
-    monkeypatch.setattr("worldvaluesbench.survey.statfile.sys.executable", str(path))
+    monkeypatch.setattr("worldvaluesbench.survey.reader._statfile.sys.executable", str(path))
 
 
 def test_nothing_is_imported_from_the_current_folder(
@@ -84,7 +84,7 @@ def test_a_reader_that_fails_otherwise_is_a_bug_with_its_traceback(
 def test_a_reader_that_cannot_be_started_is_one_line(
     sav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worldvaluesbench.survey.statfile.sys.executable", str(tmp_path / "no python"))
+    monkeypatch.setattr("worldvaluesbench.survey.reader._statfile.sys.executable", str(tmp_path / "no python"))
     with pytest.raises(SurveyFileError, match=r"^s\.sav: cannot be read \(No such file or directory\); check .*$"):
         read_microdata(sav)
 

@@ -9,11 +9,11 @@ import pyreadstat
 import pytest
 
 from worldvaluesbench.errors import FolderError, SurveyFileError
-from worldvaluesbench.survey.codebook import Codebook, load_codebook
-from worldvaluesbench.survey.invented_people import load_places, sizes_of
-from worldvaluesbench.survey.invented_responses import cut_by_rank, load_variables, scaled_counts
-from worldvaluesbench.survey.marginals import load_marginals
-from worldvaluesbench.survey.synthetic import build_synthetic, write_synthetic
+from worldvaluesbench.survey._codebook import Codebook, load_codebook
+from worldvaluesbench.survey._marginals import load_marginals
+from worldvaluesbench.survey.synthetic._respondents import load_places, sizes_of
+from worldvaluesbench.survey.synthetic._responses import cut_by_rank, load_variables, scaled_counts
+from worldvaluesbench.survey.synthetic._synthetic import build_synthetic, write_synthetic
 
 N = 3_000
 

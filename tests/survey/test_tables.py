@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from worldvaluesbench.survey.attributes import derive_attribute, load_derived_attributes
-from worldvaluesbench.survey.codebook import load_codebook, read_table
-from worldvaluesbench.survey.labels import country_of_code, load_codebook_labels
+from worldvaluesbench.survey._attributes import derive_attribute, load_derived_attributes
+from worldvaluesbench.survey._codebook import load_codebook, read_table
+from worldvaluesbench.survey._labels import country_of_code, load_codebook_labels
 
 FACTS = Path(__file__).parents[2].parent / "shared" / "facts"
 CODEBOOK = load_codebook()

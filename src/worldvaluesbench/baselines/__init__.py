@@ -1,1 +1,5 @@
-"""Baselines that are fitted on people: what other people's responses say about a person, written as a run."""
+"""Answers predicted from other respondents' responses, written as runs."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""What will be predicted: datasets, their splits, probe sets and exports."""
+"""From a survey file to a dataset with splits, and to probe sets."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

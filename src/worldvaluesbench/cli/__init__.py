@@ -13,9 +13,9 @@ from importlib import import_module
 
 import click
 
+from worldvaluesbench._io import printable
+from worldvaluesbench._version import __version__
 from worldvaluesbench.errors import WorldValuesBenchError
-from worldvaluesbench.names import printable
-from worldvaluesbench.version import __version__
 
 COMMANDS = {
     "items": "survey",

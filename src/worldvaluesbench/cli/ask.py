@@ -6,7 +6,9 @@ from typing import Any
 
 import click
 
-from worldvaluesbench.benchmark.dataset import load_dataset
+from worldvaluesbench.asking import Budget, Outcome, Run, begin_run
+from worldvaluesbench.asking import ask as ask_run
+from worldvaluesbench.benchmark import load_dataset
 from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.asking import (
     Given,
@@ -29,17 +31,12 @@ from worldvaluesbench.cli.judging import min_coverage
 from worldvaluesbench.cli.power import power_wanted, show_power, what_it_detects
 from worldvaluesbench.cli.progress import bounded_money, counting, duration, money, watching
 from worldvaluesbench.cli.scoring import say_coverage, show_scores
-from worldvaluesbench.distribution import MIN_COVERAGE
-from worldvaluesbench.elicitation.ask import ask as ask_run
-from worldvaluesbench.elicitation.budget import Budget
-from worldvaluesbench.elicitation.costs import Costs
-from worldvaluesbench.elicitation.finish import Outcome
-from worldvaluesbench.elicitation.model import Model
-from worldvaluesbench.elicitation.plan import build_plan
-from worldvaluesbench.elicitation.run import Run, begin_run
-from worldvaluesbench.pipeline.results import DEFAULT_PROBE, Results, plan_probe, run_name, score_results
-from worldvaluesbench.scoring.how import How
-from worldvaluesbench.survey.attributes import Grouping, parse_groupings
+from worldvaluesbench.models import Model
+from worldvaluesbench.pipeline import DEFAULT_PROBE, Results, plan_probe, run_name, score_results
+from worldvaluesbench.planning import Costs, build_plan
+from worldvaluesbench.scoring import How
+from worldvaluesbench.stats import MIN_COVERAGE
+from worldvaluesbench.survey import Grouping, parse_groupings
 
 INTERRUPTED = 130
 
@@ -165,7 +162,7 @@ def say_begun(run: Run) -> None:
 def say_report(results: Results, groupings: Sequence[Grouping], least: float = MIN_COVERAGE) -> None:
     """Make the report of a results folder and print where it lies."""
     # only here, for what draws takes a while to load
-    from worldvaluesbench.pipeline.report import COMPARED_BY, report_results
+    from worldvaluesbench.pipeline import COMPARED_BY, report_results
 
     with counting("items fitted") as watch:
         _, page = report_results(results, groupings or COMPARED_BY, watch=watch, min_coverage=least)

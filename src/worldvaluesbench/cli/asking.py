@@ -12,21 +12,32 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from worldvaluesbench.benchmark.dataset import Dataset
-from worldvaluesbench.benchmark.split import SPLITS
+from worldvaluesbench.benchmark import SPLITS, Dataset
 from worldvaluesbench.cli import options
-from worldvaluesbench.elicitation.choices import LABELS
-from worldvaluesbench.elicitation.costs import Costs, estimate_costs, load_tokenizer
-from worldvaluesbench.elicitation.examples import ExampleSet, probe_examples, read_examples, split_examples
-from worldvaluesbench.elicitation.model import Model
-from worldvaluesbench.elicitation.models.bodies import TOP_LOGPROBS
-from worldvaluesbench.elicitation.persona import DEFAULT_ATTRIBUTES, STYLES, parse_attributes
-from worldvaluesbench.elicitation.plan import Plan
-from worldvaluesbench.elicitation.presets import DEFAULT_PRESET, METHODS
-from worldvaluesbench.elicitation.prompt import read_template
-from worldvaluesbench.elicitation.settings import Settings, settle
 from worldvaluesbench.errors import ModelError
-from worldvaluesbench.survey.codebook import Codebook
+from worldvaluesbench.models import TOP_LOGPROBS, Model
+from worldvaluesbench.planning import (
+    Costs,
+    ExampleSet,
+    Plan,
+    estimate_costs,
+    load_tokenizer,
+    probe_examples,
+    read_examples,
+    split_examples,
+)
+from worldvaluesbench.prompts import (
+    DEFAULT_ATTRIBUTES,
+    DEFAULT_PRESET,
+    LABELS,
+    METHODS,
+    STYLES,
+    Settings,
+    parse_attributes,
+    read_template,
+    settle,
+)
+from worldvaluesbench.survey import Codebook
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Given = Mapping[str, Any]
@@ -190,11 +201,11 @@ def model_of(given: Given) -> Model:
     """The model: an endpoint, or weights that run here. Nothing is loaded or called yet."""
     _check_whom(is_local=given["is_local"])
     if given["is_local"]:
-        from worldvaluesbench.elicitation.models.local import LocalModel, LocalOptions
+        from worldvaluesbench.models.local import LocalModel, LocalOptions
 
         kept = ("device", "dtype", "prompt", "chat_template_kwargs")
         return LocalModel(given["model"], options=LocalOptions(**{name: given[name] for name in kept}))
-    from worldvaluesbench.elicitation.models.hosted import HostedModel, HostedOptions, preload
+    from worldvaluesbench.models.hosted import HostedModel, HostedOptions, preload
 
     if Path(given["model"]).is_dir() and given["base_url"] is None:
         raise click.UsageError(f"{given['model']} is a folder; give --local to run its weights, or --base-url.")

@@ -5,16 +5,20 @@ from typing import Any
 
 import click
 
-from worldvaluesbench.baselines.build import build_baseline, build_baselines
-from worldvaluesbench.baselines.options import BASELINES, SOURCES, BaselineName, BaselineOptions
-from worldvaluesbench.benchmark.dataset import load_dataset
-from worldvaluesbench.benchmark.weights import WEIGHTS
+from worldvaluesbench.baselines import (
+    BASELINES,
+    SOURCES,
+    BaselineName,
+    BaselineOptions,
+    build_baseline,
+    build_baselines,
+)
+from worldvaluesbench.benchmark import WEIGHTS, load_dataset
 from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.asking import Given, examples_of, what_to_ask
 from worldvaluesbench.cli.progress import counting
-from worldvaluesbench.elicitation.persona import parse_attributes
-from worldvaluesbench.survey.attributes import Grouping, parse_groupings
-from worldvaluesbench.survey.codebook import Codebook
+from worldvaluesbench.prompts import parse_attributes
+from worldvaluesbench.survey import Codebook, Grouping, parse_groupings
 
 ALL = "all"
 

@@ -5,16 +5,21 @@ from pathlib import Path
 
 import click
 
-from worldvaluesbench.benchmark.dataset import load_dataset
+from worldvaluesbench.asking import Run, damage_note, open_run
+from worldvaluesbench.asking import import_answers as make_run
+from worldvaluesbench.asking.batch import (
+    BatchFiles,
+    BatchImport,
+    BatchLimits,
+    batch_model_of,
+    export_batch,
+    import_batch,
+)
+from worldvaluesbench.benchmark import load_dataset
 from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.scoring import say_coverage
-from worldvaluesbench.elicitation.batch import BatchFiles, BatchLimits, batch_model_of, export_batch
-from worldvaluesbench.elicitation.batch_import import BatchImport, import_batch
-from worldvaluesbench.elicitation.choices import LABELS, Labels
-from worldvaluesbench.elicitation.imported import import_answers as make_run
-from worldvaluesbench.elicitation.journal import damage_note
-from worldvaluesbench.elicitation.run import Run, open_run
-from worldvaluesbench.scoring.answers import read_answers
+from worldvaluesbench.prompts import LABELS, Labels
+from worldvaluesbench.scoring.sources import read_answers
 
 LIMITS = BatchLimits()
 MEGABYTE = 1_000_000

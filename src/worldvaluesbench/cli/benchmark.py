@@ -6,15 +6,22 @@ from pathlib import Path
 import click
 import polars as pl
 
-from worldvaluesbench.benchmark.build import build_dataset, what_corrected_changes
-from worldvaluesbench.benchmark.dataset import EVERYONE, Dataset, load_dataset
-from worldvaluesbench.benchmark.export import Labels, export_tsv
-from worldvaluesbench.benchmark.probe import ProbeSet, build_probe
-from worldvaluesbench.benchmark.split import SPLITS
-from worldvaluesbench.benchmark.verify import verify_samples
+from worldvaluesbench._io import OwnFile, new_file
+from worldvaluesbench.benchmark import (
+    EVERYONE,
+    SPLITS,
+    Dataset,
+    Labels,
+    ProbeSet,
+    build_dataset,
+    build_probe,
+    export_tsv,
+    load_dataset,
+    verify_samples,
+    what_corrected_changes,
+)
 from worldvaluesbench.cli import options, show
-from worldvaluesbench.folder import OwnFile, new_file
-from worldvaluesbench.survey.attributes import level_label
+from worldvaluesbench.survey import level_label
 
 MAX_CELLS_SHOWN = 100
 SPLIT_NAMES = (EVERYONE, *SPLITS)

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import click
 import polars as pl
 
+from worldvaluesbench._io import check_destination, kind_of
 from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.judging import (
     DRAWN,
@@ -21,26 +22,30 @@ from worldvaluesbench.cli.judging import (
     warn_of_small_cells,
 )
 from worldvaluesbench.cli.scoring import at_least_0, describe_reference, say_columns, say_without_level, with_interval
-from worldvaluesbench.folder import check_destination, kind_of
-from worldvaluesbench.reporting.board import own_means
-from worldvaluesbench.reporting.bundle_file import is_bundle, read_bundle
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.compare import compare_answers
-from worldvaluesbench.scoring.comparison import (
+from worldvaluesbench.reporting.bundle import is_bundle, read_bundle
+from worldvaluesbench.reporting.tables import own_means
+from worldvaluesbench.scoring.compare import (
     KIND,
     Comparison,
+    compare_answers,
     comparison_document,
+    merge_comparisons,
     read_comparison,
     write_comparison,
 )
-from worldvaluesbench.scoring.coverage import coverage_sentences
-from worldvaluesbench.scoring.groups import EVERYONE
-from worldvaluesbench.scoring.kinds import GUESSED, KIND_FROM, KINDS, Kind, pairs_of
-from worldvaluesbench.scoring.latex import p_text
-from worldvaluesbench.scoring.merge import merge_comparisons
-from worldvaluesbench.scoring.without_level import GROUPINGS
-from worldvaluesbench.scoring.words import poll_text, rank_text
-from worldvaluesbench.survey.attributes import parse_groupings
+from worldvaluesbench.scoring.measure import GROUPINGS
+from worldvaluesbench.scoring.sources import (
+    EVERYONE,
+    GUESSED,
+    KIND_FROM,
+    KINDS,
+    Kind,
+    coverage_sentences,
+    pairs_of,
+    read_answers,
+)
+from worldvaluesbench.survey import parse_groupings
+from worldvaluesbench.tables import p_text, poll_text, rank_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

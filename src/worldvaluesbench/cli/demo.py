@@ -10,8 +10,18 @@ from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.benchmark import show_dataset
 from worldvaluesbench.cli.comparing import show_demographics, show_leaderboard
 from worldvaluesbench.cli.progress import counting, watching
-from worldvaluesbench.demo import BY_COUNTRY, DATASET, FITS, RESULTS, SURVEY, WORLD, Demo, Watches, run_demo
-from worldvaluesbench.pipeline.people import explain_order
+from worldvaluesbench.pipeline import (
+    BY_COUNTRY,
+    DATASET,
+    FITS,
+    RESULTS,
+    SURVEY,
+    WORLD,
+    Demo,
+    Watches,
+    explain_order,
+    run_demo,
+)
 
 
 @click.command()

@@ -7,18 +7,19 @@ from typing import Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from worldvaluesbench.benchmark.clusters import CLUSTERS
-from worldvaluesbench.benchmark.dataset import load_dataset
-from worldvaluesbench.benchmark.weights import WEIGHTS
+from worldvaluesbench.benchmark import CLUSTERS, WEIGHTS, load_dataset
 from worldvaluesbench.cli import options
-from worldvaluesbench.distribution import MIN_COVERAGE
-from worldvaluesbench.estimate import METHODS, Resampling
-from worldvaluesbench.scoring.how import MIN_N, MIN_N_STATED, How
-from worldvaluesbench.scoring.item_sampling import ITEM_SAMPLING
-from worldvaluesbench.scoring.reference import WHOM, Reference, respondents_reference, world_reference
-from worldvaluesbench.scoring.runs import is_finished, is_run
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.codebook import Codebook
+from worldvaluesbench.scoring import MIN_N, MIN_N_STATED, How
+from worldvaluesbench.scoring.sources import (
+    WHOM,
+    Reference,
+    is_finished,
+    is_run,
+    respondents_reference,
+    world_reference,
+)
+from worldvaluesbench.stats import ITEM_SAMPLING, METHODS, MIN_COVERAGE, Resampling
+from worldvaluesbench.survey import Codebook, parse_groupings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Given = Mapping[str, Any]
@@ -203,8 +204,8 @@ def given_options(names: Iterable[str]) -> list[str]:
 def make_partial_answers(paths: Sequence[Path]) -> None:
     """Make the answers of those paths that are unfinished runs, from what their journals hold by now."""
     # only here, for scoring files must not wait for what reads completions
-    from worldvaluesbench.elicitation.answers import write_answers as write_answers_of_run
-    from worldvaluesbench.elicitation.journal import damage_note
+    from worldvaluesbench.asking import damage_note
+    from worldvaluesbench.asking import write_answers as write_answers_of_run
 
     for path in paths:
         if is_run(path) and not is_finished(path):

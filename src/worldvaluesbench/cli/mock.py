@@ -6,15 +6,17 @@ from typing import Any
 
 import click
 
-from worldvaluesbench.elicitation.models.mock import MockOptions
-from worldvaluesbench.elicitation.models.mock import mock_server as running_server
-from worldvaluesbench.elicitation.models.mock_options import (
+from worldvaluesbench.models.mock import (
     COMPLETION_FAULTS,
     FAILS_ON,
     FEATURES,
     MISREPORTS,
     REQUEST_FAULTS,
     USAGES,
+    MockOptions,
+)
+from worldvaluesbench.models.mock import (
+    mock_server as running_server,
 )
 
 SHARE = click.FloatRange(0, 1)

@@ -11,13 +11,11 @@ import polars as pl
 
 from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.asking import Given
-from worldvaluesbench.elicitation.plan import Plan
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.pipeline.design import design_of
-from worldvaluesbench.scoring.compared import COMPARED, COVARIANCES
-from worldvaluesbench.scoring.comparison import read_comparison
-from worldvaluesbench.scoring.pilot import mean_variance, pilot_variances
-from worldvaluesbench.scoring.power import (
+from worldvaluesbench.pipeline import design_of
+from worldvaluesbench.planning import Plan
+from worldvaluesbench.scoring.compare import COMPARED, COVARIANCES, mean_variance, pilot_variances, read_comparison
+from worldvaluesbench.stats import (
     DEFAULT_VARIANCE,
     LEVEL,
     POWER,

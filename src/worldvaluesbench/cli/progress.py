@@ -9,9 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from worldvaluesbench.elicitation.budget import CostIs
-from worldvaluesbench.elicitation.progress import Progress
-from worldvaluesbench.names import printable
+from worldvaluesbench._io import printable
+from worldvaluesbench.asking import CostIs, Progress
 
 EVERY_SECONDS = 30.0
 EVERY_SHARE = 0.1

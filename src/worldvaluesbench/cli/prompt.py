@@ -7,14 +7,12 @@ from typing import Any
 import click
 import polars as pl
 
-from worldvaluesbench.benchmark.dataset import Dataset, load_dataset
+from worldvaluesbench._io import printable
+from worldvaluesbench.benchmark import Dataset, load_dataset
 from worldvaluesbench.cli import options
 from worldvaluesbench.cli.asking import how_to_ask, settings_of
-from worldvaluesbench.elicitation.choices import choices_of, shown_options
-from worldvaluesbench.elicitation.persona import parse_attributes, parse_codes, persona_of
-from worldvaluesbench.elicitation.prompt import render_prompt
 from worldvaluesbench.errors import DatasetError, PromptError
-from worldvaluesbench.names import printable
+from worldvaluesbench.prompts import choices_of, parse_attributes, parse_codes, persona_of, render_prompt, shown_options
 
 
 @click.command()

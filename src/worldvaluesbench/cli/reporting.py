@@ -5,9 +5,9 @@ from typing import Any
 
 import click
 
+from worldvaluesbench._io import check_destination
 from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.comparing import comparison_of, comparison_options
-from worldvaluesbench.folder import check_destination
 
 published = click.option(
     "--with-published", is_flag=True, help="Put the columns of the paper's Table 2 beside, marked as published."
@@ -30,8 +30,7 @@ published = click.option(
 @options.force
 def figures(files: tuple[Path, ...], out: Path, formats: str, items: str | None, force: bool, **given: Any) -> None:
     """Draw every figure of a comparison of runs, files of answers, comparison folders or bundles."""
-    from worldvaluesbench.reporting.figure_set import KIND, write_figures
-    from worldvaluesbench.reporting.save import FORMATS
+    from worldvaluesbench.reporting.figures import FORMATS, KIND, write_figures
 
     wanted = [name for name in FORMATS if name in formats.replace(" ", "").split(",")]
     unknown = set(formats.replace(" ", "").split(",")) - set(FORMATS)
@@ -72,7 +71,7 @@ def report(files: tuple[Path, ...], out: Path, with_published: bool, force: bool
     FILES are runs, files of answers, comparison folders or bundles. The page is one file and opens without a network.
     """
     from worldvaluesbench.reporting.page import KIND, write_report
-    from worldvaluesbench.reporting.published import load_published
+    from worldvaluesbench.reporting.tables import load_published
 
     check_destination(out, KIND, force=force)
     comparison = comparison_of(files, given)
@@ -96,8 +95,7 @@ def bundle(files: tuple[Path, ...], out: Path | None, force: bool, **given: Any)
 
     `wvb bundle check FILE.zip` says whether a bundle is whole and holds aggregates of at least ten respondents alone.
     """
-    from worldvaluesbench.reporting.bundle import check_bundle_destination, write_bundle
-    from worldvaluesbench.reporting.bundle_file import check_bundle
+    from worldvaluesbench.reporting.bundle import check_bundle, check_bundle_destination, write_bundle
 
     if files[0] == Path("check"):
         if len(files) != 2 or out is not None:

@@ -8,7 +8,8 @@ from typing import Any
 import click
 import polars as pl
 
-from worldvaluesbench.benchmark.weights import describe_weight
+from worldvaluesbench._io import check_destination
+from worldvaluesbench.benchmark import describe_weight
 from worldvaluesbench.cli import options, show
 from worldvaluesbench.cli.judging import (
     DRAWN,
@@ -20,18 +21,25 @@ from worldvaluesbench.cli.judging import (
     reference_of,
     warn_of_small_cells,
 )
-from worldvaluesbench.distribution import MIN_COVERAGE
-from worldvaluesbench.folder import check_destination
-from worldvaluesbench.scoring.answers import read_answers
-from worldvaluesbench.scoring.coverage import coverage_sentences, sentences_of
-from worldvaluesbench.scoring.groups import EVERYONE
-from worldvaluesbench.scoring.nonresponse import HUMAN_SHARES, NONRESPONSE, SOURCE_SHARES
-from worldvaluesbench.scoring.reference import WHOM
-from worldvaluesbench.scoring.score import score_answers
-from worldvaluesbench.scoring.scores import KIND, Scores, once_a_baseline, receipt_of, scores_document, write_scores
-from worldvaluesbench.scoring.without_level import GROUPINGS, without_level_sentences
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.marginals import WHICH_WORLD
+from worldvaluesbench.scoring import (
+    KIND,
+    Scores,
+    once_a_baseline,
+    receipt_of,
+    score_answers,
+    scores_document,
+    write_scores,
+)
+from worldvaluesbench.scoring.measure import (
+    GROUPINGS,
+    HUMAN_SHARES,
+    NONRESPONSE,
+    SOURCE_SHARES,
+    without_level_sentences,
+)
+from worldvaluesbench.scoring.sources import EVERYONE, WHOM, coverage_sentences, read_answers, sentences_of
+from worldvaluesbench.stats import MIN_COVERAGE
+from worldvaluesbench.survey import WHICH_WORLD, parse_groupings
 
 MAX_ITEMS_SHOWN = 60
 MAX_NONRESPONSE_SHOWN = 12

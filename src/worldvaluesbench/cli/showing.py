@@ -8,8 +8,7 @@ import click
 import numpy as np
 import polars as pl
 
-from worldvaluesbench.benchmark.dataset import load_dataset
-from worldvaluesbench.benchmark.weights import check_weights, read_weights
+from worldvaluesbench.benchmark import check_weights, load_dataset, read_weights
 from worldvaluesbench.cli import options
 from worldvaluesbench.cli import show as terminal
 from worldvaluesbench.cli.comparing import comparison_of
@@ -20,15 +19,12 @@ from worldvaluesbench.cli.judging import (
     how_sure_of_comparisons,
     warn_of_small_cells,
 )
-from worldvaluesbench.distribution import Array, shares_of
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.scoring.comparison import Comparison
-from worldvaluesbench.scoring.groups import EVERYONE, find_groups
-from worldvaluesbench.scoring.how import MIN_N
-from worldvaluesbench.scoring.reference import respondents_reference
-from worldvaluesbench.survey.attributes import parse_groupings
-from worldvaluesbench.survey.codebook import Item, load_codebook
-from worldvaluesbench.survey.marginals import load_marginals
+from worldvaluesbench.scoring import MIN_N
+from worldvaluesbench.scoring.compare import Comparison
+from worldvaluesbench.scoring.sources import EVERYONE, find_groups, respondents_reference
+from worldvaluesbench.stats import Array, shares_of
+from worldvaluesbench.survey import Item, load_codebook, load_marginals, parse_groupings
 
 WIDTH, LABEL_WIDTH = 16, 30
 NARROW, NARROW_WIDTH, LEAST_LABEL = 60, 8, 12

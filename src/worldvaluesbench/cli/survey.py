@@ -7,13 +7,19 @@ import click
 import numpy as np
 
 from worldvaluesbench.cli import options, show
-from worldvaluesbench.distribution import shares_of
 from worldvaluesbench.errors import CodebookError
-from worldvaluesbench.survey.attributes import load_derived_attributes
-from worldvaluesbench.survey.codebook import Codebook, Item, load_codebook
-from worldvaluesbench.survey.inspection import Inspection, inspect_microdata
-from worldvaluesbench.survey.marginals import Marginals, load_marginals
-from worldvaluesbench.survey.microdata import read_microdata
+from worldvaluesbench.stats import shares_of
+from worldvaluesbench.survey import (
+    Codebook,
+    Inspection,
+    Item,
+    Marginals,
+    inspect_microdata,
+    load_codebook,
+    load_derived_attributes,
+    load_marginals,
+)
+from worldvaluesbench.survey.reader import read_microdata
 from worldvaluesbench.survey.synthetic import write_synthetic
 
 MAX_CHOICES_SHOWN = 40

@@ -1,1 +1,5 @@
-"""The whole job in one call: a results folder, its probe set, runs, scores and report."""
+"""Whole jobs that join the packages: probe, ask, score, compare, report."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

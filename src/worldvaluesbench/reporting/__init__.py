@@ -1,1 +1,1 @@
-"""How results are shown: figures, tables, a page, a bundle to share."""
+"""How results are shown: tables, figures, the report page and bundles."""

@@ -1,1 +1,5 @@
-"""How far apart: answers against the people they speak for. Works from files and never imports a model."""
+"""Distances between human and model answer distributions; imports no model."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""What people were asked and what they said: the codebook, survey files, responses and attributes."""
+"""What respondents were asked and what they said: codebook, attributes, responses, world marginals."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""Figures: one function each, which takes a comparison and gives an Altair chart."""
+"""One chart per question, drawn from a comparison."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

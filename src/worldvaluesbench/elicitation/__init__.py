@@ -1,1 +1,0 @@
-"""How a model is asked and read: personas, prompts, plans, runs."""

@@ -1,1 +1,0 @@
-"""Models that ship: endpoints that speak the OpenAI API, and weights that run here."""

@@ -1,0 +1,1 @@
+from ._local import LocalModel as LocalModel, LocalOptions as LocalOptions

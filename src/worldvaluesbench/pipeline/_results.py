@@ -1,0 +1,154 @@
+"""The whole job for one model: draw a probe set if there is none, ask it, score it beside the models asked before.
+
+A results folder holds `probe`, a run folder for each model, `scores` of all its finished runs together, and where a
+report is wanted `baselines` of people, the `comparison` of all with one another, and the `report`.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from worldvaluesbench._io import read_manifest
+from worldvaluesbench.asking import Budget, Outcome, Watch, ask, begin_run
+from worldvaluesbench.benchmark import Dataset, build_probe, read_spec
+from worldvaluesbench.errors import FolderError, ProbeError, RunError
+from worldvaluesbench.models import Model
+from worldvaluesbench.planning import Plan, build_plan, probe_examples
+from worldvaluesbench.prompts import Settings, differences
+from worldvaluesbench.scoring import How, Scores, score_answers, write_scores
+from worldvaluesbench.scoring.sources import read_answers, respondents_reference
+from worldvaluesbench.stats import MIN_COVERAGE
+from worldvaluesbench.survey import Grouping
+
+PROBE, SCORES, BASELINES, COMPARISON, REPORT = "probe", "scores", "baselines", "comparison", "report"
+PARTS = (PROBE, SCORES, BASELINES, COMPARISON, REPORT)
+"""What stands in a results folder beside runs."""
+
+DEFAULT_PROBE = "paper36"
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder, the dataset it is about, and the items asked (None: all of the probe)."""
+
+    folder: Path
+    dataset: Dataset
+    item_ids: Sequence[str] | None = None
+
+    @property
+    def probe(self) -> Path:
+        """The folder of the probe set that all its runs ask."""
+        return self.folder / PROBE
+
+    @property
+    def scores(self) -> Path:
+        """The folder of the scores of all its finished runs."""
+        return self.folder / SCORES
+
+    @property
+    def baselines(self) -> Path:
+        """The folder of the runs of baselines of people."""
+        return self.folder / BASELINES
+
+    @property
+    def comparison(self) -> Path:
+        """The folder of the comparison of all its finished runs and baselines."""
+        return self.folder / COMPARISON
+
+    @property
+    def report(self) -> Path:
+        """The folder of the report of that comparison."""
+        return self.folder / REPORT
+
+    def run_folder(self, name: str) -> Path:
+        """The folder of the run of this name."""
+        return self.folder / slug_of(name)
+
+
+def run_name(model_name: str, settings: Settings) -> str:
+    """What a run is called where nobody names it: the model, whether a person was shown, and the method if unusual.
+
+    The paper's names have the same form: `alpaca-7b`, `alpaca-7b+demographics`.
+    """
+    name = model_name.rstrip("/").rpartition("/")[2]
+    shown = "+demographics" if settings.uses_persona else ""
+    method = "" if settings.method in ("greedy", "sampled") else f"+{settings.method}"
+    return f"{name}{shown}{method}"
+
+
+def slug_of(name: str) -> str:
+    """The folder name of a run.
+
+    Raises RunError for a name of which none can be made.
+
+    >>> slug_of("org/model:7b+demographics")
+    'org-model-7b+demographics'
+    """
+    slug = re.sub(r"[^\w.+=-]+", "-", name).strip("-.")
+    if not slug or slug in PARTS:
+        raise RunError(f"A run cannot be named {name!r}; choose another name, with letters or digits in it.")
+    return slug
+
+
+def plan_probe(results: Results, settings: Settings, spec: str | Path | None = None) -> Plan:
+    """The plan that asks the results folder's probe set, which is drawn first if there is none.
+
+    `spec` None: the one that is there, else `DEFAULT_PROBE`.
+
+    Raises ProbeError where the one that is there was drawn by another specification than `spec`.
+    """
+    if not results.probe.exists():
+        build_probe(results.dataset, DEFAULT_PROBE if spec is None else spec, results.probe)
+    elif spec is not None:
+        _check_spec(results, spec)
+    return build_plan(probe_examples(results.dataset, results.probe, results.item_ids), settings)
+
+
+def _check_spec(results: Results, spec: str | Path) -> None:
+    wanted = json.loads(json.dumps(asdict(read_spec(spec, results.dataset.codebook))))
+    found = differences(read_manifest(results.probe, "probe", "spec")["spec"], wanted)
+    if found:
+        raise ProbeError(
+            f"{results.probe}: was drawn by another specification ({'; '.join(found[:3])}); leave out --spec to ask "
+            f"it, or choose another results folder."
+        )
+
+
+def ask_model(
+    results: Results, plan: Plan, model: Model, name: str, *, budget: Budget | None = None, watch: Watch | None = None
+) -> Outcome:
+    """Ask a model the plan, as the run of this name; an unfinished one of the same name is gone on with."""
+    run = begin_run(plan, model, results.run_folder(name), name)
+    return ask(run, model, budget=budget, watch=watch)
+
+
+def score_results(
+    results: Results, groupings: Sequence[Grouping] = (), *, min_coverage: float = MIN_COVERAGE
+) -> Scores:
+    """Score all finished runs of a results folder in one table, and write it there.
+
+    Raises RunError where no run is finished.
+    """
+    folders = finished_runs(results.folder)
+    if not folders:
+        raise RunError(f"{results.folder}: holds no finished run; `wvb run` makes one.")
+    answers = [read_answers(folder) for folder in folders]
+    how = How(min_coverage=min_coverage)
+    scores = score_answers(answers, respondents_reference(results.dataset), groupings=groupings, how=how)
+    write_scores(scores, results.scores, force=True)
+    return scores
+
+
+def finished_runs(folder: Path) -> list[Path]:
+    """The finished runs in a results folder, by name."""
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and _is_finished_run(path)]
+
+
+def _is_finished_run(folder: Path) -> bool:
+    try:
+        read_manifest(folder, "run")
+    except FolderError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+from ._diagnostics import diagnose as diagnose

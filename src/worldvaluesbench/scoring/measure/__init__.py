@@ -1,0 +1,5 @@
+"""Responses and answers paired, weighted, counted and compared by group and item."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

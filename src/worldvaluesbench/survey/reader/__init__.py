@@ -1,0 +1,5 @@
+"""Any survey file, read into one frame of integer codes."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,1 @@
+from ._synthetic import write_synthetic as write_synthetic
