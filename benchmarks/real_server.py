@@ -144,7 +144,7 @@ def ask(folder: Path, url: str, name: str, *options: str) -> tuple[int, float, s
 
 def try_method(folder: Path, url: str, method: str, endpoint: str) -> None:
     name = f"{endpoint}-{method}"
-    n = ["--n", "2"] if method == "sampled" else []
+    n = ["--samples", "2"] if method == "sampled" else []
     limit = ["--max-tokens", "80"] if method in ("greedy", "sampled", "verbalised") else []
     status, seconds, said = ask(folder, url, name, "--method", method, "--endpoint", endpoint, *n, *limit)
     if status == 0:
@@ -182,7 +182,7 @@ def check_seeds(folder: Path, url: str) -> None:
     asked = (
         "--method",
         "sampled",
-        "--n",
+        "--samples",
         "8",
         "--seed",
         "1",

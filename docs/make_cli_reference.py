@@ -5,13 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from worldvaluesbench.cli import COMMANDS
+
 TARGET = Path(__file__).parent / "cli.md"
 HEAD = "# Command line\n\nMade from `wvb --help` by `python docs/make_cli_reference.py`; do not edit.\n"
 
 
 def help_of(*command: str) -> str:
-    """The help text of `wvb` or one of its commands, as on a terminal of 100 columns."""
-    environment = os.environ | {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
+    """The help text of `wvb` or one of its commands, as in a terminal of 80 columns."""
+    environment = os.environ | {"COLUMNS": "80", "TERM": "dumb", "NO_COLOR": "1"}
     call = [sys.executable, "-m", "worldvaluesbench", *command, "--help"]
     shown = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
     return "\n".join(line.rstrip() for line in shown.stdout.splitlines()).strip()
@@ -27,7 +29,7 @@ def render_reference() -> str:
     """The whole reference as Markdown."""
     top = help_of()
     sections = [f"## wvb\n\n```text\n{top}\n```\n"]
-    for name in command_names(top):
+    for name in (name for section in COMMANDS.values() for name in section):
         text = help_of(name)
         sections.append(f"## wvb {name}\n\n```text\n{text}\n```\n")
         sections += [f"### wvb {name} {sub}\n\n```text\n{help_of(name, sub)}\n```\n" for sub in command_names(text)]

@@ -133,7 +133,7 @@ def test_clusters_are_no_attributes_and_stay_out_of_what_leaves_the_dataset(
 
 def scored(dataset: Dataset, answers: Path, out: Path, *options: str) -> dict[str, Any]:
     """The summary of one file of answers, scored on the command line."""
-    command = ["score", str(answers), "--data", str(dataset.folder), "--resamples", "200", "--items", "fixed"]
+    command = ["score", str(answers), "--data", str(dataset.folder), "--resamples", "200", "--item-sampling", "fixed"]
     with pytest.raises(SystemExit) as stopped:
         main([*command, *options, "--out", str(out)])
     assert not stopped.value.code

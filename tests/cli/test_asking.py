@@ -21,7 +21,7 @@ from worldvaluesbench.prompts._request import Completion, Reply
         (("--local", "--rpm", "60"), "--rpm is of an endpoint, and --local asks none; see"),
         (("--local", "--base-url", "http://localhost:8000/v1"), "--base-url is of an endpoint"),
         (("--device", "cpu"), "--device is of local weights; give --local to run them; see"),
-        (("--prompt", "plain"), "--prompt is of local weights; give --local to run them; see"),
+        (("--prompt-format", "plain"), "--prompt-format is of local weights; give --local to run them; see"),
         (("--chat-template-kwargs", "enable_thinking=false"), "expected a JSON object such as"),
         (("--chat-template-kwargs", '["enable_thinking"]'), "expected a JSON object such as"),
         (("--chat-template-kwargs", '{"depth": NaN}'), "expected a JSON object such as"),
@@ -54,7 +54,11 @@ def test_an_option_of_the_other_kind_of_model_is_refused(
             1,
             "Plain completions go through no chat",
         ),
-        (("--local", "--prompt", "plain", "--chat-template-kwargs", '{"a": 1}'), 1, "Plain prompts go through no chat"),
+        (
+            ("--local", "--prompt-format", "plain", "--chat-template-kwargs", '{"a": 1}'),
+            1,
+            "Plain prompts go through no chat",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_refused_before_anything_is_printed_or_made(
@@ -147,6 +151,6 @@ def test_ctrl_c_anywhere_ends_with_130_and_one_line(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("worldvaluesbench.cli.ask.load_dataset", interrupted)
+    monkeypatch.setattr("worldvaluesbench.cli._ask.load_dataset", interrupted)
     assert run("ask", tmp_path, "--split", "test", "--out", tmp_path / "run", "--model", "m") == 130
     assert capsys.readouterr().err.strip() == "wvb: interrupted."

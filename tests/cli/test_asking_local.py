@@ -55,5 +55,5 @@ def test_a_template_that_raises_leaves_no_run_and_plain_prompts_go(
     raising = "{{ raise_exception('only assistants here') }}"
     assert "(only assistants here); give --prompt plain" in refusal(capsys, *command(paper, model, raising))
     assert not (tmp_path / "run").exists()
-    assert run(*command(paper, model, raising, "--prompt", "plain")) == 0
+    assert run(*command(paper, model, raising, "--prompt-format", "plain")) == 0
     assert open_run(tmp_path / "run").model["prompt"] == "plain"

@@ -10,7 +10,7 @@ from tests.cli.test_commands import Capture, refusal, run
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.benchmark._probe import build_probe
 from worldvaluesbench.benchmark._spec import parse_spec
-from worldvaluesbench.cli.progress import counting
+from worldvaluesbench.cli._terminal import counting
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_all_baselines_of_a_probe_set_and_their_scores(
     runs, fits = tmp_path / "runs", tmp_path / "fits"
     assert run("baseline", "all", paper.folder, "--probe", probe, "--out", runs, "--fit", fits) == 0
     said = capsys.readouterr()
-    assert "INVENTED" in said.out
+    assert "SYNTHETIC" in said.out
     assert "trees: 440 distributions. Run:" in said.out
     assert "human: 440 ratings. Run:" in said.out
     assert "4 of 4 items fitted" in said.err
@@ -68,7 +68,7 @@ def test_one_baseline_with_options(capsys: Capture, paper: Dataset, tmp_path: Pa
 def test_items_all_are_all_items_and_the_world_lacks_one(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
     asked = (paper.folder, "--split", "test", "--items", "all", "--out", tmp_path / "run")
     assert run("baseline", "marginal", *asked, "--from", "world") == 0
-    assert "Left out, for the world has no marginals of them: Q234A." in capsys.readouterr().out
+    assert "Left out, because the world marginals lack them: Q234A." in capsys.readouterr().out
     content = json.loads((tmp_path / "run" / "run.json").read_text())
     assert len(content["examples"]["item_ids"]) == 238
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +14,7 @@ import pytest
 
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli import COMMANDS, main
-from worldvaluesbench.cli.show import _fitting, bar, cell_text, spark, table
+from worldvaluesbench.cli._terminal import _fitting, bar, cell_text, spark, table
 from worldvaluesbench.survey._catalogue import catalogue_of
 from worldvaluesbench.survey._codebook import load_codebook
 
@@ -24,6 +26,7 @@ def run(*arguments: object) -> int:
     return int(stopped.value.code or 0)
 
 
+BATCH = (("batch", "export"), ("batch", "import"))
 Capture = pytest.CaptureFixture[str]
 
 
@@ -36,14 +39,62 @@ def refusal(capsys: Capture, *arguments: object) -> str:
     return shown.err
 
 
-@pytest.mark.parametrize("command", [(), *((name,) for name in COMMANDS)])
-def test_help_is_good_enough_to_work_from(capsys: Capture, command: Sequence[str]) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [(), *((name,) for section in COMMANDS.values() for name in section), *BATCH],
+)
+def test_help_describes_every_option_in_80_columns(capsys: Capture, command: Sequence[str]) -> None:
     assert run(*command, "--help") == 0
     shown = capsys.readouterr().out
     assert "Usage: wvb" in shown
-    options = [line.split()[0] for line in shown.splitlines() if line.startswith("  -")]
-    described = [line for line in shown.splitlines() if line.startswith("  -") and len(line.split()) > 1]
-    assert len(options) == len(described)
+    assert max(map(len, shown.splitlines())) <= 80
+    options = shown[re.search(r"^\w.*:$", shown, re.MULTILINE).start() :]  # type: ignore[union-attr]
+    for start in re.finditer(r"^  (-\S.*)$", options, re.MULTILINE):
+        following = options[start.end() + 1 :].splitlines()
+        # the description begins after two blanks, or in the next line
+        described = "  " in start[1].strip() or (following and following[0].startswith("      "))
+        assert described, start[1]
+
+
+def test_the_help_of_wvb_says_what_the_commands_say() -> None:
+    for name, (module, text) in ((name, home) for section in COMMANDS.values() for name, home in section.items()):
+        command = getattr(import_module(f"worldvaluesbench.cli.{module}"), name.replace("-", "_"))
+        assert " ".join(command.help.split("\n\n")[0].split()) == text
+
+
+def test_a_mistyped_command_or_option_gets_a_suggestion(capsys: Capture) -> None:
+    assert run("scroe", "a.tsv") == 2
+    assert "score" in capsys.readouterr().err
+    assert run("score", "a.tsv", "--resample", "3", "--out", "o") == 2
+    assert "--resamples" in capsys.readouterr().err
+
+
+def test_options_can_stand_in_a_file(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
+    answers = write_answers(paper, tmp_path / "one.tsv")
+    config = tmp_path / "score.toml"
+    shared = f'data = "{paper.folder}"\nby = ["continent", "Q260"]\n'
+    config.write_text(f'{shared}resamples = 7\n[score]\nmin-n = 12\n[compare]\nkind = ["one=with"]\n')
+    assert run("score", answers, "--config", config, "--out", tmp_path / "a") == 0
+    made = json.loads((tmp_path / "a" / "manifest.json").read_text())["settings"]
+    assert (made["groupings"], made["resampling"]["n"], made["min_n"]) == (["continent", "Q260"], 7, 12)
+    assert run("score", answers, "--config", config, "--resamples", 9, "--out", tmp_path / "b") == 0
+    assert json.loads((tmp_path / "b" / "manifest.json").read_text())["settings"]["resampling"]["n"] == 9
+    for text, message in (("resample = 7", "did you mean resamples?"), ("= 1", "cannot be read as TOML")):
+        config.write_text(text)
+        capsys.readouterr()
+        assert run("score", answers, "--config", config, "--out", tmp_path / "c") == 2
+        assert message in capsys.readouterr().err
+    config.write_text('resamples = "many"')
+    assert run("score", answers, "--config", config, "--out", tmp_path / "c") == 2
+    assert not (tmp_path / "c").exists()
+
+
+def test_former_commands_are_options_now(capsys: Capture, paper: Dataset) -> None:
+    assert run("plan", paper.folder, "--split", "test", "--items", "Q1") == 0
+    planned = capsys.readouterr().out
+    assert "distinct request" in planned
+    assert run("ask", paper.folder, "--split", "test", "--items", "Q1", "--dry-run") == 0
+    assert capsys.readouterr().out == planned
 
 
 def test_a_wrong_call_exits_with_2(capsys: Capture, tmp_path: Path) -> None:
@@ -114,7 +165,7 @@ def test_inspect_says_what_a_file_is(capsys: Capture, survey_csv: Path) -> None:
     assert run("inspect", survey_csv) == 0
     shown = capsys.readouterr().out
     for text in (
-        "INVENTED",
+        "SYNTHETIC",
         "file version 5.0, standard edition",
         "64 countries",
         "239 present, 0 absent",
@@ -133,7 +184,7 @@ def test_build_prints_table_1_and_what_corrected_would_change(
     for count in counts:
         assert f"{count['n_examples']:,}" in shown
     assert "Edition corrected would keep" in shown
-    assert "INVENTED" in shown
+    assert "SYNTHETIC" in shown
     assert "give --force to replace" in refusal(capsys, "build", survey_csv, "--out", tmp_path / "d")
     assert run("build", survey_csv, "--out", tmp_path / "d", "--force", "--edition", "corrected") == 0
     assert json.loads((tmp_path / "d" / "manifest.json").read_text())["edition"] == "corrected"
@@ -154,20 +205,41 @@ def test_build_takes_wordings_in_the_published_shape(capsys: Capture, survey_csv
     assert not (tmp_path / "e").exists()
 
 
+EXAMPLES = ("export", "--format", "examples")
+
+
 def test_examples_are_written(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
     out = tmp_path / "test.parquet"
-    assert run("examples", paper.folder, "--split", "test", "--out", out, "--attributes", "B_COUNTRY,Q275") == 0
+    assert (
+        run(
+            "export",
+            paper.folder,
+            "--format",
+            "examples",
+            "--split",
+            "test",
+            "--out",
+            out,
+            "--attributes",
+            "B_COUNTRY,Q275",
+        )
+        == 0
+    )
     table = pl.read_parquet(out)
     assert table.columns == ["respondent_id", "B_COUNTRY", "Q275", "item_id", "response"]
     assert f"{table.height:,} examples of test" in capsys.readouterr().out
-    assert "exists already" in refusal(capsys, "examples", paper.folder, "--out", out)
-    message = refusal(capsys, "examples", paper.folder, "--out", tmp_path / "o.parquet", "--attributes", "sex")
+    assert "exists already" in refusal(capsys, *EXAMPLES, paper.folder, "--out", out)
+    message = refusal(
+        capsys, "export", paper.folder, "--format", "examples", "--out", tmp_path / "o.parquet", "--attributes", "sex"
+    )
     assert "There is no attribute 'sex'" in message
     twice = ("--attributes", "Q275,Q275", "--force")
-    assert run("examples", paper.folder, "--split", "test", "--out", out, *twice) == 0
-    assert run("examples", paper.folder, "--out", tmp_path / "o.csv") == 2
+    assert run(*EXAMPLES, paper.folder, "--split", "test", "--out", out, *twice) == 0
+    assert run(*EXAMPLES, paper.folder, "--out", tmp_path / "o.csv") == 2
     assert "expected the name of a .parquet file" in capsys.readouterr().err
-    message = refusal(capsys, "examples", paper.folder, "--out", paper.folder / "responses.parquet", "--force")
+    message = refusal(
+        capsys, "export", paper.folder, "--format", "examples", "--out", paper.folder / "responses.parquet", "--force"
+    )
     assert "would stand in a result folder" in message
 
 
@@ -177,16 +249,16 @@ def test_export_probe_and_verify_go_together(capsys: Capture, paper: Dataset, tm
     assert run("probe", paper.folder, "--out", tmp_path / "probe") == 0
     shown = capsys.readouterr().out
     assert "education_level" in shown
-    assert "36 items, 5 people from each cell with at least 6" in shown
+    assert "36 items, 5 of each cell with at least 6" in shown
     samples = tmp_path / "probe" / "samples.tsv"
-    assert run("verify", paper.folder, "--samples", samples) == 0
+    assert run("inspect", paper.folder, "--samples", samples) == 0
     assert "Row for row what `wvb probe --spec paper36` draws" in capsys.readouterr().out
 
 
 def test_verify_exits_with_1_where_something_differs(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
     header = "Question\tQuestion Category\tContinent\tUrban / Rural\tEducation\tD_INTERVIEW\n"
     (tmp_path / "s.tsv").write_text(header + "Q1\tx\tAsia\tUrban\tTertiary\t1\n")
-    assert run("verify", paper.folder, "--samples", tmp_path / "s.tsv") == 1
+    assert run("inspect", paper.folder, "--samples", tmp_path / "s.tsv") == 1
     shown = capsys.readouterr().out
     assert "Some rows differ" in shown
     assert "row 2: Q1, 1 (Asia, Urban, Tertiary); the dataset has no such person" in shown
@@ -197,7 +269,7 @@ def test_probe_takes_a_specification_of_ones_own(capsys: Capture, corrected: Dat
     spec.write_text('items = ["Q1", "Q2"]\ncross = ["Q260"]\nper_cell = 4\nseed = 3\n')
     assert run("probe", corrected.folder, "--spec", spec, "--out", tmp_path / "probe") == 0
     shown = capsys.readouterr().out
-    assert "16 examples: 2 items, 4 people from each cell" in shown
+    assert "16 examples: 2 items, 4 of each cell" in shown
     assert "Female" in shown
 
 
@@ -212,9 +284,9 @@ def write_answers(dataset: Dataset, path: Path) -> Path:
 def test_score_takes_several_files_and_prints_a_table(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
     first, second = write_answers(paper, tmp_path / "one.tsv"), write_answers(paper, tmp_path / "two.tsv")
     arguments = ("--data", paper.folder, "--by", "H_URBRURAL,continent*Q260", "--out", tmp_path / "scores")
-    assert run("score", "--answers", first, second, *arguments) == 0
+    assert run("score", first, second, *arguments) == 0
     shown = capsys.readouterr().out
-    for text in ("one", "two", "uniform", "majority", "Africa · Female", "INVENTED", "Q48"):
+    for text in ("one", "two", "uniform", "majority", "Africa · Female", "SYNTHETIC", "Q48"):
         assert text in shown
     tables = (
         "attainment",
@@ -246,7 +318,7 @@ def test_score_against_the_world_needs_no_dataset(capsys: Capture, paper: Datase
 def test_score_warns_where_no_row_counts(capsys: Capture, paper: Dataset, tmp_path: Path) -> None:
     (tmp_path / "junk.tsv").write_text("QUESTION_ID\tPARTICIPANT_ID\tSCORE\nQ1\t1\t2\n")
     assert run("score", tmp_path / "junk.tsv", "--data", paper.folder, "--out", tmp_path / "scores") == 0
-    assert "warning: no row of junk counts" in capsys.readouterr().err
+    assert "warning: no row of junk is valid" in capsys.readouterr().err
 
 
 def test_a_terminal_without_bars_gets_question_marks(survey_csv: Path) -> None:
@@ -259,7 +331,7 @@ def test_a_terminal_without_bars_gets_question_marks(survey_csv: Path) -> None:
 def test_synthetic_writes_what_the_extension_says(capsys: Capture, tmp_path: Path) -> None:
     assert run("synthetic", "--respondents", 200, "--seed", 3, "--out", tmp_path / "s.parquet") == 0
     assert pl.read_parquet(tmp_path / "s.parquet").height == 200
-    assert "INVENTED" in capsys.readouterr().out
+    assert "SYNTHETIC" in capsys.readouterr().out
     assert "s.docx" in refusal(capsys, "synthetic", "--out", tmp_path / "s.docx")
 
 
@@ -297,9 +369,9 @@ def test_the_demonstration_leaves_what_it_says(capsys: Capture, tmp_path: Path) 
     [
         (("inspect", "none.csv"), "none.csv"),
         (("build", "none.csv", "--out", "o"), "none.csv"),
-        (("examples", "none", "--out", "o.parquet"), "there is no such folder"),
+        (("export", "none", "--format", "examples", "--out", "o.parquet"), "there is no such folder"),
         (("export", "none", "--out", "o"), "there is no such folder"),
-        (("verify", "none", "--samples", "s.tsv"), "there is no such folder"),
+        (("inspect", "none"), "none"),
         (("probe", "none", "--out", "o"), "there is no such folder"),
         (("score", "a.tsv", "--data", "none", "--out", "o"), "there is no such folder"),
         (("score", "a.tsv", "--reference", "world", "--out", "o"), "a.tsv"),

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from worldvaluesbench.benchmark._build import build_dataset
 from worldvaluesbench.benchmark._dataset import Dataset
-from worldvaluesbench.cli.prompt import prompt
+from worldvaluesbench.cli._ask import ask
 from worldvaluesbench.errors import WorldValuesBenchError
 from worldvaluesbench.prompts._persona import persona_of
 from worldvaluesbench.prompts._presets import load_preset
@@ -21,7 +21,7 @@ CODEBOOK = load_codebook()
 
 
 def call(*arguments: object) -> Result:
-    return CliRunner().invoke(prompt, [str(argument) for argument in arguments])
+    return CliRunner().invoke(ask, ["--show-prompt", *(str(argument) for argument in arguments)])
 
 
 def printed(*arguments: object) -> str:

@@ -1,4 +1,4 @@
-"""The commands that show: figures, tables, report, bundle, show; from files, comparison folders and bundles alike."""
+"""The commands over comparisons: figures, tables, report, bundle, and items drawn in the terminal."""
 
 import json
 import re
@@ -32,49 +32,41 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
     return dataset
 
 
+def compare(*arguments: str, out: str = "comparison") -> str:
+    """Compare sources with the respondents of `wvs`, in the folder whose name is returned."""
+    assert run("compare", *arguments, "--data", "wvs", "--resamples", "20", "--out", out) == 0
+    return out
+
+
 def test_the_commands_of_the_page_on_reports_run(workplace: Dataset, tmp_path: Path, capsys: Capture) -> None:
     text = (DOCS / "report.md").read_text(encoding="utf-8")
     for line in "".join(blocks(text, "sh")).splitlines():
-        if "others.zip" in line:
-            both = ("mock-poor.tsv", "mock-good.tsv", "--data", "wvs", "--out", "others.zip")
-            assert run("bundle", *both) == 0
-            line = line.replace("models.zip others.zip", "others.zip models-renamed.zip")
-            continue
-        words = [word if not word.startswith("mock-") else f"{word}.tsv" for word in shlex.split(line)[1:]]
+        words = [f"{word}.tsv" if word.startswith("mock-") else word for word in shlex.split(line)[1:]]
+        if "others.zip" in words and not Path("others.zip").exists():
+            assert run("bundle", compare("mock-poor.tsv", out="others"), "--out", "others.zip") == 0
         assert run(*words) == 0, line
-    for made in (
-        "report/report.html",
-        "figures/forest.pdf",
-        "tables/table_2.tex",
-        "models.zip",
-        "together/report.html",
-    ):
+    for made in ("report/report.html", "figures/forest.pdf", "tables/table_2.tex", "models.zip"):
         assert (tmp_path / made).stat().st_size > 500
-    shown = capsys.readouterr().out
-    assert "models.zip: whole. Every cell has at least 10 respondents, and fewer are not left when" in " ".join(
-        shown.split()
-    )
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "models.zip: whole. Every cell has at least 10 respondents, and fewer are not left when" in shown
     assert "Report: report/report.html" in shown
 
 
-def test_a_comparison_folder_a_bundle_and_the_files_give_the_same_figures(workplace: Dataset, tmp_path: Path) -> None:
-    files = ("mock-good.tsv", "mock-poor.tsv")
-    judged = ("--data", "wvs", "--by", "H_URBRURAL", "--resamples", "50")
-    assert run("compare", *files, *judged, "--out", "comparison") == 0
-    assert run("bundle", *files, *judged, "--out", "shared.zip") == 0
-    sources: dict[str, tuple[str, ...]] = {
-        "of-files": (*files, *judged), "of-folder": ("comparison",), "of-bundle": ("shared.zip",)
-    }  # fmt: skip
-    for name, given in sources.items():
-        assert run("figures", *given, "--out", name) == 0
-    drawn = {name: {path.name: path.read_text() for path in Path(name).glob("*.svg")} for name in sources}
-    assert drawn["of-files"] == drawn["of-folder"] == drawn["of-bundle"]
-    assert {"forest.svg", "attainment.svg", "disparity-H_URBRURAL.svg"} <= set(drawn["of-files"])
+def test_a_comparison_folder_and_its_bundle_give_the_same_figures(workplace: Dataset, tmp_path: Path) -> None:
+    compare("mock-good.tsv", "mock-poor.tsv", "--by", "H_URBRURAL")
+    assert run("bundle", "comparison", "--out", "shared.zip") == 0
+    for name, source in (("of-folder", "comparison"), ("of-bundle", "shared.zip")):
+        assert run("figures", source, "--out", name) == 0
+    drawn = [{path.name: path.read_text() for path in Path(n).glob("*.svg")} for n in ("of-folder", "of-bundle")]
+    assert drawn[0] == drawn[1]
+    assert {"forest.svg", "attainment.svg", "disparity-H_URBRURAL.svg"} <= set(drawn[0])
 
 
 def test_bundles_stand_beside_runs_in_a_comparison(workplace: Dataset, capsys: Capture) -> None:
     judged = ("--data", "wvs", "--by", "H_URBRURAL", "--resamples", "50")
-    assert run("bundle", "mock-good.tsv", "mock-good+demographics.tsv", *judged, "--out", "shared.zip") == 0
+    both = ("mock-good.tsv", "mock-good+demographics.tsv")
+    assert run("compare", *both, *judged, "--out", "both") == 0
+    assert run("bundle", "both", "--out", "shared.zip") == 0
     assert run("compare", "shared.zip", "mock-poor.tsv", *judged, "--out", "together", "--json") == 0
     together = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert run("compare", *sorted(map(str, Path().glob("*.tsv"))), *judged, "--out", "at-once", "--json") == 0
@@ -109,52 +101,60 @@ def test_an_options_pair_is_tested_in_a_comparison_that_is_made_already(workplac
 
 
 def test_an_item_is_drawn_in_the_terminal(workplace: Dataset, capsys: Capture) -> None:
-    assert run("show", "q57") == 0
+    assert run("items", "Q57", "--data", "wvs", "--by", "continent") == 0
     shown = capsys.readouterr().out
     assert "Most people can be trusted" in shown
-    assert re.search(r"n = \d\d,\d{3}, file version 5", shown)
-    assert run("show", "Q57", "--data", "wvs", "--by", "continent") == 0
-    shown = capsys.readouterr().out
     assert re.search(r"Africa \(20\) +Asia \(20\)|Asia \(20\)", shown)
     assert "50%" in shown
     assert "100%" in shown
-    files = ("mock-good.tsv", "mock-poor.tsv", "--data", "wvs", "--by", "H_URBRURAL", "--resamples", "20")
-    assert run("show", "Q57", *files) == 0
+    compare("mock-good.tsv", "mock-poor.tsv", "--by", "H_URBRURAL")
+    capsys.readouterr()
+    assert run("items", "q57", "--comparison", "comparison", "--by", "H_URBRURAL") == 0
     shown = capsys.readouterr().out
     assert shown.count("mock-good W1 ") == 2, "urban and rural"
-    assert run("show", "Q57", "--data", "wvs", "--by", "continent", "--min-n", "30") == 0
-    assert "Not shown, with fewer than 30 people: 3 groups." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("report", "none.tsv", "--data", "wvs"), "none.tsv"),
-        (("figures", "mock-good.tsv", "--data", "wvs", "--items", "Q2"), "Q2"),
-        (("figures", "mock-good.tsv", "--data", "wvs", "--items", "Q999"), "Q999"),
-        (("bundle", "mock-good.tsv", "--data", "wvs", "--min-n", "5"), "10"),
-        (("report", "wvs", "--data", "wvs"), "wvs: "),
-        (("show", "Q999"), "Q999"),
-        (("show", "Q2", "mock-good.tsv", "--data", "wvs"), "Q2: there is no distribution"),
+        (("figures", "comparison", "--items", "Q2"), "Q2"),
+        (("figures", "comparison", "--items", "Q999"), "Q999"),
+        (("bundle", "small"), "10"),
+        (("compare", "wvs", "--data", "wvs"), "wvs: "),
+        (("compare", "none.tsv", "--data", "wvs"), "none.tsv"),
+        (("items", "Q999", "--data", "wvs"), "Q999"),
+        (("items", "Q2", "--comparison", "comparison"), "Q2: there is no distribution"),
     ],
 )
 def test_what_cannot_be_shown_is_said_in_a_line_and_leaves_nothing(
     workplace: Dataset, tmp_path: Path, capsys: Capture, arguments: tuple[str, ...], message: str
 ) -> None:
+    compare("mock-good.tsv")
+    compare("mock-good.tsv", "--min-n", "5", out="small")
+    capsys.readouterr()
     before = sorted(tmp_path.iterdir())
-    out = () if arguments[0] == "show" else ("--out", "out.zip" if arguments[0] == "bundle" else "out")
+    out = () if arguments[0] == "items" else ("--out", "out.zip" if arguments[0] == "bundle" else "out")
     assert message in refusal(capsys, *arguments, *out)
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("command", ["figures", "tables", "report", "bundle"])
+def test_runs_and_answer_files_are_compared_first(workplace: Dataset, capsys: Capture, command: str) -> None:
+    assert run(command, "mock-good.tsv", "--out", "out.zip") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"wvb {command}: mock-good.tsv is neither a comparison folder nor a bundle" in said
+    assert "wvb compare mock-good.tsv --data DIR --out DIR" in said
+    assert not Path("out.zip").exists()
+
+
 def test_a_format_that_there_is_not_is_a_wrong_call(workplace: Dataset, capsys: Capture) -> None:
-    assert run("figures", "mock-good.tsv", "--data", "wvs", "--format", "svg,gif", "--out", "figures") == 2
+    assert run("figures", "comparison", "--format", "svg,gif", "--out", "figures") == 2
     assert "There is no format 'gif'; there are" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["figures", "tables", "report"])
-def test_what_stands_there_is_kept_unless_forced(workplace: Dataset, capsys: Capture, command: str) -> None:
-    given = (command, "mock-good.tsv", "--data", "wvs", "--resamples", "20", "--out", "out")
+def test_what_is_there_is_kept_unless_forced(workplace: Dataset, capsys: Capture, command: str) -> None:
+    given = (command, compare("mock-good.tsv"), "--out", "out")
     assert run(*given) == 0
     capsys.readouterr()
     assert "out" in refusal(capsys, *given)
@@ -170,8 +170,9 @@ def test_manifests_are_as_documented(workplace: Dataset) -> None:
         re.findall(r"`(\w+)`", "".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| `")))
     )
     met = set()
+    compare("mock-good.tsv")
     for command in ("figures", "tables", "report"):
-        assert run(command, "mock-good.tsv", "--data", "wvs", "--resamples", "20", "--out", command) == 0
+        assert run(command, "comparison", "--out", command) == 0
         met |= set(json.loads(Path(command, "manifest.json").read_text()))
     assert met == named
 
@@ -184,8 +185,8 @@ MADE = [
     ("--partial",),
     ("--answer-column", "answer"),
     ("--resamples", "7"),
-    ("--interval", "percentile"),
-    ("--level", "0.5"),
+    ("--ci-method", "percentile"),
+    ("--confidence-level", "0.5"),
     ("--item-sampling", "fixed"),
     ("--strata", "H_URBRURAL"),
     ("--cluster", "I_PSU"),
@@ -194,44 +195,27 @@ MADE = [
 ]
 
 
-@pytest.mark.parametrize("command", ["compare", "figures", "tables", "report", "bundle", "show"])
-def test_options_that_would_change_nothing_in_a_comparison_are_refused(
-    workplace: Dataset, tmp_path: Path, capsys: Capture, command: str
-) -> None:
-    by = ("--data", "wvs", "--by", "H_URBRURAL", "--resamples", "20", "--seed", "3")
-    assert run("compare", "mock-good.tsv", "mock-poor.tsv", *by, "--out", "comparison") == 0
+def test_options_without_effect_on_comparisons_are_refused(workplace: Dataset, tmp_path: Path, capsys: Capture) -> None:
+    compare("mock-good.tsv", "mock-poor.tsv", "--by", "H_URBRURAL")
     before = sorted(tmp_path.iterdir())
-    out = () if command == "show" else ("--out", "out.zip" if command == "bundle" else "out")
-    files = ("Q57", "comparison") if command == "show" else ("comparison",)
     for option in MADE:
-        if (command, option[0]) in (("tables", "--data"), ("show", "--by")):
-            continue
         capsys.readouterr()
-        assert run(command, *files, *option, *out) == 2, option
+        assert run("compare", "comparison", *option, "--out", "out") == 2, option
         said = capsys.readouterr().err
-        assert said.startswith(
-            f"wvb {command}: {option[0]} changes nothing in a comparison that is made already (--ref"
-        )
-        made = "--min-n 10 --resamples 20 --interval debiased --level 0.95 --item-sampling within-topics --seed 3"
-        assert f"--reference probe --weight none --by H_URBRURAL {made}" in said
+        assert said.startswith(f"wvb compare: {option[0]} has no effect on comparisons that are already made")
         assert said.count("\n") == 1
     assert sorted(tmp_path.iterdir()) == before
-    if command == "show":
-        assert run("show", "Q57", "comparison", "--by", "H_URBRURAL") == 0
-    if command == "tables":
-        assert run("tables", "comparison", "--data", "wvs", "--out", "out") == 0
 
 
-def test_cells_of_few_people_are_warned_of(workplace: Dataset, capsys: Capture) -> None:
-    warning = "wvb: Cells of fewer than 10 people are shown: not to be shared.\n"
+def test_cells_of_few_respondents_are_warned_of(workplace: Dataset, capsys: Capture) -> None:
+    warning = "wvb: Cells of fewer than 10 respondents are shown: not to be shared.\n"
     judged = ("mock-good.tsv", "--data", "wvs", "--resamples", "20", "--min-n", "9")
-    for command in ("score", "compare", "figures", "tables", "report"):
+    for command in ("score", "compare"):
         assert run(command, *judged, "--out", command) == 0
         assert capsys.readouterr().err == warning
-    assert run("show", "Q57", *judged) == 0
-    assert run("show", "Q57", "--data", "wvs", "--min-n", "9") == 0
-    assert run("figures", "compare", "--out", "again") == 0
-    assert capsys.readouterr().err == warning * 3
+    for command in ("figures", "tables", "report"):
+        assert run(command, "compare", "--out", command) == 0
+        assert capsys.readouterr().err == warning
     assert run("score", *judged[:-1], "10", "--out", "ten") == 0
     assert capsys.readouterr().err == ""
 
@@ -245,7 +229,7 @@ def test_bundles_that_are_damaged_are_said_so_in_a_line(workplace: Dataset, tmp_
 
 def test_a_bundle_takes_the_place_of_no_survey(workplace: Dataset, capsys: Capture) -> None:
     Path("survey.zip").write_text("people")
-    said = refusal(capsys, "bundle", "mock-good.tsv", "--data", "wvs", "--out", "survey.zip", "--force")
+    said = refusal(capsys, "bundle", compare("mock-good.tsv"), "--out", "survey.zip", "--force")
     assert "survey.zip: is no bundle of `wvb`, so --force does not replace it" in said
     assert Path("survey.zip").read_text() == "people"
 
@@ -253,24 +237,19 @@ def test_a_bundle_takes_the_place_of_no_survey(workplace: Dataset, capsys: Captu
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--by", "nope"), "--by needs --data DIR, or a comparison that has the grouping"),
-        (("--by", "continent"), "--by needs --data DIR, or a comparison that has the grouping"),
-        (
-            ("--weight", "S018"),
-            "--weight changes nothing here: there are no answers and no people, but the world alone",
-        ),
-        (("--data", "wvs", "--seed", "1"), "--seed changes nothing here: there are no answers"),
-        (("--data", "wvs", "--reference", "all"), "--reference changes nothing here"),
-        (("--data", "wvs", "--item-sampling", "fixed"), "--item-sampling changes nothing here"),
-        (("--answer-column", "answer"), "--answer-column changes nothing here"),
+        (("Q57", "--by", "continent"), "--by needs --data DIR, or a comparison"),
+        (("Q57", "--weight", "S018"), "--weight needs --data DIR, or a comparison"),
+        (("Q57", "--comparison", "comparison", "--weight", "S018"), "--weight has no effect on a comparison"),
+        (("Q57", "--comparison", "comparison", "--data", "wvs"), "one of --data and --comparison"),
+        (("--data", "wvs"), "Expected items to draw"),
     ],
 )
-def test_what_would_be_passed_over_is_a_wrong_call(
+def test_what_would_have_no_effect_is_a_wrong_call(
     workplace: Dataset, capsys: Capture, arguments: tuple[str, ...], message: str
 ) -> None:
-    assert run("show", "Q57", *arguments) == 2
+    assert run("items", *arguments) == 2
     shown = capsys.readouterr()
-    assert shown.err.startswith(f"wvb show: {message}")
+    assert message in shown.err
     assert shown.out == ""
 
 
@@ -279,11 +258,11 @@ def test_groups_that_are_not_shown_are_counted(workplace: Dataset, tmp_path: Pat
     judged = ("--data", "wvs", "--by", "continent,H_URBRURAL", "--resamples", "20", "--min-n", "15")
     assert run("compare", "some.tsv", *judged, "--out", "comparison") == 0
     capsys.readouterr()
-    assert run("show", "Q57", "comparison", "--by", "continent") == 0
-    assert "Not shown, with fewer than 15 people: 1 group." in capsys.readouterr().out
-    assert run("show", "Q57", "comparison", "--by", "H_URBRURAL") == 0
+    assert run("items", "Q57", "--comparison", "comparison", "--by", "continent") == 0
+    assert "Not shown, with fewer than 15 respondents: 1 group." in capsys.readouterr().out
+    assert run("items", "Q57", "--comparison", "comparison", "--by", "H_URBRURAL") == 0
     assert "Not shown" not in capsys.readouterr().out
-    said = refusal(capsys, "show", "Q57", "comparison", "--by", "B_COUNTRY")
+    said = refusal(capsys, "items", "Q57", "--comparison", "comparison", "--by", "B_COUNTRY")
     assert "The comparison has no grouping 'B_COUNTRY'; it has continent, H_URBRURAL." in said
 
 
@@ -293,8 +272,8 @@ def test_labels_and_bars_fit_the_terminal(
 ) -> None:
     assert run("compare", *sorted(map(str, Path().glob("*.tsv"))), "--data", "wvs", "--out", "comparison") == 0
     capsys.readouterr()
-    monkeypatch.setattr("worldvaluesbench.cli.show.console", lambda: Console(width=columns, highlight=False))
-    assert run("show", "Q106", "comparison") == 0
+    monkeypatch.setattr("worldvaluesbench.cli._terminal.console", lambda: Console(width=columns, highlight=False))
+    assert run("items", "Q106", "--comparison", "comparison") == 0
     shown = capsys.readouterr().out.splitlines()
     assert max(map(len, shown)) <= columns
     labels = [line for line in shown if re.match(r"(1|10) +[A-Z]", line)]

@@ -124,7 +124,7 @@ def test_a_cell_that_is_too_small_is_shown_as_such(
 def test_intervals_are_made_as_asked_for(
     capsys: Capture, people: Dataset, file: Path, tmp_path: Path, interval: str
 ) -> None:
-    arguments = (file, "--data", people.folder, "--interval", interval, "--resamples", 60, "--level", 0.9)
+    arguments = (file, "--data", people.folder, "--ci-method", interval, "--resamples", 60, "--confidence-level", 0.9)
     document = scored(capsys, *arguments, "--seed", 5, "--out", tmp_path / "a")
     made = {"n": 60, "seed": 5, "level": 0.9, "method": interval}
     assert document["settings"]["resampling"] == made
@@ -166,11 +166,10 @@ WRONG_CALLS = [
     (("--data", "people", "--weight", "heavy"), "'heavy' is not one of"),
     (("--data", "people", "--reference", "everybody"), "'everybody' is not one of"),
     (("--data", "people", "--min-n", "0"), "0 is not in the range"),
-    (("--data", "people", "--level", "1"), "1.0 is not in the range"),
+    (("--data", "people", "--confidence-level", "1"), "1.0 is not in the range"),
     (("--data", "people", "--seed", "-1"), "-1 is not in the range"),
-    (("--data", "people", "--interval", "normal"), "'normal' is not one of"),
+    (("--data", "people", "--ci-method", "normal"), "'normal' is not one of"),
     (("--data", "people", "--cluster", "town"), "'town' is not one of"),
-    (("--data", "people", "--items", "Q1"), "'Q1' is not one of"),
     (("--data", "people", "--strata", "H_URBRURAL,continent"), "--strata is one grouping; cross its attributes with *"),
 ]
 REFUSED = [
@@ -186,18 +185,21 @@ REFUSED = [
     (("--data", "light", "--weight", "product"), "S018"),
 ]
 SCORE_ALONE = [
-    (("--data", "people", "--strata", "H_URBRURAL", "--resamples", "0"), "with --resamples 0 there are none"),
+    (
+        ("--data", "people", "--strata", "H_URBRURAL", "--resamples", "0"),
+        "is an option of the bootstrap, and --resamples is 0",
+    ),
     (("--data", "people", "--unparsed", "ignore"), "'ignore' is not one of"),
     *(
         (
             ("--data", "people", option, value, "--unparsed", "as-published"),
-            f"{option} says how people are drawn, and as",
+            f"{option} is an option of the bootstrap, and the published",
         )
         for option, value in (
             ("--strata", "H_URBRURAL"),
             ("--resamples", "1000"),
-            ("--interval", "percentile"),
-            ("--level", "0.9"),
+            ("--ci-method", "percentile"),
+            ("--confidence-level", "0.9"),
             ("--seed", "0"),
             ("--item-sampling", "fixed"),
         )
@@ -272,8 +274,8 @@ def test_compare_prints_ranks_differences_disparity_and_collapse(
     assert run("compare", *arguments) == 0
     shown = capsys.readouterr().out
     for text in (
-        "INVENTED",
-        "Compared over the 40 examples that all of them answer.",
+        "SYNTHETIC",
+        "Compared over the 40 examples that all sources answer.",
         "Leaderboard (ranks and sizes of polls with confidence intervals)",
         "Paired differences of mean W1",
         "Not tested as a persona effect: gpt and gpt+demographics",
@@ -335,8 +337,8 @@ def test_compare_says_so_where_too_little_is_in_common(
     arguments = (file, late, "--data", people.folder, "--resamples", 20)
     assert run("compare", *arguments, "--out", tmp_path / "c") == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert "Compared over the 3 examples that all of them answer." in shown
-    assert "No item has 10 people whom all of them answer for; see --min-n" in shown
+    assert "Compared over the 3 examples that all sources answer." in shown
+    assert "No item has 10 respondents that all sources answer for; see --min-n" in shown
     assert run("compare", *arguments, "--min-n", 3, "--out", tmp_path / "d") == 0
     assert "Leaderboard" in capsys.readouterr().out
 
@@ -361,9 +363,12 @@ def test_sources_of_different_people_share_no_columns(capsys: Capture, people: D
     assert run("score", files[0], people_of_uneven, "--data", people.folder, "--out", tmp_path / "other") == 0
     shown = capsys.readouterr().out
     assert re.search(r"item +n0 +n1 *\n", shown)
-    assert "Sources are of different people: n, noise floors and baselines of each are in scores.parquet." in shown
-    assert "uniform (beside n0)" in shown
-    assert "uniform (beside n1)" in shown
+    assert (
+        "Sources answer for different respondents: n, noise floors and baselines of each are in scores.parquet."
+        in shown
+    )
+    assert "uniform (for n0)" in shown
+    assert "uniform (for n1)" in shown
 
 
 def test_a_corrected_value_below_0_is_shown_as_0_and_kept_in_the_files(

@@ -19,7 +19,7 @@ from worldvaluesbench.asking._run import Run, begin_run, open_run
 from worldvaluesbench.asking.batch._files import BatchLimits, BatchModel, batch_model_of, export_batch, parse_custom_id
 from worldvaluesbench.asking.batch._importing import BatchImport, import_batch
 from worldvaluesbench.benchmark._dataset import Dataset
-from worldvaluesbench.cli.batch import batch
+from worldvaluesbench.cli._batch import batch
 from worldvaluesbench.errors import FolderError, ModelError, RunError
 from worldvaluesbench.models._bodies import Endpoint, chat_body
 from worldvaluesbench.models._model import FunctionModel
@@ -387,7 +387,7 @@ def test_the_commands_say_what_was_written_what_came_and_what_is_missing(run: Ru
     assert all(line not in shown for line in prompt.splitlines() if len(line) > 10)
     shown = call("import", run.folder, results(tmp_path, [answered(lines[0])], "second"))
     assert "Nothing is missing." in shown
-    assert "INVENTED" in shown
+    assert "SYNTHETIC" in shown
 
 
 def test_ids_that_are_not_ours_are_none() -> None:

@@ -16,7 +16,7 @@ from worldvaluesbench._io._folder import check_files
 from worldvaluesbench.asking._answers import COLUMNS
 from worldvaluesbench.asking._imported import answers_table, import_answers
 from worldvaluesbench.benchmark._dataset import Dataset
-from worldvaluesbench.cli.batch import import_answers as import_command
+from worldvaluesbench.cli._batch import import_answers as import_command
 from worldvaluesbench.errors import FolderError, RunError
 from worldvaluesbench.parsing._parse import UNPARSED_REASONS
 from worldvaluesbench.runs._reasons import OUTCOMES
@@ -211,7 +211,7 @@ def test_the_command_says_what_was_read_and_where_the_run_lies(tmp_path: Path, p
         ["rows", "ratings", "off_scale"],
         ["3", "2", "1"],
     ]
-    assert "INVENTED" in done.stdout
+    assert "SYNTHETIC" in done.stdout
     assert "1 row of respondents whom the dataset does not have." in done.stdout
     assert done.stdout.splitlines()[-1] == f"Run: {tmp_path / 'run'}"
 

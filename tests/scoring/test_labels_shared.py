@@ -79,10 +79,16 @@ def test_the_explorer_has_the_numbers_of_each_group(comparison: Comparison) -> N
 
 
 @pytest.mark.parametrize("has_answers", [True, False], ids=["answers", "people"])
-def test_show_draws_each_group_apart(capsys: Capture, people: Dataset, file: Path, has_answers: bool) -> None:
-    files = (file,) if has_answers else ()
-    how = ("--resamples", 20) if has_answers else ()
-    assert run("show", "Q1", *files, "--data", people.folder, "--by", "Q290", *how) == 0
+def test_an_item_is_drawn_for_each_group(
+    capsys: Capture, people: Dataset, file: Path, tmp_path: Path, has_answers: bool
+) -> None:
+    source: tuple[object, ...] = ("--data", people.folder)
+    if has_answers:
+        out = tmp_path / "comparison"
+        assert run("compare", file, *source, "--by", "Q290", "--resamples", 20, "--out", out) == 0
+        source = ("--comparison", out)
+        capsys.readouterr()
+    assert run("items", "Q1", *source, "--by", "Q290") == 0
     said = capsys.readouterr().out
     numbers = re.findall(r"^Other .*\(n = (\d+)\)$", said, flags=re.MULTILINE)
     if not has_answers:
@@ -90,7 +96,8 @@ def test_show_draws_each_group_apart(capsys: Capture, people: Dataset, file: Pat
     assert list(map(int, numbers)) == list(SIZES.values())
 
 
-def test_show_says_how_many_groups_are_too_small(capsys: Capture, people: Dataset, file: Path) -> None:
+def test_groups_that_are_too_small_are_counted(capsys: Capture, people: Dataset, file: Path, tmp_path: Path) -> None:
     arguments = ("--data", people.folder, "--by", "Q290", "--resamples", 20, "--min-n", 13)
-    assert run("show", "Q1", file, *arguments) == 0
-    assert "Not shown, with fewer than 13 people: 1 group." in capsys.readouterr().out
+    assert run("compare", file, *arguments, "--out", tmp_path / "comparison") == 0
+    assert run("items", "Q1", "--comparison", tmp_path / "comparison", "--by", "Q290") == 0
+    assert "Not shown, with fewer than 13 respondents: 1 group." in capsys.readouterr().out

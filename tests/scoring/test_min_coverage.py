@@ -17,7 +17,7 @@ from tests.scoring.run_folders import Row, answers_table, make_run
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._run import begin_run
 from worldvaluesbench.benchmark._dataset import Dataset
-from worldvaluesbench.cli.scoring import say_coverage
+from worldvaluesbench.cli._score import say_coverage
 from worldvaluesbench.errors import AnswersError, WorldValuesBenchError
 from worldvaluesbench.prompts._presets import Method
 from worldvaluesbench.prompts._request import Reply, TokenChoice
@@ -223,11 +223,8 @@ def test_the_commands_take_a_minimum_coverage_and_say_what_it_leaves_out(
         assert "run: 3 of 4 answers have a coverage below 0.5" in capsys.readouterr().out
         assert wvb(*call, "--out", tmp_path / f"{command}38", "--min-coverage", "0.38") == 0
         assert "coverage below" not in capsys.readouterr().out
-    show = ("show", "Q1", run, "--reference", "world", "--min-n", "1")
-    assert wvb(*show, "--min-coverage", "0.38") == 0
-    assert "run" in capsys.readouterr().out
-    assert wvb("show", "Q1", tmp_path / "compare", "--min-coverage", "0.38") == 2
-    assert "--min-coverage changes nothing in a comparison that is made already" in capsys.readouterr().err
+    assert wvb("compare", tmp_path / "compare", "--min-coverage", "0.38", "--out", tmp_path / "y") == 2
+    assert "--min-coverage has no effect on comparisons that are already made" in capsys.readouterr().err
     assert wvb("score", run, "--data", people.folder, "--out", tmp_path / "x", "--min-coverage", "nan") == 1
     assert "The minimum coverage is nan; expected a probability" in capsys.readouterr().err
 

@@ -257,7 +257,7 @@ def test_the_command_scores_runs_and_files_in_any_mix(
         main([*command, "--partial"])
     assert not stopped.value.code
     shown = capsys.readouterr().out
-    for text in ("asked", "file", "refusal", "INVENTED"):
+    for text in ("asked", "file", "refusal", "SYNTHETIC"):
         assert text in shown
     sources = json.loads((tmp_path / "out" / "scores.json").read_text())["answers"]
     assert [(one["name"], one["kind"]) for one in sources] == [("asked", "run"), ("file", "file")]

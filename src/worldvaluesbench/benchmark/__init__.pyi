@@ -2,7 +2,7 @@ from ._build import build_dataset as build_dataset, what_corrected_changes as wh
 from ._clusters import CLUSTERS as CLUSTERS, read_clusters as read_clusters
 from ._dataset import Dataset as Dataset, EVERYONE as EVERYONE, load_dataset as load_dataset
 from ._edition import load_edition as load_edition
-from ._export import Labels as Labels, export_tsv as export_tsv
+from ._export import export_tsv as export_tsv
 from ._identity import dataset_difference as dataset_difference, describe_dataset as describe_dataset
 from ._probe import PROBE as PROBE, ProbeSet as ProbeSet, build_probe as build_probe
 from ._spec import read_spec as read_spec

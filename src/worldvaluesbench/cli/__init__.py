@@ -1,8 +1,7 @@
-"""The command line: `wvb`, one subcommand for each arrow of the data flow, with no ideas of its own.
+"""The command line: `wvb`. Each command is a call of the library.
 
-A command reads its arguments, calls one function of the library and prints where the result lies. Errors about
-input are one line on standard error and exit code 1; a wrong call exits with 2, an interrupt with 130; bugs keep their
-traceback.
+A command reads its options, calls the library and prints where the result is. Errors in the input are one message on
+standard error and exit code 1; a wrong call exits with 2, an interrupt with 130; bugs keep their traceback.
 """
 
 import errno
@@ -13,59 +12,102 @@ from importlib import import_module
 
 import click
 
-from worldvaluesbench._io import printable
 from worldvaluesbench._version import __version__
 from worldvaluesbench.errors import WorldValuesBenchError
 
 COMMANDS = {
-    "items": "survey",
-    "inspect": "survey",
-    "synthetic": "survey",
-    "build": "benchmark",
-    "examples": "benchmark",
-    "export": "benchmark",
-    "verify": "benchmark",
-    "probe": "benchmark",
-    "prompt": "prompt",
-    "plan": "ask",
-    "ask": "ask",
-    "batch": "batch",
-    "import-answers": "batch",
-    "baseline": "baseline",
-    "score": "scoring",
-    "compare": "comparing",
-    "figures": "reporting",
-    "tables": "reporting",
-    "report": "reporting",
-    "bundle": "reporting",
-    "show": "showing",
-    "run": "ask",
-    "mock-server": "mock",
-    "demo": "demo",
+    "Survey and benchmark": {
+        "items": ("_survey", "Show the 239 value items: scales, labels, and how the world responded."),
+        "inspect": ("_survey", "Describe a survey file: version, countries, items, weights, missing responses."),
+        "build": ("_benchmark", "Turn a survey file into a dataset: ratings, attributes, splits."),
+        "probe": ("_benchmark", "Draw a probe set: a few respondents for each item from each cell."),
+        "export": ("_benchmark", "Write a dataset in the published layout, or its examples as one table."),
+    },
+    "Models and baselines": {
+        "ask": ("_ask", "Ask a model, and keep every answer as it arrives."),
+        "run": ("_ask", "Do everything for one model: draw a probe set (if there is none), ask, score."),
+        "batch": ("_batch", "Ask by files: write requests for a batch service, read its results."),
+        "import-answers": ("_batch", "Make a run folder of answers from elsewhere."),
+        "baseline": ("_baseline", "Make a baseline from other respondents, as a run that is scored like any other."),
+    },
+    "Results": {
+        "score": ("_score", "Score runs and answer files: Wasserstein-1 distance from human responses, item by item."),
+        "compare": (
+            "_compare",
+            "Compare sources: paired differences, ranks, demographics, group disparity, response diversity.",
+        ),
+        "report": (
+            "_compare",
+            "Write an HTML report: leaderboard, items, groups, response diversity, provenance.",
+        ),
+        "figures": ("_compare", "Draw all figures of a comparison folder or bundle."),
+        "tables": (
+            "_compare",
+            "Write Table 2, the leaderboard and, with --data, Table 1 of the paper, as HTML and LaTeX.",
+        ),
+        "bundle": (
+            "_compare",
+            "Pack aggregates, report, card and checksums into one zip that is made to be shared: no microdata.",
+        ),
+    },
+    "To try it out": {
+        "demo": (
+            "_demo",
+            "Run everything once on synthetic respondents: dataset, probe, two models, scores, a report.",
+        ),
+        "synthetic": ("_survey", "Write a synthetic survey file with the real world marginals, for trying things out."),
+        "mock-server": ("mock", "Serve made-up answers over OpenAI's API until Ctrl-C."),
+    },
 }
-"""Every command, in the order of the data flow, and the module of this package that holds it."""
+"""Commands by section of the help: module, and first line of the help, so that `wvb --help` imports no module."""
 
+ALIASES = {"plan": ("ask", "--dry-run"), "prompt": ("ask", "--show-prompt")}
+"""Former commands that are options now."""
 
 INTERRUPTED = 130
 
 
 class Commands(click.Group):
-    """The commands, each imported when it is called: `wvb score` need not wait for what `wvb build` needs."""
+    """The commands, each imported when it is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """The names of all commands."""
-        return list(COMMANDS)
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.homes = {name: home for section in COMMANDS.values() for name, home in section.items()}
+        self.commands = dict.fromkeys(self.homes, click.Command("unloaded"))  # what a mistyped name is compared with
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command of this name; None where there is none."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.homes:
             return None
-        command = getattr(import_module(f"worldvaluesbench.cli.{COMMANDS[cmd_name]}"), cmd_name.replace("-", "_"))
-        assert isinstance(command, click.Command)
-        return command
+        module = import_module(f"worldvaluesbench.cli.{self.homes[cmd_name][0]}")
+        found = getattr(module, cmd_name.replace("-", "_"))
+        assert isinstance(found, click.Command)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the arguments name, aliases replaced."""
+        name, *others = args
+        return super().resolve_command(ctx, [*ALIASES.get(name, (name,)), *others])
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the commands, section by section, without importing them."""
+        room = formatter.width - 6 - max(map(len, self.homes))
+        for section, commands in COMMANDS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name, _short(text, room)) for name, (_, text) in commands.items()])
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def _short(text: str, room: int) -> str:
+    """As much of a sentence as fits into one line, up to a word."""
+    if len(text) <= room:
+        return text.removesuffix(".")
+    cut = text[: room - 2].rsplit(" ", 1)[0].rstrip(",;:")
+    return f"{cut}…"
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.version_option(__version__, prog_name="worldvaluesbench", message="%(prog)s %(version)s")
 def app() -> None:
     """Measure how well a language model knows what people around the world value."""
@@ -80,27 +122,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = app(args=None if arguments is None else list(arguments), prog_name="wvb", standalone_mode=False)
         sys.exit(code or 0)  # a command that ended early gives its code, others give nothing
     except click.Abort:
-        click.echo("wvb: interrupted.", err=True)
-        sys.exit(INTERRUPTED)
-    except click.ClickException as error:
-        _show_wrong_call(error)
+        _fail("wvb: interrupted.", INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        name = "wvb" if context is None else context.command_path
+        said = " ".join(error.format_message().split()).removesuffix(".")
+        _fail(f"{name}: {said}{'' if said.endswith('?') else ';'} see {name} --help.", error.exit_code)
     except WorldValuesBenchError as error:
-        click.echo(f"wvb: {printable(str(error))}", err=True)
-        sys.exit(1)
+        _fail(f"wvb: {error}", 1)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        click.echo("wvb: standard output cannot be written (no space left).", err=True)
-        sys.exit(1)
+        _fail("wvb: standard output cannot be written (no space left).", 1)
 
 
-def _show_wrong_call(error: click.ClickException) -> None:
-    """Say in one line what is wrong with a call, and where help is; a call without anything gets the help itself."""
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        error.show()
-        return
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    command = "wvb" if context is None else context.command_path
-    said = printable(" ".join(error.format_message().split())).removesuffix(".")
-    click.echo(f"{command}: {said}; see {command} --help.", err=True)
+def _fail(message: str, code: int) -> None:
+    from worldvaluesbench._io import printable
+    from worldvaluesbench.cli._terminal import fitted
+
+    click.echo(fitted(printable(message)), err=True)
+    sys.exit(code)

@@ -1,4 +1,4 @@
-"""The command that makes baselines of people: `wvb baseline`."""
+"""The command that makes baselines: `wvb baseline`."""
 
 from pathlib import Path
 from typing import Any
@@ -13,23 +13,23 @@ from worldvaluesbench.baselines import (
     build_baseline,
     build_baselines,
 )
-from worldvaluesbench.benchmark import WEIGHTS, load_dataset
-from worldvaluesbench.cli import options, show
-from worldvaluesbench.cli.asking import Given, examples_of, what_to_ask
-from worldvaluesbench.cli.progress import counting
+from worldvaluesbench.benchmark import load_dataset
+from worldvaluesbench.cli import _terminal as show
+from worldvaluesbench.cli._command import PATH, command, option
+from worldvaluesbench.cli._options import Given, dataset_folder, examples_of, force, out, weight_option, what_to_ask
 from worldvaluesbench.prompts import parse_attributes
 from worldvaluesbench.survey import Codebook, Grouping, parse_groupings
 
 ALL = "all"
 
 
-@click.command()
+@command()
 @click.argument("name", type=click.Choice([*BASELINES, ALL]))
-@options.dataset_folder
+@dataset_folder
 @what_to_ask
-@options.out("The run folder to make; with all, the folder of the runs.")
-@click.option("--name", "called", help="What scores and tables call the run. Default: the baseline's name.")
-@click.option(
+@out("The run folder to make; with all, the folder of the runs.")
+@option("--name", "called", help="What scores and tables call the run. Default: the baseline's name.")
+@option(
     "--from",
     "source",
     type=click.Choice(SOURCES),
@@ -37,40 +37,34 @@ ALL = "all"
     show_default=True,
     help="Whose marginals: of the train split, or of the world (marginal).",
 )
-@click.option(
+@option(
     "--groups",
     help="The finest groups, such as B_COUNTRY*H_URBRURAL (cell, human). Default: B_COUNTRY; human: a probe's cross.",
 )
-@click.option(
-    "--weight",
-    type=click.Choice(WEIGHTS),
-    default="none",
-    show_default=True,
-    help="The survey weight by which people count.",
-)
-@click.option("--attributes", help="What trees see, separated by commas. Default: all but docs/baselines.md's few.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn (trees, human).")
-@click.option("--fit", type=options.PATH, help="Keep what is fitted in this folder, or use what is kept there.")
-@click.option("--threads", type=click.IntRange(min=1), help="Items that trees fits at a time. Default: one a core.")
-@options.force
+@weight_option
+@option("--attributes", help="What trees see, separated by commas. Default: all but docs/baselines.md's few.")
+@option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn (trees, human).")
+@option("--fit", type=PATH, help="Keep what is fitted in this folder, or use what is kept there.")
+@option("--threads", type=click.IntRange(min=1), help="Items that trees fits at a time. Default: one a core.")
+@force
 def baseline(name: str, data: Path, out: Path, force: bool, **given: Any) -> None:
-    """Make a baseline of people, as a run that is scored like any other.
+    """Make a baseline from other respondents, as a run that is scored like any other.
 
-    NAME is marginal: everybody's distribution; cell: that of the person's group; trees: what boosted trees tell from
-    all that is known of the person (worldvaluesbench[baselines]); human: the response of another person of the same
-    group; or all of them. They are made from the train split (human: from train and valid) and refuse to answer for
-    people that they are made from.
+    NAME is marginal: the distribution over all respondents; cell: that of the respondent's group; trees: boosted trees
+    on all attributes (worldvaluesbench[baselines]); human: the response of another respondent of the same group; or
+    all of them. They are fitted on the train split (human: train and valid) and refuse to answer for respondents that
+    they were fitted on.
     """
     dataset = load_dataset(data)
     chosen = options_of(given, dataset.codebook)
     examples = examples_of(given, dataset)
-    with counting("items fitted") as watch:
+    with show.counting("items fitted") as watch:
         if name == ALL:
             made = build_baselines(examples, out, options=chosen, watch=watch, force=force)
         else:
             (one,) = (known for known in BASELINES if known == name)
             made = {one: build_baseline(one, examples, out, options=chosen, watch=watch, force=force)}
-    show.say_invented(dataset.is_invented)
+    show.say_synthetic(dataset.is_invented)
     for made_name, manifest in made.items():
         say_made(made_name, manifest, out / made_name if name == ALL else out)
     if name == ALL and "trees" not in made:
@@ -100,7 +94,7 @@ def say_made(name: BaselineName, manifest: dict[str, Any], folder: Path) -> None
     answers = "ratings" if name == "human" else "distributions"
     show.say(f"{manifest['name']}: {manifest['n_answers']:,} {answers}. Run: {folder}")
     if manifest["items_left_out"]:
-        show.say(f"Left out, for the world has no marginals of them: {', '.join(manifest['items_left_out'])}.")
+        show.say(f"Left out, because the world marginals lack them: {', '.join(manifest['items_left_out'])}.")
 
 
 def _groups_of(text: str | None, codebook: Codebook) -> Grouping | None:

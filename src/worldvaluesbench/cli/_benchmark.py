@@ -1,7 +1,8 @@
-"""Commands that make benchmarks: `wvb build`, `wvb examples`, `wvb export`, `wvb verify`, `wvb probe`."""
+"""Commands that make datasets and probe sets: `wvb build`, `wvb export`, `wvb probe`."""
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 import polars as pl
@@ -11,7 +12,6 @@ from worldvaluesbench.benchmark import (
     EVERYONE,
     SPLITS,
     Dataset,
-    Labels,
     ProbeSet,
     build_dataset,
     build_probe,
@@ -20,26 +20,28 @@ from worldvaluesbench.benchmark import (
     verify_samples,
     what_corrected_changes,
 )
-from worldvaluesbench.cli import options, show
+from worldvaluesbench.cli import _terminal as show
+from worldvaluesbench.cli._command import PATH, command, option
+from worldvaluesbench.cli._options import dataset_folder, force, out, survey_file
 from worldvaluesbench.survey import level_label
 
 MAX_CELLS_SHOWN = 100
 SPLIT_NAMES = (EVERYONE, *SPLITS)
 
 
-@click.command()
-@options.survey_file
-@options.out("The dataset folder to make.")
-@click.option(
+@command()
+@survey_file
+@out("The dataset folder to make.")
+@option(
     "--edition",
     type=click.Choice(["paper", "corrected"]),
     default="paper",
     show_default=True,
     help="The published benchmark row for row, or with what it lost put back.",
 )
-@click.option("--wordings", type=options.PATH, help="A catalogue (question_metadata.json) whose wordings replace ours.")
-@click.option("--strict", is_flag=True, help="Refuse a file with codes that the codebook does not list.")
-@options.force
+@option("--wordings", type=PATH, help="A catalogue (question_metadata.json) whose wordings replace ours.")
+@option("--strict", is_flag=True, help="Refuse a file with codes that the codebook does not list.")
+@force
 def build(file: Path, out: Path, edition: str, wordings: Path | None, strict: bool, force: bool) -> None:
     """Turn a survey file into a dataset: ratings, attributes, splits.
 
@@ -52,7 +54,7 @@ def build(file: Path, out: Path, edition: str, wordings: Path | None, strict: bo
 def show_dataset(dataset: Dataset) -> None:
     """Print Table 1 for a dataset, what was left out of it, and what the other edition would change."""
     manifest = dataset.manifest
-    show.say_invented(dataset.is_invented)
+    show.say_synthetic(dataset.is_invented)
     rows = [(count["split"], count["n_respondents"], count["n_examples"]) for count in manifest["counts"]]
     show.table(
         ("split", "respondents", "examples"), rows, title=f"{manifest['source']['name']}, edition {dataset.edition}"
@@ -81,31 +83,59 @@ def _notes(dataset: Dataset) -> Iterable[str]:
     if dataset.edition == "paper" and manifest["file_version"] != "5.0":
         yield (
             f"The published splits can be repeated from file version 5.0 alone; from this one "
-            f"({manifest['file_version'] or 'version not stated'}) the same rules draw other people."
+            f"({manifest['file_version'] or 'version not stated'}) the same rules draw other respondents."
         )
     if dataset.edition == "paper":
         yield what_corrected_changes(dataset)
 
 
-@click.command()
-@options.dataset_folder
-@options.out("The parquet file to write.")
-@click.option("--split", type=click.Choice(SPLIT_NAMES), default=EVERYONE, show_default=True, help="Which respondents.")
-@click.option(
-    "--attributes", default="", help="Attributes to add as columns of codes, separated by commas: B_COUNTRY,Q275."
+FORMATS = ("tsv", "examples")
+
+
+@command()
+@dataset_folder
+@out("The folder to make; with --format examples, the .parquet file.")
+@option(
+    "--format",
+    type=click.Choice(FORMATS),
+    default="tsv",
+    show_default=True,
+    help="tsv: the published layout by split. examples: one row for each respondent and item.",
 )
-@options.force
-def examples(data: Path, out: Path, split: str, attributes: str, force: bool) -> None:
-    """Write the examples of a split in long form: respondent, item, response."""
-    if out.suffix != ".parquet":
+@option("--split", type=click.Choice(SPLIT_NAMES), help="Which respondents (examples). Default: full.")
+@option("--attributes", help="Attributes to add as columns of codes (examples): B_COUNTRY,Q275.")
+@option(
+    "--labels",
+    type=click.Choice(["ours", "published"]),
+    help="Attributes in our words, or in the codebook's own texts that published code expects (tsv). Default: ours.",
+)
+@force
+def export(data: Path, out: Path, format: str, force: bool, **given: Any) -> None:
+    """Write a dataset in the published layout, or its examples as one table."""
+    unused = ("split", "attributes") if format == "tsv" else ("labels",)
+    for name in unused:
+        if given[name] is not None:
+            raise click.UsageError(f"--{name} is not an option of --format {format}.")
+    if format == "examples" and out.suffix != ".parquet":
         raise click.UsageError(f"--out is {out}; expected the name of a .parquet file.")
     dataset = load_dataset(data)
+    if format == "examples":
+        n = write_examples(dataset, out, given["split"] or EVERYONE, given["attributes"] or "", force=force)
+        show.say(f"{n:,} examples of {given['split'] or EVERYONE} written to {out}")
+    else:
+        export_tsv(dataset, out, labels=given["labels"] or "ours", force=force)
+        show.say(f"Published layout of {data} written to {out}")
+    show.say_synthetic(dataset.is_invented)
+    if not dataset.is_invented:
+        show.say("It holds respondents' answers, which the survey's terms do not allow you to pass on.")
+
+
+def write_examples(dataset: Dataset, out: Path, split: str, attributes: str, *, force: bool) -> int:
+    """Write the examples of a split in long form (respondent, item, response) and return how many there are."""
     wanted = [name.strip() for name in attributes.split(",") if name.strip()]
     with new_file(out, force=force, own=OwnFile("table of examples", _is_examples)) as path:
         dataset.examples(split, attribute_ids=wanted).sink_parquet(path)
-    n = pl.scan_parquet(out, glob=False).select(pl.len()).collect().item()
-    show.say_invented(dataset.is_invented)
-    show.say(f"{n:,} examples of {split} written to {out}")
+    return int(pl.scan_parquet(out, glob=False).select(pl.len()).collect().item())
 
 
 def _is_examples(path: Path) -> bool:
@@ -117,41 +147,11 @@ def _is_examples(path: Path) -> bool:
         return False
 
 
-@click.command()
-@options.dataset_folder
-@options.out("The folder to make.")
-@click.option("--format", type=click.Choice(["tsv"]), default="tsv", show_default=True, help="The published layout.")
-@click.option(
-    "--labels",
-    type=click.Choice(["ours", "published"]),
-    default="ours",
-    show_default=True,
-    help="Attributes in our words, or in the codebook's texts and the shapes that published code expects.",
-)
-@options.force
-def export(data: Path, out: Path, format: str, labels: Labels, force: bool) -> None:
-    """Write a dataset in the published layout: text answers and ratings by split."""
-    assert format == "tsv"
-    dataset = load_dataset(data)
-    export_tsv(dataset, out, labels=labels, force=force)
-    show.say_invented(dataset.is_invented)
-    show.say(f"Published layout of {data} written to {out}")
-    if not dataset.is_invented:
-        show.say("It holds respondents' answers, which the survey's terms do not allow you to pass on.")
-
-
-@click.command()
-@options.dataset_folder
-@click.option("--samples", type=options.PATH, required=True, help="A samples file in the published shape (tsv).")
-def verify(data: Path, samples: Path) -> None:
-    """Check that the people of a samples file are in the test split, in the right groups.
-
-    Exits with 1 where something differs.
-    """
-    dataset = load_dataset(data)
+def show_verification(dataset: Dataset, samples: Path) -> None:
+    """Print whether the respondents of a samples file are in the test split, in the right groups; exit 1 if not."""
     found = verify_samples(dataset, samples)
-    show.say_invented(dataset.is_invented)
-    show.table(("difference", "rows"), list(found.differing.items()), title=f"{samples.name} against {data}")
+    show.say_synthetic(dataset.is_invented)
+    show.table(("difference", "rows"), list(found.differing.items()), title=f"{samples.name} against {dataset.folder}")
     for name, rows in found.first_rows.items():
         show.say(f"{name}, the first of {found.differing[name]:,}:")
         for row in rows:
@@ -165,16 +165,16 @@ def verify(data: Path, samples: Path) -> None:
     show.say("Every respondent is in the test split and in the right group.")
 
 
-@click.command()
-@options.dataset_folder
-@options.out("The probe folder to make.")
-@click.option("--spec", default="paper36", show_default=True, help="A packaged probe (paper36) or a TOML file.")
-@options.force
+@command()
+@dataset_folder
+@out("The probe folder to make.")
+@option("--spec", default="paper36", show_default=True, help="A packaged probe (paper36) or a TOML file.")
+@force
 def probe(data: Path, out: Path, spec: str, force: bool) -> None:
-    """Draw a probe set: a few people for each item from each cell of a cross."""
+    """Draw a probe set: a few respondents for each item from each cell."""
     dataset = load_dataset(data)
     drawn = build_probe(dataset, spec, out, force=force)
-    show.say_invented(dataset.is_invented)
+    show.say_synthetic(dataset.is_invented)
     show_probe(drawn, dataset)
     show.say(f"Probe set: {out}")
 
@@ -203,6 +203,6 @@ def show_probe(drawn: ProbeSet, dataset: Dataset) -> None:
     if cells.height > len(rows):
         show.say(f"... and {cells.height - len(rows):,} more cells; all are in cells.parquet.")
     show.say(
-        f"{drawn.examples.height:,} examples: {len(spec.item_ids)} items, {spec.per_cell} people from each cell with "
+        f"{drawn.examples.height:,} examples: {len(spec.item_ids)} items, {spec.per_cell} of each cell with "
         f"at least {spec.minimum}, {drawn.examples['respondent_id'].n_unique():,} respondents, split {spec.split}."
     )

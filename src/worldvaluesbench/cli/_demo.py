@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import click
 import polars as pl
 
-from worldvaluesbench.cli import options, show
-from worldvaluesbench.cli.benchmark import show_dataset
-from worldvaluesbench.cli.comparing import show_demographics, show_leaderboard
-from worldvaluesbench.cli.progress import counting, watching
+from worldvaluesbench.cli import _terminal as show
+from worldvaluesbench.cli._ask import watching
+from worldvaluesbench.cli._benchmark import show_dataset
+from worldvaluesbench.cli._command import PATH, command, option
+from worldvaluesbench.cli._compare import show_demographics, show_leaderboard
+from worldvaluesbench.cli._options import force
 from worldvaluesbench.pipeline import (
     BY_COUNTRY,
     DATASET,
@@ -24,14 +25,14 @@ from worldvaluesbench.pipeline import (
 )
 
 
-@click.command()
-@click.option("--out", type=options.PATH, default="demo", show_default=True, help="The folder to make.")
-@click.option("--respondents", default=20_000, show_default=True, help="How many people to invent.")
-@click.option("--seed", default=0, show_default=True, help="The same seed invents the same people.")
-@options.force
+@command()
+@option("--out", type=PATH, default="demo", show_default=True, help="The folder to make.")
+@option("--respondents", default=20_000, show_default=True, help="How many synthetic respondents.")
+@option("--seed", default=0, show_default=True, help="The same seed gives the same respondents.")
+@force
 def demo(out: Path, respondents: int, seed: int, force: bool) -> None:
-    """Run the whole path once on invented people: survey, dataset, probe, models asked over HTTP, scores, a report."""
-    with watching() as asking, counting("items fitted") as fitting:
+    """Run everything once on synthetic respondents: dataset, probe, two models, scores, a report."""
+    with watching() as asking, show.counting("items fitted") as fitting:
         watches = Watches(asking, fitting)
         result = run_demo(out, n_respondents=respondents, seed=seed, force=force, say=show.say, watches=watches)
     show_dataset(result.dataset)
@@ -45,7 +46,7 @@ def demo(out: Path, respondents: int, seed: int, force: bool) -> None:
     _show_world(result)
     show.say(f"\nWhat is in {out}/")
     for name, what in (
-        (SURVEY, "the invented survey file, as if downloaded"),
+        (SURVEY, "the synthetic survey file, as if downloaded"),
         (DATASET, "respondents and responses by split, items, attributes (wvb build)"),
         (RESULTS, "the paper's probe set, a run for each model, comparison and report (wvb run --report)"),
         (BY_COUNTRY, "baselines of people for the whole test split (wvb baseline), and their fits in " + FITS),
@@ -56,7 +57,9 @@ def demo(out: Path, respondents: int, seed: int, force: bool) -> None:
 
 
 def _show_by_country(means: Mapping[str, float]) -> None:
-    title = "\nBaselines against the invented people of the test split, by country: mean W1 over items and countries"
+    title = (
+        "\nBaselines against the synthetic respondents of the test split, by country: mean W1 over items and countries"
+    )
     show.table(tuple(means), [tuple(means.values())], title=title, left=0)
     for sentence in explain_order(means):
         show.say(sentence)

@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
-from worldvaluesbench.cli import options, show
+from worldvaluesbench.benchmark import load_dataset
+from worldvaluesbench.cli import _terminal as show
+from worldvaluesbench.cli._command import PATH, command, is_given, option
+from worldvaluesbench.cli._options import Given, force, out, survey_file, weight_option
 from worldvaluesbench.errors import CodebookError
 from worldvaluesbench.stats import shares_of
 from worldvaluesbench.survey import (
@@ -23,19 +27,30 @@ from worldvaluesbench.survey.reader import read_microdata
 from worldvaluesbench.survey.synthetic import write_synthetic
 
 MAX_CHOICES_SHOWN = 40
+DRAW = "Distributions"
 
 
-@click.command()
+@command()
 @click.argument("item_ids", nargs=-1)
-@click.option("--topic", default="", help="Only topics whose name contains this.")
-@click.option("--search", default="", help="Only items whose wording, name or labels contain this.")
-@click.option("--attributes", is_flag=True, help="List the attributes instead.")
-def items(item_ids: tuple[str, ...], topic: str, search: str, attributes: bool) -> None:
+@option("--topic", default="", help="Only topics whose name contains this.")
+@option("--search", default="", help="Only items whose wording, name or labels contain this.")
+@option("--attributes", is_flag=True, help="List the demographic attributes instead.")
+@option("--data", type=PATH, section=DRAW, help="Draw the responses of a dataset.")
+@option("--comparison", type=PATH, section=DRAW, help="Draw the answers in a comparison folder or bundle.")
+@option("--by", section=DRAW, help="A grouping: draw each of its groups.")
+@weight_option
+def items(item_ids: tuple[str, ...], topic: str, search: str, attributes: bool, **given: Any) -> None:
     """Show the 239 value items: scales, labels, and how the world responded.
 
-    With ITEM_IDS, such as Q56, these items in full; attributes, such as Q260 or continent, too. The world is file
-    version 5, unweighted.
+    With ITEM_IDS, such as Q56, these items in full, or their distributions in a dataset or comparison; attributes,
+    such as Q260 or continent, too. The world is file version 5, unweighted.
     """
+    if given["data"] is not None or given["comparison"] is not None:
+        _draw(item_ids, given)
+        return
+    for name in ("by", "weight"):
+        if is_given(name):
+            raise click.UsageError(f"--{name} needs --data DIR, or a comparison that has it: the world has no groups.")
     codebook, marginals = load_codebook(), load_marginals()
     if item_ids:
         _show_by_id(item_ids, codebook, marginals)
@@ -57,26 +72,58 @@ def items(item_ids: tuple[str, ...], topic: str, search: str, attributes: bool) 
     show.say(f"{show.counted(len(found), 'item')}. `wvb items {found[0].item_id}` shows one in full.")
 
 
-@click.command()
-@options.survey_file
-def inspect(file: Path) -> None:
-    """Say what a survey file is, before anything is built from it.
+@command()
+@survey_file
+@option("--samples", type=PATH, help="Check that the respondents of a published samples file are where they should be.")
+def inspect(file: Path, samples: Path | None) -> None:
+    """Describe a survey file: version, countries, items, weights, missing responses.
 
-    FILE is csv, sav, dta, parquet or arrow; plain, zip or gz.
+    FILE is csv, sav, dta, parquet or arrow; plain, zip or gz. It may also be a dataset folder: then Table 1 of the
+    paper, and with --samples the check of a samples file, which exits with 1 where something differs.
     """
+    if file.is_dir():
+        from worldvaluesbench.cli._benchmark import show_dataset, show_verification
+
+        dataset = load_dataset(file)
+        if samples is None:
+            show_dataset(dataset)
+        else:
+            show_verification(dataset, samples)
+        return
+    if samples is not None:
+        raise click.UsageError("--samples needs a dataset folder; wvb build makes one.")
     _show_inspection(inspect_microdata(read_microdata(file)))
 
 
-@click.command()
-@options.out("The file to write: .csv, .csv.gz, .zip, .sav, .dta or .parquet.")
-@click.option("--respondents", default=94_278, show_default=True, help="How many people: 100 to 2,000,000.")
-@click.option("--seed", default=0, show_default=True, help="The same seed invents the same people.")
-@options.force
+@command()
+@out("The file to write: .csv, .csv.gz, .zip, .sav, .dta or .parquet.")
+@option("--respondents", default=94_278, show_default=True, help="How many: 100 to 2,000,000.")
+@option("--seed", default=0, show_default=True, help="The same seed gives the same respondents.")
+@force
 def synthetic(out: Path, respondents: int, seed: int, force: bool) -> None:
-    """Invent a survey file that has the real world marginals, for trying things out."""
+    """Write a synthetic survey file with the real world marginals, for trying things out."""
     write_synthetic(out, respondents, seed=seed, force=force)
-    show.say(f"{respondents:,} invented respondents written to {out}")
-    show.say_invented(True)
+    show.say(f"{respondents:,} synthetic respondents written to {out}")
+    show.say_synthetic(True)
+
+
+def _draw(item_ids: Sequence[str], given: Given) -> None:
+    """Draw the distributions of items in a dataset or in a comparison."""
+    from worldvaluesbench.cli._compare import open_comparison  # only here: comparing takes a while to load
+    from worldvaluesbench.cli._distributions import show_respondents, show_sources
+
+    if not item_ids or (given["data"] is not None and given["comparison"] is not None):
+        raise click.UsageError("Expected items to draw, and one of --data and --comparison.")
+    if given["comparison"] is not None and is_given("weight"):
+        raise click.UsageError("--weight has no effect on a comparison that is already made.")
+    opened = None if given["comparison"] is None else open_comparison(given["comparison"])
+    for item_id in item_ids:
+        item = load_codebook().item(item_id.upper() if item_id[:1] in "qQ" else item_id)
+        show.say(f"{item.item_id}  {item.name}  ({item.topic})\n{item.question}")
+        if opened is not None:
+            show_sources(item, opened, given["by"])
+        else:
+            show_respondents(item, given["data"], given["by"], given["weight"])
 
 
 def _matches(item: Item, topic: str, search: str) -> bool:
@@ -151,7 +198,7 @@ def _show_item(item: Item, marginals: Marginals) -> None:
 
 
 def _show_inspection(found: Inspection) -> None:
-    show.say_invented(found.is_invented)
+    show.say_synthetic(found.is_invented)
     kind = "inverted" if found.is_inverted else "standard"
     show.say(f"{found.source.name}: {found.source.details}, {found.source.size:,} bytes")
     show.say(f"World Values Survey wave 7, file version {found.version or 'not stated'}, {kind} edition")

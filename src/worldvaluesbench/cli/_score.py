@@ -1,7 +1,7 @@
-"""The command that scores: `wvb score`."""
+"""The command that scores: `wvb score`, and what it prints."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,20 @@ import polars as pl
 
 from worldvaluesbench._io import check_destination
 from worldvaluesbench.benchmark import describe_weight
-from worldvaluesbench.cli import options, show
-from worldvaluesbench.cli.judging import (
-    DRAWN,
-    against_whom,
-    given_options,
-    how_of,
-    how_sure,
-    make_partial_answers,
+from worldvaluesbench.cli import _terminal as show
+from worldvaluesbench.cli._command import PATH, command, given_options, option
+from worldvaluesbench.cli._options import (
+    ANSWERS,
+    BOOTSTRAP,
+    Given,
+    answer_options,
+    config_of,
+    force,
+    groupings_of,
+    interval_options,
+    out,
     reference_of,
+    reference_options,
     warn_of_small_cells,
 )
 from worldvaluesbench.scoring import (
@@ -37,71 +42,88 @@ from worldvaluesbench.scoring.measure import (
     SOURCE_SHARES,
     without_level_sentences,
 )
-from worldvaluesbench.scoring.sources import EVERYONE, WHOM, coverage_sentences, read_answers, sentences_of
+from worldvaluesbench.scoring.sources import (
+    EVERYONE,
+    WHOM,
+    Answers,
+    coverage_sentences,
+    is_finished,
+    is_run,
+    read_answers,
+    sentences_of,
+)
 from worldvaluesbench.stats import MIN_COVERAGE
-from worldvaluesbench.survey import WHICH_WORLD, parse_groupings
+from worldvaluesbench.survey import WHICH_WORLD
 
 MAX_ITEMS_SHOWN = 60
 MAX_NONRESPONSE_SHOWN = 12
 """Of more items than these only the means of their nonresponse are shown."""
 
 
-@click.command()
-@click.argument("files", nargs=-1, type=options.PATH)
-@click.option("--answers", multiple=True, type=options.PATH, help="A file or run; more may follow it.")
-@against_whom
-@click.option("--by", default="", help="Groupings, separated by commas; * crosses: continent,Q260*age_band.")
-@click.option("--partial", is_flag=True, help="Score unfinished runs as far as their answers go.")
-@click.option(
+@command()
+@click.argument("files", nargs=-1, required=True, type=PATH)
+@reference_options
+@answer_options
+@option(
     "--unparsed",
     type=click.Choice(["leave-out", "as-published", "refusal"]),
     default="leave-out",
     show_default=True,
-    help="Missing answers: leave out on both sides; as the published scorer; or count as a refusal, a category apart.",
+    section=ANSWERS,
+    help="Missing answers: listwise deletion; as the published scorer; or as a refusal, a category of its own.",
 )
-@options.answer_column
-@how_sure
-@options.out("The scores folder to make.")
-@click.option("--json", "as_json", is_flag=True, help="Print scores.json instead of tables.")
-@options.force
+@interval_options(0)
+@out("The scores folder to make.")
+@option("--json", "as_json", is_flag=True, help="Print scores.json instead of tables.")
+@force
 def score(files: tuple[Path, ...], out: Path, force: bool, as_json: bool, **given: Any) -> None:
-    """Score runs and files of answers: Wasserstein-1 distance from the humans, item by item.
+    """Score runs and answer files: Wasserstein-1 distance from human responses, item by item.
 
-    FILES, or those after --answers, are run folders made by `wvb ask` or `wvb baseline`, or csv, tsv or parquet with
-    the columns QUESTION_ID, PARTICIPANT_ID and SCORE. Give --data, or --reference world.
+    FILES are run folders (wvb ask, wvb baseline), or csv, tsv or parquet files with the columns QUESTION_ID,
+    PARTICIPANT_ID and SCORE. Give --data, or --reference world.
     """
-    paths = (*given["answers"], *files)
-    if not paths:
-        raise click.UsageError("Expected at least one file of answers or run: --answers FILE...")
-    as_published = given["unparsed"] == "as-published"
-    drawn = given_options(DRAWN)
-    if as_published and drawn:
-        raise click.UsageError(f"{drawn[0]} says how people are drawn, and as published nobody is.")
-    reference = reference_of(given)
     check_destination(out, KIND, force=force)
-    if given["partial"]:
-        make_partial_answers(paths)
+    as_published = given["unparsed"] == "as-published"
+    if as_published and (unused := given_options(BOOTSTRAP)):
+        raise click.UsageError(f"{unused[0]} is an option of the bootstrap, and the published scorer has none.")
+    reference = reference_of(given)
     scores = score_answers(
-        [read_answers(path, partial=given["partial"], answer_column=given["answer_column"]) for path in paths],
+        read_sources(files, given),
         reference,
-        groupings=parse_groupings(given["by"], reference.codebook) if given["by"] else (),
+        groupings=groupings_of(given["by"], reference.codebook),
         as_published=as_published,
-        how=how_of(given, reference.codebook, has_refusals=given["unparsed"] == "refusal"),
+        how=config_of(given, reference.codebook, has_refusals=given["unparsed"] == "refusal"),
     )
     write_scores(scores, out, force=force)
     warn_of_small_cells(given["min_n"])
     if as_json:
-        click.echo(json.dumps(scores_document(scores)))  # in ASCII, which no terminal obeys
+        click.echo(json.dumps(scores_document(scores)))  # in ASCII, without terminal controls
         return
     show_scores(scores)
     for name in names_without_valid_rows(scores):
-        show.warn(f"warning: no row of {name} counts, so it has no distance; see what became of its rows.")
+        show.warn(f"warning: no row of {name} is valid, so it has no distance; see the table of rows.")
     show.say(f"Scores: {out}")
 
 
+def read_sources(paths: Sequence[Path], given: Given) -> list[Answers]:
+    """The sources of answers; with `--partial`, unfinished runs as far as their journals go."""
+    if given["partial"]:
+        # only here: scoring files must not wait for what reads completions
+        from worldvaluesbench.asking import damage_note
+        from worldvaluesbench.asking import write_answers as write_answers_of_run
+
+        for path in paths:
+            if is_run(path) and not is_finished(path):
+                damaged: list[int] = []
+                write_answers_of_run(path, damaged=damaged)
+                if damaged:
+                    show.warn(f"{path}: {damage_note(damaged)}")
+    return [read_answers(path, partial=given["partial"], answer_column=given["answer_column"]) for path in paths]
+
+
 def show_scores(scores: Scores) -> None:
-    """Print scores: what counted, summaries, and the distance of every item where there are not too many."""
-    show.say_invented(scores.is_invented)
+    """Print scores: valid rows, summaries, and W1 by item where there are not too many."""
+    show.say_synthetic(scores.is_invented)
     show.say(describe_reference(scores.reference.describe()) + (", as published" if scores.as_published else ""))
     say_columns({one.name: one.answer_column for one in scores.answers})
     for one in scores.answers:
@@ -127,13 +149,13 @@ def say_coverage(folder: Path) -> None:
 
 
 def names_without_valid_rows(scores: Scores) -> list[str]:
-    """The files and runs of which no row counts."""
+    """The sources of which no row is valid."""
     totals = scores.counts.group_by("answers", maintain_order=True).agg(pl.col("valid").sum())
     return totals.filter(pl.col("valid") == 0)["answers"].to_list()
 
 
 def describe_reference(reference: Mapping[str, Any]) -> str:
-    """Who the humans are, in words, from what a manifest says about the reference."""
+    """The reference in words, from what a manifest says about it."""
     if reference["name"] == "world":
         return f"Humans: the world marginals ({WHICH_WORLD})"
     weight = describe_weight(reference["weight"])
@@ -161,7 +183,7 @@ def _show_outcomes(scores: Scores) -> None:
     totals = scores.counts.drop("item_id").group_by("answers", maintain_order=True).sum()
     met = [name for name in totals.columns[1:] if name in ("n_rows", "valid") or totals[name].sum()]
     rows = totals.select("answers", *met).rows()
-    show.table(("answers", *(name.replace("n_rows", "rows") for name in met)), rows, title="What became of the rows")
+    show.table(("answers", *(name.replace("n_rows", "rows") for name in met)), rows, title="Rows")
 
 
 def _show_summary(scores: Scores) -> None:
@@ -183,9 +205,19 @@ def _show_summary(scores: Scores) -> None:
         for row in _with_places(once_a_baseline(scores.summary)).iter_rows(named=True)
     ]
     groups = ("grouping", "group") if several else ()
-    columns = (*groups, "answered by", "items", "mean W1", "corrected", "noise floor", "sd", "W1 <= 0.1", "W1 <= 0.2")
+    columns = (
+        *groups,
+        "answered by",
+        "items",
+        "mean W1",
+        "bias-corrected W1",
+        "noise floor",
+        "sd",
+        "W1 <= 0.1",
+        "W1 <= 0.2",
+    )
     columns += ("design effect",) if has_design else ()
-    show.table(columns, rows, title="\nMean distance over items", left=3 if several else 1)
+    show.table(columns, rows, title="\nMean W1 over items", left=3 if several else 1)
     if several and scores.table["is_too_small"].any():
         n = scores.table.filter("is_too_small").height
         show.say(
@@ -196,18 +228,18 @@ def _show_summary(scores: Scores) -> None:
 
 
 def _with_places(summary: pl.DataFrame) -> pl.DataFrame:
-    """The rows of a summary, and whether there are several of one answerer in a group, each beside another source."""
+    """The rows of a summary, and whether one baseline has several in a group, one for each source."""
     keys = ["grouping", "group", "group_codes", "answered_by"]
     return summary.with_columns(is_one_of_several=pl.struct(keys).is_duplicated())
 
 
 def _answered_by(row: Mapping[str, Any]) -> str:
-    """Who answered; a baseline that differs from source to source says beside which it stands."""
-    return f"{row['answered_by']} (beside {row['answers']})" if row["is_one_of_several"] else str(row["answered_by"])
+    """The source; a baseline that differs between sources names the source it belongs to."""
+    return f"{row['answered_by']} (for {row['answers']})" if row["is_one_of_several"] else str(row["answered_by"])
 
 
 def _show_nonresponse(nonresponse: pl.DataFrame) -> None:
-    """Print how often humans did not respond, beside refusals: item by item where they are few, else the means."""
+    """Print item nonresponse of humans beside refusals: by item where they are few, else the means."""
     pooled = nonresponse.filter(pl.col("grouping") == EVERYONE)
     shares = (*HUMAN_SHARES, *SOURCE_SHARES)
     if not any((pooled[name] > 0).any() for name in shares):
@@ -231,11 +263,11 @@ def _show_nonresponse(nonresponse: pl.DataFrame) -> None:
         )
         for row in pooled.iter_rows(named=True)
     ]
-    show.table(columns, rows, title="\nItem nonresponse (the two sides are over different people)", left=2)
+    show.table(columns, rows, title="\nItem nonresponse (humans and sources are over different respondents)", left=2)
 
 
 SHARED = ("n_responses", "noise_floor", "uniform", "majority")
-"""Columns that are the same for every source of answers for the same people."""
+"""Columns that are the same for every source of answers for the same respondents."""
 
 
 def _show_items(scores: Scores) -> None:
@@ -255,14 +287,16 @@ def _show_items(scores: Scores) -> None:
     show.table(
         columns,
         rows,
-        title="\nDistance by item" + (", corrected" if scores.how.resampling and not scores.as_published else ""),
+        title="\nW1 by item" + (", bias-corrected" if scores.how.resampling and not scores.as_published else ""),
     )
     if not is_shared:
-        show.say("Sources are of different people: n, noise floors and baselines of each are in scores.parquet.")
+        show.say(
+            "Sources answer for different respondents: n, noise floors and baselines of each are in scores.parquet."
+        )
 
 
 def _cell(row: Mapping[str, Any] | None) -> str | None:
-    """The distance of a cell; where it has an interval, the corrected one, which that is of."""
+    """The distance of a cell; where it has an interval, the bias-corrected one, which the interval is of."""
     if row is None:
         return None
     if row["is_too_small"]:
@@ -272,7 +306,7 @@ def _cell(row: Mapping[str, Any] | None) -> str | None:
 
 
 def with_interval(value: float | None, low: float | None, high: float | None) -> str | None:
-    """A number with its interval in square brackets, where it has one.
+    """A value with its confidence interval in square brackets, where it has one.
 
     >>> with_interval(0.2, 0.18, 0.22), with_interval(0.2, None, None)
     ('0.200 [0.180, 0.220]', '0.200')
@@ -283,7 +317,7 @@ def with_interval(value: float | None, low: float | None, high: float | None) ->
 
 
 def at_least_0(corrected: float | None) -> float | None:
-    """A corrected distance as tables show it: below 0 there is no distance, and the interval ends there as well."""
+    """A bias-corrected distance as tables show it: not below 0, where its interval ends as well."""
     return None if corrected is None else max(corrected, 0.0)
 
 

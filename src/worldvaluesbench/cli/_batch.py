@@ -16,8 +16,10 @@ from worldvaluesbench.asking.batch import (
     import_batch,
 )
 from worldvaluesbench.benchmark import load_dataset
-from worldvaluesbench.cli import options, show
-from worldvaluesbench.cli.scoring import say_coverage
+from worldvaluesbench.cli import _terminal as show
+from worldvaluesbench.cli._command import PATH, Command, command, option
+from worldvaluesbench.cli._options import answer_column, force, out
+from worldvaluesbench.cli._score import say_coverage
 from worldvaluesbench.prompts import LABELS, Labels
 from worldvaluesbench.scoring.sources import read_answers
 
@@ -27,28 +29,26 @@ MEGABYTE = 1_000_000
 
 @click.group()
 def batch() -> None:
-    """Ask by files: write requests for a batch service or an offline runner, read what comes back."""
+    """Ask by files: write requests for a batch service, read its results."""
 
 
-@batch.command("export")
-@click.argument("run", type=options.PATH)
-@options.out("The folder of request files to make.")
-@click.option(
-    "--max-requests", type=int, default=LIMITS.max_requests, show_default=True, help="The most lines of a file."
-)
-@click.option(
+@batch.command("export", cls=Command)
+@click.argument("run", type=PATH)
+@out("The folder of request files to make.")
+@option("--max-requests", type=int, default=LIMITS.max_requests, show_default=True, help="The most lines of a file.")
+@option(
     "--max-megabytes",
     type=float,
     default=LIMITS.max_bytes / MEGABYTE,
     show_default=True,
     help="The most megabytes of a file.",
 )
-@click.option(
+@option(
     "--max-n", type=int, default=LIMITS.max_n, show_default=True, help="The most completions that one line asks for."
 )
-@click.option("--reasoning", is_flag=True, help="The model takes its limit as max_completion_tokens.")
-@click.option("--top-logprobs", type=click.IntRange(min=2), help="How many alternatives token_probs asks for.")
-@options.force
+@option("--reasoning", is_flag=True, help="The model takes its limit as max_completion_tokens.")
+@option("--top-logprobs", type=click.IntRange(min=2), help="How many alternatives token_probs asks for.")
+@force
 def export(  # noqa: PLR0913 - one parameter an option
     run: Path,
     out: Path,
@@ -73,7 +73,7 @@ def export(  # noqa: PLR0913 - one parameter an option
 
 def show_export(written: BatchFiles, run: Run) -> None:
     """Print what was exported, and how it comes back."""
-    show.say_invented(run.is_invented)
+    show.say_synthetic(run.is_invented)
     if written.damaged_lines:
         show.say(damage_note(written.damaged_lines))
     show.say(
@@ -85,9 +85,9 @@ def show_export(written: BatchFiles, run: Run) -> None:
     show.say(f"When the results are there: wvb batch import {run.folder} RESULTS...")
 
 
-@batch.command("import")
-@click.argument("run", type=options.PATH)
-@click.argument("files", nargs=-1, required=True, type=options.PATH)
+@batch.command("import", cls=Command)
+@click.argument("run", type=PATH)
+@click.argument("files", nargs=-1, required=True, type=PATH)
 def import_(run: Path, files: tuple[Path, ...]) -> None:
     """Read result files into RUN, and finish it if nothing is missing.
 
@@ -100,7 +100,7 @@ def import_(run: Path, files: tuple[Path, ...]) -> None:
 
 def show_import(done: BatchImport, run: Run) -> None:
     """Print what an import brought and what is still missing."""
-    show.say_invented(run.is_invented)
+    show.say_synthetic(run.is_invented)
     if done.damaged_lines:
         show.say(damage_note(done.damaged_lines))
     known = f", {done.n_known:,} were there before" if done.n_known else ""
@@ -125,21 +125,19 @@ def show_import(done: BatchImport, run: Run) -> None:
     )
 
 
-@click.command("import-answers")
-@click.argument("file", type=options.PATH)
-@options.out("The run folder to make.")
-@click.option("--name", help="What the run is called. Default: the file's name without its ending.")
-@options.answer_column
-@click.option(
-    "--completions", is_flag=True, help="Answers are texts as the model wrote them: read them as `wvb ask` does."
-)
-@click.option(
+@command("import-answers")
+@click.argument("file", type=PATH)
+@out("The run folder to make.")
+@option("--name", help="What the run is called. Default: the file's name without its ending.")
+@answer_column
+@option("--completions", is_flag=True, help="Answers are texts as the model wrote them: read them as `wvb ask` does.")
+@option(
     "--labels",
     type=click.Choice(LABELS),
     help="How the prompts of --completions named the options. Default: digits.",
 )
-@click.option("--data", type=options.PATH, help="The dataset folder whose respondents were answered for.")
-@options.force
+@option("--data", type=PATH, help="The dataset folder whose respondents were answered for.")
+@force
 def import_answers(  # noqa: PLR0913 - one parameter an option
     file: Path,
     out: Path,
@@ -150,7 +148,7 @@ def import_answers(  # noqa: PLR0913 - one parameter an option
     data: Path | None,
     force: bool,
 ) -> None:
-    """Make a run folder of answers made elsewhere.
+    """Make a run folder of answers from elsewhere.
 
     FILE is csv, tsv or parquet with the columns QUESTION_ID, PARTICIPANT_ID and SCORE (or RATING, ANSWER, PREDICTION).
     Completions may also be in a column COMPLETION, RAW_COMPLETION, OUTPUT, GENERATED_TEXT, TEXT or RAW.
@@ -162,7 +160,7 @@ def import_answers(  # noqa: PLR0913 - one parameter an option
     answers = read_answers(file, answer_column=answer_column, completions=completions)
     read_as = (labels or "digits") if completions else None
     made = make_run(answers, out, name=name, dataset=dataset, completions=read_as, force=force)
-    show.say_invented(made["is_invented"])
+    show.say_synthetic(made["is_invented"])
     rows = [(made["imported"]["n_rows"], made["n_answers"], *made["unparsed"].values())]
     show.table(("rows", "ratings", *made["unparsed"]), rows, title=made["name"], left=0)
     show.say(f"Answers read from the column {made['imported']['answer_column']}.")
