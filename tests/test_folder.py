@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from worldvaluesbench._io import _folder as folder_module
 from worldvaluesbench._io._folder import (
     MANIFEST,
     OwnFile,
@@ -16,7 +17,6 @@ from worldvaluesbench._io._folder import (
     write_manifest,
 )
 from worldvaluesbench.errors import FolderError
-from worldvaluesbench.prompts._prompt import _folder as folder_module
 
 
 def names(folder: Path) -> list[str]:

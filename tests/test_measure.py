@@ -11,8 +11,8 @@ import pytest
 
 from tests.cli.test_commands import Capture, refusal
 from tests.scoring.people import make_dataset
+from worldvaluesbench._io import _measure as measure
 from worldvaluesbench._io._measure import check_fits, parquet_size
-from worldvaluesbench.scoring.diversity._diversity import _measure as measure
 
 N = 3_000_000
 
@@ -147,7 +147,7 @@ def many_answers() -> bytes:
     return content[: -8 - length] + footer + struct.pack("<I", len(footer)) + b"PAR1"
 
 
-@pytest.mark.parametrize("command", ["score", "compare", "report"])
+@pytest.mark.parametrize("command", ["score", "compare"])
 @pytest.mark.parametrize("make", [many_answers, lambda: b"PAR1 and no more PAR1"])
 def test_such_answers_are_refused_before_they_are_read(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, command: str, make: Callable[[], bytes]

@@ -19,7 +19,7 @@ import pytest
 from tests.cli.test_commands import run
 from tests.scoring.people import make_dataset, write_answers
 from worldvaluesbench._io._folder import check_files, kind_of
-from worldvaluesbench.reporting.bundle._file import check_bundle
+from worldvaluesbench.reporting._bundle import check_bundle
 
 JUDGED = ("--data", "wvs", "--resamples", "20")
 COMMANDS = {

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from worldvaluesbench.benchmark._dataset import Dataset
-from worldvaluesbench.reporting.bundle._bundle import write_bundle
+from worldvaluesbench.reporting._bundle import write_bundle
 from worldvaluesbench.scoring._config import How
 from worldvaluesbench.scoring.compare._compare import compare_answers
 from worldvaluesbench.scoring.compare._comparison import Comparison

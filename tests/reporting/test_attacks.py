@@ -5,6 +5,7 @@ anything about one to nine respondents: small cells, and those who lack a level 
 """
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -23,8 +24,7 @@ from numpy.typing import NDArray
 from tests.scoring.people import make_dataset, write_answers
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import BundleError
-from worldvaluesbench.reporting.bundle._bundle import write_bundle
-from worldvaluesbench.reporting.bundle._file import check_bundle, checksums_of, read_bundle
+from worldvaluesbench.reporting._bundle import check_bundle, read_bundle, write_bundle
 from worldvaluesbench.reporting.disclosure._suppress import protect
 from worldvaluesbench.reporting.page._page import build_report
 from worldvaluesbench.scoring._config import How
@@ -51,6 +51,10 @@ OTHERS = (20999, 32999)
 """Codes of two groups of Q290 with the same label."""
 
 Who = NDArray[np.int64]
+
+
+def checksums_of(files: dict[str, bytes]) -> str:
+    return "".join(f"{hashlib.sha256(files[one]).hexdigest()}  {one}\n" for one in sorted(files) if one != "SHA256SUMS")
 
 
 def invent(folder: Path, seed: int) -> Dataset:

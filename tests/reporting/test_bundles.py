@@ -13,9 +13,8 @@ from polars.testing import assert_frame_equal
 from tests.reporting.conftest import GROUPINGS, MIN_N, NAMES, PAIR
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import AnswersError, BundleError, FolderError
-from worldvaluesbench.reporting.bundle._bundle import write_bundle
-from worldvaluesbench.reporting.bundle._file import check_bundle, load_shared_columns, read_bundle
-from worldvaluesbench.reporting.bundle._zip import is_bundle, load_schemas
+from worldvaluesbench.reporting._bundle import check_bundle, is_bundle, read_bundle, write_bundle
+from worldvaluesbench.reporting.disclosure._sharing import load_shared_columns
 from worldvaluesbench.reporting.disclosure._suppress import protect
 from worldvaluesbench.reporting.tables._board import own_means
 from worldvaluesbench.scoring._config import How
@@ -109,23 +108,32 @@ def test_every_column_that_is_made_may_be_shared(comparison: Comparison) -> None
     shared = load_shared_columns()
     made = {name: table for name, table in comparison.tables.items() if name != NONRESPONSE}
     for name, table in made.items():
-        assert set(table.columns) == shared[name], name
-        assert {column: str(dtype) for column, dtype in table.schema.items()} == load_schemas()[name]
+        assert set(table.columns) == set(shared[name]), name
+        assert {column: str(dtype) for column, dtype in table.schema.items()} == load_shared_columns()[name]
     assert set(shared) == set(made)
-    assert {kind for of in load_schemas().values() for kind in of.values()} <= {"String", "Int64", "Float64", "Boolean"}
+    assert {kind for of in load_shared_columns().values() for kind in of.values()} <= {
+        "String",
+        "Int64",
+        "Float64",
+        "Boolean",
+    }
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("tables/people.parquet", parquet(pl.DataFrame({"item_id": ["Q1"], "rating": [1]})), "is no table of a bundle"),
+        (
+            "tables/people.parquet",
+            parquet(pl.DataFrame({"item_id": ["Q1"], "rating": [1]})),
+            "is not a file of a bundle",
+        ),
         (
             "tables/pairs.parquet",
             parquet(pl.DataFrame({"respondent_id": [1]})),
-            "has the column respondent_id, which is about single people",
+            "has the column 'respondent_id', which no bundle has",
         ),
-        ("tables/pairs.parquet", parquet(pl.DataFrame({"salary": [1]})), "the column salary, which no bundle has"),
-        ("answers.tsv", b"QUESTION_ID\n", "is no file of a bundle"),
+        ("tables/pairs.parquet", parquet(pl.DataFrame({"salary": [1]})), "the column 'salary', which no bundle has"),
+        ("answers.tsv", b"QUESTION_ID\n", "is not a file of a bundle"),
     ],
 )
 def test_whatever_is_about_single_people_is_refused(
@@ -145,7 +153,7 @@ def test_a_table_that_is_no_table_is_refused(bundle: Path, tmp_path: Path) -> No
 
 def test_a_bundle_that_was_changed_is_refused(bundle: Path, tmp_path: Path) -> None:
     changed = change(bundle, tmp_path / "changed.zip", "README.md", b"all is well")
-    assert check_bundle(changed) == ["README.md is not as SHA256SUMS says it was; get the bundle again."]
+    assert check_bundle(changed) == ["'README.md' is not as SHA256SUMS says it was; get the bundle again."]
     lacking = change(bundle, tmp_path / "lacking.zip", "tables/pairs.parquet", None)
     assert check_bundle(lacking) == ["tables/pairs.parquet is missing; get the bundle again."]
 

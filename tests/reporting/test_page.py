@@ -16,7 +16,7 @@ from tests.reporting.conftest import ITEMS, NAMES, renamed
 from worldvaluesbench._io._folder import read_manifest
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.prompts._settings import settle
-from worldvaluesbench.reporting.bundle._bundle import write_bundle
+from worldvaluesbench.reporting._bundle import write_bundle
 from worldvaluesbench.reporting.page._card import render_card
 from worldvaluesbench.reporting.page._example_prompts import example_prompts
 from worldvaluesbench.reporting.page._explorer import build_explorer

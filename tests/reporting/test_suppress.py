@@ -7,8 +7,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.scoring.people import make_dataset, write_answers
-from worldvaluesbench.reporting.bundle._bundle import write_bundle
-from worldvaluesbench.reporting.bundle._file import check_bundle, read_bundle
+from worldvaluesbench.reporting._bundle import check_bundle, read_bundle, write_bundle
 from worldvaluesbench.reporting.disclosure._suppress import protect
 from worldvaluesbench.scoring._config import How
 from worldvaluesbench.scoring.compare._compare import compare_answers

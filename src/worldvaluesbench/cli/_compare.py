@@ -33,7 +33,7 @@ from worldvaluesbench.cli._score import (
     say_without_level,
     with_interval,
 )
-from worldvaluesbench.reporting.bundle import is_bundle, read_bundle
+from worldvaluesbench.reporting import is_bundle, read_bundle
 from worldvaluesbench.reporting.tables import own_means
 from worldvaluesbench.scoring.compare import (
     KIND,
@@ -246,7 +246,7 @@ def bundle(comparison: tuple[Path, ...], out: Path | None, force: bool) -> None:
     COMPARISON is a folder made by wvb compare. `wvb bundle check FILE.zip` says whether a bundle is whole and holds
     only aggregates of at least ten respondents.
     """
-    from worldvaluesbench.reporting.bundle import check_bundle, check_bundle_destination, write_bundle
+    from worldvaluesbench.reporting import check_bundle, check_bundle_destination, write_bundle
 
     if comparison[0] == Path("check"):
         if len(comparison) != 2 or out is not None:

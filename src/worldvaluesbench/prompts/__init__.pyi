@@ -11,10 +11,13 @@ from ._persona import (
     parse_attributes as parse_attributes, parse_codes as parse_codes, persona_of as persona_of,
     render_persona as render_persona,
 )
-from ._presets import DEFAULT_PRESET as DEFAULT_PRESET, METHODS as METHODS, Method as Method
+from ._presets import (
+    DEFAULT_PRESET as DEFAULT_PRESET, METHODS as METHODS, Method as Method, Preset as Preset,
+    load_presets as load_presets,
+)
 from ._prompt import (
-    Options as Options, Template as Template, parse_template as parse_template, read_template as read_template,
-    render_prompt as render_prompt,
+    Options as Options, Template as Template, load_template as load_template, parse_template as parse_template,
+    read_template as read_template, render_prompt as render_prompt, template_names as template_names,
 )
 from ._request import (
     Completion as Completion, MAX_N as MAX_N, Reply as Reply, Request as Request, Sampling as Sampling,

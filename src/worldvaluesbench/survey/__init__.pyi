@@ -1,13 +1,14 @@
 from ._attributes import (
-    Grouping as Grouping, check_attribute_id as check_attribute_id, derive_attribute as derive_attribute,
-    group_label as group_label, grouping_name as grouping_name, level_label as level_label,
-    load_derived_attributes as load_derived_attributes, parse_groupings as parse_groupings,
+    DerivedAttribute as DerivedAttribute, Grouping as Grouping, check_attribute_id as check_attribute_id,
+    derive_attribute as derive_attribute, group_label as group_label, grouping_name as grouping_name,
+    level_label as level_label, load_derived_attributes as load_derived_attributes, parse_groupings as parse_groupings,
 )
 from ._catalogue import (
     ORDINAL_ATTRIBUTES as ORDINAL_ATTRIBUTES, catalogue_of as catalogue_of, read_wordings as read_wordings,
 )
 from ._codebook import (
-    Attribute as Attribute, Codebook as Codebook, Country as Country, Item as Item, load_codebook as load_codebook,
+    Attribute as Attribute, Choice as Choice, Codebook as Codebook, Country as Country, Item as Item,
+    MissingReason as MissingReason, load_codebook as load_codebook,
 )
 from ._columns import (
     CLUSTER_COLUMNS as CLUSTER_COLUMNS, COUNTRY_COLUMN as COUNTRY_COLUMN, ColumnChoice as ColumnChoice,
@@ -23,4 +24,4 @@ from ._marginals import (
     Marginals as Marginals, N_INTERVIEWS as N_INTERVIEWS, RawCounts as RawCounts, WHICH_WORLD as WHICH_WORLD,
     load_marginals as load_marginals,
 )
-from ._responses import Coded as Coded, code_responses as code_responses
+from ._responses import Coded as Coded, UnlistedCode as UnlistedCode, code_responses as code_responses

@@ -1,4 +1,2 @@
-from ._complement import small_remainders as small_remainders
-from ._partition import Group as Group, group_of as group_of
-from ._rounding import round_numbers as round_numbers
+from ._sharing import SAFE_MIN_N as SAFE_MIN_N, few_remain as few_remain, load_shared_columns as load_shared_columns
 from ._suppress import protect as protect, suppress as suppress

@@ -7,10 +7,9 @@ import numpy as np
 import polars as pl
 
 from worldvaluesbench.errors import BundleError
-from worldvaluesbench.reporting.bundle import SAFE_MIN_N, load_schemas
 from worldvaluesbench.reporting.disclosure._complement import find_complements
 from worldvaluesbench.reporting.disclosure._partition import Group, group_of
-from worldvaluesbench.reporting.disclosure._rounding import round_numbers
+from worldvaluesbench.reporting.disclosure._sharing import SAFE_MIN_N, load_shared_columns, round_numbers
 from worldvaluesbench.scoring.compare import Comparison
 from worldvaluesbench.scoring.measure import GROUPINGS, NONRESPONSE, protect_groupings
 
@@ -46,7 +45,7 @@ def suppress(comparison: Comparison) -> Comparison:
             f"The comparison shows cells of {least} people and more; to share it, make it with --min-n {SAFE_MIN_N}."
         )
     protected = protect(comparison)
-    tables = {name: table for name, table in protected.tables.items() if name in load_schemas()}
+    tables = {name: table for name, table in protected.tables.items() if name in load_shared_columns()}
     return Comparison(protected.receipt, tables)
 
 

@@ -9,10 +9,10 @@ from ._figure_set import (
     groups_with_numbers as groups_with_numbers, telling_items as telling_items, write_figures as write_figures,
 )
 from ._forest import plot_forest as plot_forest
-from ._heatmap import plot_heatmap as plot_heatmap
+from ._heatmap import plot_groups as plot_groups, plot_heatmap as plot_heatmap
 from ._save import (
     FORMATS as FORMATS, change_tags as change_tags, render_figure as render_figure, renumber as renumber,
-    words_of as words_of,
+    save_figure as save_figure, words_of as words_of,
 )
 from ._theme import (
     Chart as Chart, GRID as GRID, INK as INK, MUTED as MUTED, NAMES as NAMES, humans_note as humans_note,

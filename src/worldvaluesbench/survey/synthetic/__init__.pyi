@@ -1,1 +1,1 @@
-from ._synthetic import write_synthetic as write_synthetic
+from ._synthetic import build_synthetic as build_synthetic, write_synthetic as write_synthetic
