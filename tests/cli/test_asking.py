@@ -44,7 +44,7 @@ def test_an_option_of_the_other_kind_of_model_is_refused(
     ("given", "code", "message"),
     [
         (("--begin-only", "--budget", "5", "--price-in", "1"), 2, "--begin-only sends nothing, so it has no --bud"),
-        (("--base-url", ""), 1, "The base URL is no address"),
+        (("--base-url", ""), 1, "The base URL is not an address"),
         (("--stop", ""), 1, "A stop is an empty text"),
         (("--seed", "-1"), 1, "The seed is -1; expected 0 to"),
         (("--attributes", "none", "--style", "prose"), 1, "The style is prose, but nobody is shown"),

@@ -129,7 +129,7 @@ def request_of(method: Method = "greedy", **given: Any) -> Request:
 def model_at(base_url: str, **options: Any) -> HostedModel:
     """A model there, which does not rest between tries."""
     endpoint = options.pop("endpoint", "chat")
-    return HostedModel("m", base_url=base_url, endpoint=endpoint, options=HostedOptions(first_rest=0, **options))
+    return HostedModel("m", base_url=base_url, endpoint=endpoint, options=HostedOptions(initial_backoff=0, **options))
 
 
 def reply_to(base_url: str, request: Request | None = None, **options: Any) -> Reply:

@@ -29,7 +29,7 @@ KEY = "sk-mock-0123456789abcdef"
 
 
 def hosted(server: MockServer, name: str = "mock-good", **given: Any) -> HostedModel:
-    options = HostedOptions(**{"concurrency": 16, "first_rest": 0.001, "retries": 12} | given)
+    options = HostedOptions(**{"concurrency": 16, "initial_backoff": 0.001, "retries": 12} | given)
     return HostedModel(name, base_url=server.base_url, key_env="MOCK_KEY", options=options)
 
 

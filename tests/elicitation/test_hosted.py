@@ -245,7 +245,9 @@ def test_the_key_goes_into_the_header_and_no_log_line(
     monkeypatch.setenv("SECRET_KEY", "sk-very-secret\n")
     monkeypatch.setenv("OPENAI_ADMIN_KEY", "sk-admin")
     with scripted(lambda body, number: chat("2") if number else refusal(500, message=PROMPT)) as server:
-        model = HostedModel("m", base_url=server.base_url, key_env="SECRET_KEY", options=HostedOptions(first_rest=0))
+        model = HostedModel(
+            "m", base_url=server.base_url, key_env="SECRET_KEY", options=HostedOptions(initial_backoff=0)
+        )
         list(model.replies([request_of()]))
     assert [headers["authorization"] for headers in server.headers] == ["Bearer sk-very-secret"] * 2
     assert "idempotency-key" not in server.headers[0]
@@ -266,8 +268,8 @@ def test_a_proxy_may_have_a_version_in_its_address(echoing: Scripted) -> None:
 @pytest.mark.parametrize(
     ("base_url", "said"),
     [
-        ("localhost:8000/v1", "is no address"),
-        ("http://:80:80/v1", "is no address"),
+        ("localhost:8000/v1", "is not an address"),
+        ("http://:80:80/v1", "is not an address"),
         ("https://user:secret@host/v1", "holds a user or password"),
         ("https://host/v1?key=secret", "holds a query other than api-version"),
     ],
@@ -280,14 +282,14 @@ def test_an_address_that_cannot_be_one_or_holds_a_key_is_refused(base_url: str, 
 
 def test_openai_itself_is_not_called_without_a_key() -> None:
     with pytest.raises(
-        ModelError, match=r"m at https://api\.openai\.com/v1: a key is wanted; set the environment variable"
+        ModelError, match=r"m at https://api\.openai\.com/v1: an API key is required; set the environment variable"
     ):
         next(HostedModel("m").replies([request_of()]))
 
 
 def test_a_key_that_no_header_can_hold_is_refused_without_being_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "export KEY=secret")
-    with pytest.raises(ModelError, match="OPENAI_API_KEY holds blanks or signs") as raised:
+    with pytest.raises(ModelError, match="OPENAI_API_KEY holds blanks or characters") as raised:
         next(model_at("http://127.0.0.1:1/v1").replies([request_of()]))
     assert "secret" not in str(raised.value)
 

@@ -124,7 +124,7 @@ def test_a_run_with_faults_in_a_tenth_of_the_replies_completes() -> None:
     options = MockOptions(too_many=0.03, errors=0.03, hang_ups=0.02, broken=0.02)
     requests = [replace(request_of(prompt=f"{PROMPT} {i}"), request_id=f"{i}") for i in range(300)]
     with mock_server(options) as server:
-        model = HostedModel("mock-good", base_url=server.base_url, options=HostedOptions(first_rest=0.001))
+        model = HostedModel("mock-good", base_url=server.base_url, options=HostedOptions(initial_backoff=0.001))
         replies = list(model.replies(requests))
         stats = server.stats()
     assert sorted(reply.request.request_id for reply in replies) == sorted(request.request_id for request in requests)
@@ -139,7 +139,7 @@ def test_a_run_with_faults_in_a_tenth_of_the_replies_completes() -> None:
     [
         (
             refusal(401, "invalid_api_key", "Incorrect API key: none"),
-            "HTTP 401: a key is wanted; set .* OPENAI_API_KEY",
+            "HTTP 401: an API key is required; set .* OPENAI_API_KEY",
         ),
         (refusal(404, "model_not_found"), r"HTTP 404 \(model_not_found\): no such model, or no such address"),
         (refusal(405), "HTTP 405 .*no such address; check --base-url"),
@@ -148,12 +148,12 @@ def test_a_run_with_faults_in_a_tenth_of_the_replies_completes() -> None:
         (refusal(403, "unsupported_country"), r"HTTP 403 \(unsupported_country\): the call is refused"),
         (refusal(400, "context_length_exceeded", TOO_LONG), "longer than the model takes; show fewer attributes"),
         (refusal(400, None, TOO_LONG), "longer than the model takes; show fewer attributes"),
-        (refusal(400, "unsupported_value", NO_TEMPERATURE, "temperature"), "takes no temperature .*--no-temperature"),
-        (refusal(400, "unsupported_value", NO_TEMPERATURE), "takes no temperature .*--no-temperature"),
+        (refusal(400, "unsupported_value", NO_TEMPERATURE, "temperature"), "takes no temperature .*--temperature none"),
+        (refusal(400, "unsupported_value", NO_TEMPERATURE), "takes no temperature .*--temperature none"),
         (refusal(422, None, "seed: extra fields not permitted"), "takes no seed .*ask without --seed"),
         (refusal(400, None, "guided decoding is off"), "takes no response_format .*ask without --structured"),
         (Response(b"", 307, {"Location": "http://127.0.0.1:1/"}), "HTTP 307: it sends elsewhere"),
-        (Response({}, 429, {"Retry-After": "86400"}), "asks to wait 1,440 minutes; go on with this run then"),
+        (Response({}, 429, {"Retry-After": "86400"}), "asks to wait 1,440 minutes; resume this run then"),
     ],
     ids=lambda value: None if isinstance(value, Response) else value[:25],
 )
@@ -204,7 +204,7 @@ def test_only_the_first_call_meets_a_refused_key() -> None:
     ("fault", "said"),
     [
         (Response(b"", 307, {"Location": "http://127.0.0.1:1/"}), "HTTP 307: it sends elsewhere"),
-        (refusal(401), "HTTP 401: a key is wanted"),
+        (refusal(401), "HTTP 401: an API key is required"),
     ],
     ids=["redirect", "key"],
 )
@@ -293,7 +293,7 @@ def test_a_refused_max_tokens_becomes_max_completion_tokens_for_all_calls() -> N
 def test_a_reasoning_model_on_the_mock_server_is_asked_without_temperature() -> None:
     with mock_server(MockOptions(is_reasoning=True)) as server:
         model = HostedModel("mock-good", base_url=server.base_url, options=HostedOptions(is_reasoning=True))
-        with pytest.raises(ModelError, match="--no-temperature"):
+        with pytest.raises(ModelError, match="--temperature none"):
             list(model.replies([request_of()]))
         (reply,) = model.replies([request_of(sampling=Sampling(None, 16))])
     assert reply.completions

@@ -58,7 +58,7 @@ def asked_by(method: Method, **given: Any) -> Request:
 
 def answer_of(options: MockOptions, request: Request, endpoint: str) -> tuple[Reply, int]:
     with mock_server(options) as server:
-        (reply,) = hosted(server, endpoint=endpoint, first_rest=0).replies([request])
+        (reply,) = hosted(server, endpoint=endpoint, initial_backoff=0).replies([request])
         return reply, server.stats()["requests"]
 
 
@@ -90,7 +90,7 @@ def test_by_every_method_a_server_that_fails_on_a_parameter_is_asked_otherwise_o
         return
     with mock_server(options) as server:
         with pytest.raises(ModelError) as raised:
-            list(hosted(server, endpoint=endpoint, first_rest=0).replies([asked_by(method)] * 30))
+            list(hosted(server, endpoint=endpoint, initial_backoff=0).replies([asked_by(method)] * 30))
         assert server.stats()["requests"] <= 20
     told = str(raised.value)
     assert f"HTTP {status}" in told
@@ -106,7 +106,7 @@ def test_structured_output_on_which_a_server_fails_is_named() -> None:
         mock_server(MockOptions(fails_on=frozenset(["response_format"]))) as server,
         pytest.raises(ModelError, match=r"HTTP 500 .*takes no response_format .*ask without --structured"),
     ):
-        list(hosted(server, first_rest=0).replies([request]))
+        list(hosted(server, initial_backoff=0).replies([request]))
 
 
 def test_a_server_that_fails_on_many_alternatives_is_asked_for_fewer() -> None:
@@ -127,8 +127,8 @@ def test_a_server_that_fails_on_many_alternatives_is_asked_for_fewer() -> None:
 def test_a_server_that_fails_on_several_parameters_is_told_of_each_in_turn() -> None:
     with mock_server(MockOptions(fails_on=frozenset(["n", "seed"]))) as server:
         with pytest.raises(ModelError, match="takes no seed"):
-            list(hosted(server, first_rest=0).replies([asked_by("sampled")]))
-        (reply,) = hosted(server, first_rest=0).replies([request_of("sampled", prompt=QUESTION, n=3)])
+            list(hosted(server, initial_backoff=0).replies([asked_by("sampled")]))
+        (reply,) = hosted(server, initial_backoff=0).replies([request_of("sampled", prompt=QUESTION, n=3)])
     assert len(reply.completions) == 3
 
 
@@ -151,7 +151,7 @@ def test_a_failure_that_passes_is_no_refusal(method: Method, n_faults: int) -> N
             return refusal(503, message="logprobs are off") if number < n_faults else answers(honest, body)
 
         with scripted(script) as server:
-            model = HostedModel("mock-good", base_url=server.base_url, options=HostedOptions(first_rest=0))
+            model = HostedModel("mock-good", base_url=server.base_url, options=HostedOptions(initial_backoff=0))
             (reply,) = model.replies([asked_by(method)])
     assert reply.failure is None
     assert reply.completions or reply.tokens
@@ -165,7 +165,7 @@ def test_an_outage_in_the_middle_of_a_trial_is_no_refusal() -> None:
             return answers(honest, body) if number == 3 or number > 10 else refusal(500)
 
         with scripted(script) as server:
-            model = HostedModel("mock-good", base_url=server.base_url, options=HostedOptions(first_rest=0))
+            model = HostedModel("mock-good", base_url=server.base_url, options=HostedOptions(initial_backoff=0))
             (reply,) = model.replies([asked_by("token_probs")])
     assert len(reply.tokens) > 0
     assert "logprobs" not in server.bodies[3]
@@ -178,7 +178,7 @@ def test_a_server_that_fails_at_every_other_call_is_asked_until_it_answers() -> 
             return refusal(500) if number % 2 == 0 else answers(honest, body)
 
         with scripted(script) as server:
-            model = HostedModel("mock-good", base_url=server.base_url, options=HostedOptions(first_rest=0))
+            model = HostedModel("mock-good", base_url=server.base_url, options=HostedOptions(initial_backoff=0))
             replies = list(model.replies([asked_by("token_probs")] * 20))
     assert all(reply.tokens for reply in replies)
 
@@ -280,7 +280,9 @@ def test_a_wrong_key_at_a_proxy_is_named_first(fault: Response, monkeypatch: pyt
         ):
             reply_to(server.base_url)
         monkeypatch.delenv("OPENAI_API_KEY")
-        with pytest.raises(ModelError, match=r"HTTP \d+: a key is wanted; set the environment variable OPENAI_API_KEY"):
+        with pytest.raises(
+            ModelError, match=r"HTTP \d+: an API key is required; set the environment variable OPENAI_API_KEY"
+        ):
             reply_to(server.base_url)
     assert len(server.bodies) == 2
 

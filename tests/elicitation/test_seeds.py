@@ -40,7 +40,7 @@ def drawn_for(bodies: list[Body], most: int) -> Counter[tuple[str, int]]:
 
 
 def hosted(base_url: str) -> HostedModel:
-    return HostedModel("m", base_url=base_url, options=HostedOptions(first_rest=0, retries=0, concurrency=4))
+    return HostedModel("m", base_url=base_url, options=HostedOptions(initial_backoff=0, retries=0, concurrency=4))
 
 
 def begun(paper: Dataset, folder: Path, base_url: str) -> Run:

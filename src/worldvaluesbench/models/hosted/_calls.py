@@ -1,16 +1,18 @@
 """Calls: a body is sent until it is answered, within the pace that is set and the patience that is left."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
 from worldvaluesbench.errors import LogprobError, ModelError
 from worldvaluesbench.models import MOST_NAMES, model_named, token_counts
 from worldvaluesbench.models.hosted._dialect import Body, Dialect
 from worldvaluesbench.models.hosted._endpoint import Endpoint
 from worldvaluesbench.models.hosted._outcomes import Answered, Failed, Filtered, Outcome, Refused, sentence
-from worldvaluesbench.models.hosted._pace import Pace, Patience
+from worldvaluesbench.models.hosted._pace import RateLimiter, RetryPolicy
 from worldvaluesbench.models.hosted._trial import form_of, greeting_of, is_failing, try_out
 
 MOST_FAILURES = 20
@@ -32,8 +34,8 @@ class Calls:
 
     endpoint: Endpoint
     dialect: Dialect
-    pace: Pace
-    patience: Patience
+    limiter: RateLimiter
+    policy: RetryPolicy
     concurrency: int
     gives_logprobs: bool = False
     stopped: ModelError | None = None
@@ -62,12 +64,30 @@ class Calls:
 
         Raises ModelError where no call can succeed.
         """
-        n_tries = 0
+        settled = await self._attempt(build, read, 1)
+        if not self._is_tried_again(settled):
+            return _told(settled, 1)
+        first = [settled]
+
+        async def again() -> T | Filtered | Failed | Refused:
+            return first.pop() if first else await self._attempt(build, read, retrying.statistics["attempt_number"])
+
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(self.policy.retries + 1),
+            wait=self._delay,
+            retry=retry_if_result(self._is_tried_again),
+            sleep=self._sleep,
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+        )
+        return _told(await retrying(again), int(retrying.statistics["attempt_number"]))
+
+    async def _attempt(self, build: Callable[[], Body], read: Read[T], number: int) -> T | Filtered | Failed | Refused:
+        """Send a body; again at once, differently, where the endpoint taught how it wants it."""
         while True:
             body = build()
             outcome, sent = await self._once(body), body
             is_new = is_failing(outcome) and not self._is_taken(body)
-            if is_new and self._is_to_be_tried(outcome, body, n_tries):
+            if is_new and self._is_to_be_tried(outcome, body, number - 1):
                 async with self._trial:
                     if build() != body:
                         continue  # another call has found out what to do in the meantime
@@ -84,13 +104,14 @@ class Calls:
                 continue
             if not is_new:  # the first call alone finds out how calls are put
                 self.heard.set()
-            settled = _read(outcome, read) if isinstance(outcome, Answered) else outcome
-            if not isinstance(settled, Failed):
-                return settled
-            n_tries += 1
-            if n_tries > self.patience.retries or self._is_over or settled.is_final:
-                return replace(settled, told=_told(settled, n_tries))
-            await self._rest(self.patience.rest(n_tries, settled.rest))
+            return _read(outcome, read) if isinstance(outcome, Answered) else outcome
+
+    def _is_tried_again(self, settled: object) -> bool:
+        return isinstance(settled, Failed) and not settled.is_final and not self._is_over and self.policy.retries > 0
+
+    def _delay(self, state: RetryCallState) -> float:
+        failed = state.outcome.result() if state.outcome is not None else None
+        return self.policy.delay(state, failed.retry_after if isinstance(failed, Failed) else None)
 
     async def _check_answers(self, body: Body, outcome: Outcome) -> None:
         """Raise ModelError where an endpoint that never answered does not answer a mere greeting either."""
@@ -146,9 +167,9 @@ class Calls:
 
     async def _once(self, body: Body) -> Outcome:
         estimate = 0.0
-        if self.pace.is_limited:
+        if self.limiter.is_limited and not self._is_over:
             estimate = self._estimate(body)
-            await self._rest(self.pace.take(estimate))
+            await self._until_over(self.limiter.acquire(estimate))
         async with self._slots:
             if self._is_over:
                 return Failed("the session was stopped", is_passing=True)
@@ -164,7 +185,7 @@ class Calls:
             name = model_named(outcome.body)
             if name is not None and len(self._names) < MOST_NAMES:
                 self._names.setdefault(name, False)
-            if self.pace.is_limited:
+            if self.limiter.is_limited:
                 self._settle_pace(estimate, outcome, body)
         return outcome
 
@@ -175,31 +196,33 @@ class Calls:
         """Whether it is time to find out why a body of a new form fails."""
         if isinstance(outcome, Refused):
             return not isinstance(body.get("prompt"), list)  # else one prompt alone comes first
-        return n_tries >= min(RETRIES_BEFORE_TRIAL, self.patience.retries) and not self._trial.locked()
+        return n_tries >= min(RETRIES_BEFORE_TRIAL, self.policy.retries) and not self._trial.locked()
 
-    async def _rest(self, seconds: float) -> None:
-        """Wait, but not beyond a stop."""
-        if seconds <= 0 or self._is_over:
-            return
+    async def _sleep(self, seconds: float) -> None:
+        await self._until_over(asyncio.sleep(seconds))
+
+    async def _until_over(self, awaited: Coroutine[Any, Any, None]) -> None:
+        """Wait, but not beyond a stop or withdrawal."""
+        waits = [asyncio.ensure_future(awaited), asyncio.ensure_future(self._wake.wait())]
         try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def _estimate(self, body: Body) -> float:
         prompts = body.get("prompt") or [message["content"] for message in body.get("messages", ())]
         texts = [prompts] if isinstance(prompts, str) else prompts
         n = body.get("n", 1) * (len(texts) if "prompt" in body else 1)
         limit = body.get("max_tokens", body.get("max_completion_tokens"))
-        return self.pace.estimate(sum(map(len, texts)), n, limit)
+        return self.limiter.estimate(sum(map(len, texts)), n, limit)
 
     def _settle_pace(self, estimate: float, outcome: Answered, body: Body) -> None:
         prompt, completion = token_counts(outcome.body)
         if prompt is None or completion is None:
             return
-        self.pace.learn(completion, body.get("n", 1))
-        self.pace.settle(estimate, prompt + completion)
+        self.limiter.learn(completion, body.get("n", 1))
+        self.limiter.settle(estimate, prompt + completion)
 
 
 async def all_of(awaited: Sequence[Awaitable[T]]) -> list[T]:
@@ -217,9 +240,12 @@ def sum_known(numbers: Sequence[int | None]) -> int | None:
     return sum(known) if len(known) == len(numbers) else None
 
 
-def _told(failed: Failed, n_tries: int) -> str:
-    tries = f"after {n_tries} {'attempt' if n_tries == 1 else 'attempts'}"
-    return f"{failed.told} {tries}" + (f' ("{failed.said}")' if failed.said else "")
+def _told(settled: T | Filtered | Failed | Refused, n_attempts: int) -> T | Filtered | Failed | Refused:
+    """A failure that says how often it was tried; anything else as it is."""
+    if not isinstance(settled, Failed):
+        return settled
+    tries = f"after {n_attempts} {'attempt' if n_attempts == 1 else 'attempts'}"
+    return replace(settled, told=f"{settled.told} {tries}" + (f' ("{settled.said}")' if settled.said else ""))
 
 
 def _read(answered: Answered, read: Read[T]) -> T | Failed:

@@ -1,11 +1,9 @@
-"""Hosted: a model behind an OpenAI-compatible endpoint, asked over HTTP through the official client.
+"""Hosted: a model behind an OpenAI-compatible endpoint, asked over HTTP.
 
-Nothing is opened before the first request, and the client's library is imported only then. The key is read from the
-environment at that time; it is in no description, message or log line.
+Nothing is opened before the first request. The key is read from the environment at that time; it is in no description,
+message or log line.
 """
 
-import importlib
-import threading
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,7 +16,7 @@ from worldvaluesbench.models import URLS, Endpoint, check_endpoint, describe_tem
 from worldvaluesbench.models.hosted._background import replies_from
 from worldvaluesbench.models.hosted._dialect import Dialect
 from worldvaluesbench.models.hosted._pace import HostedOptions as HostedOptions
-from worldvaluesbench.models.hosted._pace import Pace, Patience
+from worldvaluesbench.models.hosted._pace import RateLimiter, RetryPolicy
 from worldvaluesbench.prompts import METHODS, Method, Reply, Request
 
 if TYPE_CHECKING:
@@ -96,8 +94,8 @@ class HostedModel:
     def _checked(self, requests: Iterable[Request]) -> Iterator[Request]:
         if urlsplit(self._address).hostname == DEFAULT_HOST and not environ.get(self.key_env, "").strip():
             raise ModelError(
-                f"{self.place}: a key is wanted; set the environment variable {self.key_env}, or name another with "
-                f"--key-env."
+                f"{self.place}: an API key is required; set the environment variable {self.key_env}, or name another "
+                f"with --api-key-env."
             )
         for request in requests:
             if request.method not in self.methods:
@@ -129,15 +127,9 @@ class HostedModel:
             key_env=self.key_env,
             options=options,
         ) as endpoint:
-            pace = Pace(options.requests_per_minute, options.tokens_per_minute)
-            patience = Patience(options.retries, options.first_rest)
-            yield Session(Calls(endpoint, dialect, pace, patience, options.concurrency), options.deadline)
-
-
-def preload() -> None:
-    """Begin to import the client's library in the background, while something else is prepared."""
-    module = "worldvaluesbench.models.hosted._session"
-    threading.Thread(target=importlib.import_module, args=(module,), name="wvb-import", daemon=True).start()
+            limiter = RateLimiter(options.requests_per_minute, options.tokens_per_minute)
+            policy = RetryPolicy(options.retries, options.initial_backoff)
+            yield Session(Calls(endpoint, dialect, limiter, policy, options.concurrency), options.deadline)
 
 
 def _check_address(address: str) -> None:
@@ -148,13 +140,13 @@ def _check_address(address: str) -> None:
     except ValueError:
         is_address = False
     if not is_address:
-        raise ModelError("The base URL is no address; expected one such as http://localhost:8000/v1.")
+        raise ModelError("The base URL is not an address; expected one such as http://localhost:8000/v1.")
     if parts.username or parts.password:
         raise ModelError(
-            "The base URL holds a user or password; put the key into the environment variable that --key-env names."
+            "The base URL holds a user or password; put the key into the environment variable that --api-key-env names."
         )
     if any(name != "api-version" for name, _ in parse_qsl(parts.query, keep_blank_values=True)) or parts.fragment:
         raise ModelError(
-            "The base URL holds a query other than api-version; put keys into the environment variable that --key-env "
-            "names."
+            "The base URL holds a query other than api-version; put keys into the environment variable that "
+            "--api-key-env names."
         )

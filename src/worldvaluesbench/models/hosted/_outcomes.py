@@ -11,9 +11,9 @@ from typing import Any, TypeGuard
 
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models import FILTERED, error_code, message_of, prompts_in, said_of
-from worldvaluesbench.models.hosted._pace import named_rest
+from worldvaluesbench.models.hosted._pace import retry_after
 
-LONGEST_NAMED_REST = 900.0
+LONGEST_RETRY_AFTER = 900.0
 """A server that asks to wait longer than so many seconds stops the run: its limit is one of hours or days."""
 
 PARAMETERS = (
@@ -57,7 +57,7 @@ class Filtered:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Nothing came, for now; `told` says why, `said` what the server says of it, `rest` how long it asks to wait.
+    """Nothing came, for now; `told` says why, `said` what the server says, `retry_after` how long it asks to wait.
 
     `is_unreached`: there was no connection. `is_passing`: the body has nothing to do with it. `is_final`: another try
     would bring the same. `is_answer`: a server that is up answered so, and not one that is starting or is gone.
@@ -65,7 +65,7 @@ class Failed:
     """
 
     told: str
-    rest: float | None = None
+    retry_after: float | None = None
     is_unreached: bool = False
     is_passing: bool = False
     is_final: bool = False
@@ -147,7 +147,7 @@ _ADVICE = {
     405: "no such address; check --base-url (most end in /v1) and --endpoint.",
 }
 _INSTEAD = {
-    "temperature": "give another --temperature, or --no-temperature for models that take none",
+    "temperature": "give another --temperature, or --temperature none for models that take none",
     "max_tokens": "give another --max-tokens",
     "max_completion_tokens": "give another --max-tokens",
     "response_format": "ask without --structured",
@@ -177,10 +177,10 @@ def _judge_success(headers: Mapping[str, str], body: object, sent: Mapping[str, 
 
 
 def _failed(failed: Failed, headers: Mapping[str, str]) -> Failed:
-    rest = named_rest(headers)
-    if rest is not None and rest > LONGEST_NAMED_REST:
-        raise ModelError(f"{failed.told}: the server asks to wait {rest / 60:,.0f} minutes; go on with this run then.")
-    return replace(failed, rest=rest, is_passing=failed.is_passing or rest is not None)
+    delay = retry_after(headers)
+    if delay is not None and delay > LONGEST_RETRY_AFTER:
+        raise ModelError(f"{failed.told}: the server asks to wait {delay / 60:,.0f} minutes; resume this run then.")
+    return replace(failed, retry_after=delay, is_passing=failed.is_passing or delay is not None)
 
 
 def _is_about_the_key(status: int, error: Mapping[str, Any], said: str, parameter: str | None) -> bool:

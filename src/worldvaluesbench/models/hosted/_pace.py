@@ -1,23 +1,25 @@
-"""Pace: how fast an endpoint is asked, and how long a call that failed waits for its next try."""
+"""How fast an endpoint is asked, and how long a request that failed waits for its next attempt."""
 
 import math
-import random
 import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+
+from aiolimiter import AsyncLimiter
+from tenacity import RetryCallState, wait_random_exponential
 
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models import TOP_LOGPROBS
 
-LONGEST_REST = 60.0
-"""The most seconds between two tries where the server names no time."""
+LONGEST_DELAY = 60.0
+"""The most seconds between two attempts where the server names no time."""
 
 _SPAN = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 
 
-_LEAST = {"concurrency": 1, "retries": 0, "top_logprobs": 2, "first_rest": 0, "most_bytes": 1}
+_LEAST = {"concurrency": 1, "retries": 0, "top_logprobs": 2, "initial_backoff": 0, "most_bytes": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class HostedOptions:
 
     `concurrency`: calls at a time; `requests_per_minute` and `tokens_per_minute`: no more than these (None: no limit).
     `timeout`: seconds that one call may take, `deadline` those of a request with all its tries (None: no limit).
-    `retries`: further tries of a call that failed for now, with rests that double from `first_rest` seconds.
+    `retries`: further tries of a call that failed for now, with delays that double from `initial_backoff` seconds.
     `top_logprobs`: alternatives asked for by token_probs; fewer where the endpoint allows fewer. `is_reasoning`: the
     model wants its limit as `max_completion_tokens`; without it that is found out by one refused call. `most_bytes`:
     bytes that the body of a reply may have, decompressed; one that has more is a failure.
@@ -38,7 +40,7 @@ class HostedOptions:
     timeout: float = 120.0
     deadline: float | None = None
     retries: int = 8
-    first_rest: float = 0.5
+    initial_backoff: float = 0.5
     top_logprobs: int = TOP_LOGPROBS
     is_reasoning: bool = False
     most_bytes: int = 16 * 2**20
@@ -53,71 +55,41 @@ class HostedOptions:
                 raise ModelError(f"{name} is {value}; expected a number above 0.")
 
 
-@dataclass
-class Bucket:
-    """Something that flows in at a steady rate and is taken in amounts: calls, or tokens, a minute.
+class RateLimiter:
+    """The requests and tokens that an endpoint may be asked for in a minute (None: no limit).
 
-    What is taken is owed at once; whoever takes waits until it has flowed in, so those who come first go first. A
-    second's worth can be saved up.
+    Each is a leaky bucket (aiolimiter) that holds one second's worth, or one where that is less. Tokens are acquired by
+    an estimate; what a request used beyond it, or less, is settled with the next one. Use it within an event loop.
     """
 
-    per_minute: float
-    clock: Callable[[], float] = time.monotonic
-
-    def __post_init__(self) -> None:
-        self._most = max(1.0, self.per_minute / 60)
-        self._level = self._most
-        self._then = self.clock()
-
-    def take(self, amount: float) -> float:
-        """Take an amount; the seconds to wait before it may be used."""
-        now = self.clock()
-        self._level = min(self._most, self._level + (now - self._then) * self.per_minute / 60)
-        self._then = now
-        # an amount larger than what can be saved up waits for a full bucket only
-        owed = min(amount, self._most) - self._level
-        self._level -= amount
-        return max(0.0, owed * 60 / self.per_minute)
-
-    def give_back(self, amount: float) -> None:
-        """Give back what was taken and not used; a negative amount was used beyond what was taken."""
-        self._level += amount
-
-
-@dataclass
-class Pace:
-    """The calls and the tokens that an endpoint may be asked for in a minute; None: no limit."""
-
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    clock: Callable[[], float] = time.monotonic
-    _per_completion: float | None = None
-
-    def __post_init__(self) -> None:
-        self._calls = None if self.requests_per_minute is None else Bucket(self.requests_per_minute, self.clock)
-        self._tokens = None if self.tokens_per_minute is None else Bucket(self.tokens_per_minute, self.clock)
+    def __init__(self, requests_per_minute: float | None = None, tokens_per_minute: float | None = None) -> None:
+        self._requests = None if requests_per_minute is None else _limiter(requests_per_minute)
+        self._tokens = None if tokens_per_minute is None else _limiter(tokens_per_minute)
+        self._owed = 0.0
+        self._per_completion: float | None = None
 
     @property
     def is_limited(self) -> bool:
         """Whether there is anything to wait for."""
-        return self._calls is not None or self._tokens is not None
+        return self._requests is not None or self._tokens is not None
 
-    def take(self, n_tokens: float) -> float:
-        """Take one call that may use so many tokens; the seconds to wait before it."""
-        waits = [0.0]
-        if self._calls is not None:
-            waits.append(self._calls.take(1))
+    async def acquire(self, n_tokens: float) -> None:
+        """Wait until one request that may use so many tokens may be sent."""
+        if self._requests is not None:
+            await self._requests.acquire()
         if self._tokens is not None:
-            waits.append(self._tokens.take(n_tokens))
-        return max(waits)
+            amount, self._owed = max(0.0, n_tokens + self._owed), min(0.0, n_tokens + self._owed)
+            while amount > 0:
+                part = min(amount, self._tokens.max_rate)
+                await self._tokens.acquire(part)
+                amount -= part
 
     def settle(self, estimate: float, used: float) -> None:
-        """Tell what a call used, instead of what was estimated for it."""
-        if self._tokens is not None:
-            self._tokens.give_back(estimate - used)
+        """Tell what a request used, in place of what was estimated for it."""
+        self._owed += used - estimate
 
     def estimate(self, n_characters: int, n: int, max_tokens: int | None) -> float:
-        """The tokens that a call may use: four characters each, and for a completion as many as others had so far."""
+        """The tokens that a request may use: a quarter of its characters, and completions as long as earlier ones."""
         each = self._per_completion
         if each is None:
             each = 256 if max_tokens is None else max_tokens
@@ -130,27 +102,30 @@ class Pace:
         self._per_completion = each if before is None else before + 0.05 * (each - before)
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How often, and after what rest, a call that failed for now is made again.
+def _limiter(per_minute: float) -> AsyncLimiter:
+    burst = max(1.0, per_minute / 60)
+    return AsyncLimiter(burst, burst * 60 / per_minute)
 
-    Rests double from `first` and are drawn between nothing and that ("full jitter"), so that calls which failed
-    together do not come back together. A time that the server names is kept in full.
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often, and after what delay, a request that failed for now is sent again.
+
+    Delays double from `first` seconds and are drawn between 0 and that ("full jitter", tenacity's
+    `wait_random_exponential`), so that requests that failed together do not return together. A delay that the server
+    names is kept in full.
     """
 
     retries: int = 8
     first: float = 0.5
-    rng: random.Random = field(default_factory=random.Random)
 
-    def rest(self, n_tries: int, named: float | None = None) -> float:
-        """Seconds before the next try after so many; `named` are those that the server asks for."""
-        longest = min(LONGEST_REST, self.first * 2 ** min(n_tries - 1, 30))
-        if named is None:
-            return self.rng.uniform(0, longest)
-        return named + self.rng.uniform(0, min(longest, named / 4 + self.first))
+    def delay(self, state: RetryCallState, named: float | None = None) -> float:
+        """Seconds before the next attempt; `named` are those that the server asks for."""
+        drawn = wait_random_exponential(multiplier=self.first, max=LONGEST_DELAY)(state)
+        return drawn if named is None else named + min(drawn, named / 4 + self.first)
 
 
-def named_rest(headers: Mapping[str, str], now: float | None = None) -> float | None:
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """The seconds that a response asks to wait; None where it asks for nothing that can be understood.
 
     Read are `retry-after-ms`, `retry-after` (seconds, or a date) and, where nothing remains of a limit, its

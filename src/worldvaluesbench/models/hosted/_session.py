@@ -28,8 +28,11 @@ class Session:
         parts: list[Reply] = []
         failure = None
         try:
-            async with asyncio.timeout(self.deadline):
+            if self.deadline is None:
                 failure = await self._ask(request, parts)
+            else:
+                async with asyncio.timeout(self.deadline):
+                    failure = await self._ask(request, parts)
         except TimeoutError:
             failure = f"no reply within the deadline of {self.deadline:g} s"
         except LogprobError as error:
@@ -115,6 +118,8 @@ def _joined(request: Request, parts: Sequence[Reply], failure: str | None) -> li
     Each sample keeps its number, for its seed goes by it: else what is missing would be asked for with seeds that have
     brought an answer already.
     """
+    if len(parts) == 1 and parts[0].request is request:
+        return list(parts)
     joined: list[Reply] = []
     end = request.first_sample + request.n
     for part in sorted(parts, key=lambda part: part.request.first_sample):
