@@ -12,7 +12,6 @@ import multiprocessing
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -160,7 +159,5 @@ def _serve(connection: Connection) -> None:
 
 
 if __name__ == "__main__":
-    start = time.perf_counter()
-    arguments = sys.argv[1:]
-    main(*map(int, arguments[:2]), *arguments[2:])
-    print(f"{time.perf_counter() - start:.0f} s in all")
+    given = sys.argv[1:]
+    main(*(int(number) for number in given[:2]), *given[2:3])  # type: ignore[arg-type]
