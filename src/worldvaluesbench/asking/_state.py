@@ -55,10 +55,10 @@ class RunState:
     of later attempts. `damaged`: the numbers of damaged lines of the journal. `spending`: what the run has cost.
     """
 
-    def __init__(self, run: Run, budget: Budget | None, damaged: list[int], journal: Journal | None = None) -> None:
+    def __init__(self, run: Run, budget: Budget | None = None, journal: Journal | None = None) -> None:
         self.run = run
         self.spending = Spending(budget or Budget())
-        self.damaged = damaged
+        self.damaged: list[int] = []
         self.n_done = self.n_retried = 0
         self.unparsed: Counter[str] = Counter()
         self._journal = journal
@@ -78,6 +78,36 @@ class RunState:
         self._reasons = bytearray(len(self._attempts))  # by slot: why it could not be read, 0 if it could
         self._rows: list[tuple[object, ...]] = []
         self._frames: list[pl.DataFrame] = []
+
+    def add_journal(self, *, is_strict: bool = False) -> None:
+        """Add what the journal holds, and what it cost. Damaged lines are left out, and their numbers kept.
+
+        Raises RunError where no line of the journal is whole, or it holds completions that this run does not ask for;
+        with `is_strict` also where any line is damaged.
+        """
+        planned: dict[str, Request] = {}
+        first: JournalLine | None = None  # of the reply that the line is a part of
+        last: JournalLine | None = None
+        n_damaged = 0
+        for line in read_journal(self.run.folder, None if is_strict else self.damaged):
+            is_new = self.add([line])
+            if len(self.damaged) > n_damaged:
+                n_damaged, last = len(self.damaged), None  # the lost line may have been the first of this reply
+            if not is_new:
+                continue  # what is there twice was paid for once
+            if not planned:  # without prompts, which take most of the memory, where nothing needs them
+                planned = {
+                    one.request_id: one if self.spending.budget.has_prices else replace(one, prompt="")
+                    for one in self.run.requests()
+                }
+            if first is None or last is None or not _continues(line, last):
+                first = line
+            counts = line.prompt_tokens, line.completion_tokens
+            if first is not line:  # its prompt was paid for with the first, which may have counted all tokens
+                counts = 0, None if first.completion_tokens is None else 0
+            request = replace(planned[line.request_id], n=1, first_sample=line.sample, attempt=line.attempt)
+            self.spending.settle(Reply(request, (), (), (), *counts))
+            last = line
 
     def add(self, lines: Iterable[JournalLine]) -> int:
         """Read journal lines; returns how many of them count.
@@ -198,45 +228,13 @@ class RunState:
 def open_state(run: Run, budget: Budget | None = None) -> Iterator[RunState]:
     """The state of a run, to add to it as the only writer of its journal.
 
-    Raises RunError as `read_state` does, where another process writes to the run, or has begun it anew.
+    Raises RunError where another process writes to the run, or has begun it anew; where no line of the journal is
+    whole, or it holds completions that the run does not ask for.
     """
-    damaged: list[int] = []
     with open_journal(run.folder) as journal:
-        yield _read(RunState(reread(run), budget, damaged, journal), damaged)
-
-
-def read_state(run: Run, *, damaged: list[int] | None = None) -> RunState:
-    """The state of a run, from its journal. Damaged lines are left out, and their numbers put into `damaged`.
-
-    Raises RunError where no line of the journal is whole, or it holds completions that this run does not ask for;
-    without `damaged` also where any line is damaged.
-    """
-    return _read(RunState(run, None, [] if damaged is None else damaged), damaged)
-
-
-def _read(state: RunState, damaged: list[int] | None) -> RunState:
-    run, spending = state.run, state.spending
-    planned: dict[str, Request] = {}
-    first: JournalLine | None = None  # of the reply that the line is a part of
-    last: JournalLine | None = None
-    n_damaged = 0
-    for line in read_journal(run.folder, damaged):
-        is_new = state.add([line])
-        if len(state.damaged) > n_damaged:
-            n_damaged, last = len(state.damaged), None  # the lost line may have been the first of this reply
-        if not is_new:
-            continue  # what is there twice was paid for once
-        if not planned:
-            planned = _planned(run, has_prompts=spending.budget.has_prices)
-        if first is None or last is None or not _continues(line, last):
-            first = line
-        counts = line.prompt_tokens, line.completion_tokens
-        if first is not line:  # its prompt was paid for with the first, which may have counted all tokens
-            counts = 0, None if first.completion_tokens is None else 0
-        request = replace(planned[line.request_id], n=1, first_sample=line.sample, attempt=line.attempt)
-        spending.settle(Reply(request, (), (), (), *counts))
-        last = line
-    return state
+        state = RunState(reread(run), budget, journal)
+        state.add_journal()
+        yield state
 
 
 def make_answers(folder: Path | str, *, damaged: list[int] | None = None) -> pl.DataFrame:
@@ -252,7 +250,7 @@ def make_answers(folder: Path | str, *, damaged: list[int] | None = None) -> pl.
     Raises RunError where the folder is not a run with requests, or its journal is of another run; without `damaged`
     also where any line is damaged.
     """
-    return read_state(load_run(folder), damaged=damaged).answers()
+    return _state_of(folder, damaged).answers()
 
 
 def write_answers(folder: Path | str, *, damaged: list[int] | None = None) -> Path:
@@ -260,14 +258,15 @@ def write_answers(folder: Path | str, *, damaged: list[int] | None = None) -> Pa
 
     Raises RunError as `make_answers` does; FolderError where it cannot be written.
     """
-    return read_state(load_run(folder), damaged=damaged).write_answers()
+    return _state_of(folder, damaged).write_answers()
 
 
-def _planned(run: Run, *, has_prompts: bool) -> dict[str, Request]:
-    """The planned requests by id; without their prompts, which take most of the memory, where nothing needs them."""
-    if has_prompts:
-        return {request.request_id: request for request in run.requests()}
-    return {request.request_id: replace(request, prompt="") for request in run.requests()}
+def _state_of(folder: Path | str, damaged: list[int] | None) -> RunState:
+    state = RunState(load_run(folder))
+    state.add_journal(is_strict=damaged is None)
+    if damaged is not None:
+        damaged += state.damaged
+    return state
 
 
 def _continues(line: JournalLine, last: JournalLine) -> bool:
