@@ -6,10 +6,10 @@ from typing import Any
 
 import polars as pl
 
-from worldvaluesbench._io import MANIFEST, file_facts, manifest_of, new_file, read_manifest, write_json
+from worldvaluesbench._io import MANIFEST, file_facts, manifest_of, read_manifest
 from worldvaluesbench.asking._budget import CostIs
 from worldvaluesbench.asking._disagreement import order_disagreement
-from worldvaluesbench.asking._run import PLANNED, Run
+from worldvaluesbench.asking._run import PLANNED, Run, write_whole
 from worldvaluesbench.asking._state import RunState
 from worldvaluesbench.runs import ANSWERS, JOURNAL, RUN, RUN_KIND, used_versions
 from worldvaluesbench.stats import MIN_COVERAGE
@@ -103,8 +103,7 @@ def finish_run(state: RunState, seconds: float | None = None) -> None:
         "versions": used_versions(),
     }
     files = {name: file_facts(run.folder / name) for name in (RUN, *PLANNED, JOURNAL, ANSWERS)}
-    with new_file(run.folder / MANIFEST, force=True) as aside:
-        write_json(aside, manifest_of(RUN_KIND, content) | {"files": files})
+    write_whole(run.folder / MANIFEST, manifest_of(RUN_KIND, content) | {"files": files})
 
 
 def read_outcome(run: Run) -> Outcome:

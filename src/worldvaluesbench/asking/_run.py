@@ -4,6 +4,7 @@ A folder without a manifest is unfinished: asking again with the same settings g
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -98,7 +99,7 @@ def begin_run(plan: Plan, model: Described, folder: Path | str, name: str | None
             (folder / RUN).unlink(missing_ok=True)
             write_plan(plan, folder)
             files = {file: file_facts(folder / file) for file in PLANNED}
-            _write(folder / RUN, manifest_of(RUN_KIND, wanted) | {"files": files})
+            write_whole(folder / RUN, manifest_of(RUN_KIND, wanted) | {"files": files})
     except OSError as error:
         raise RunError(f"{folder}: cannot be written ({error.strerror}); choose another place.") from None
     return replace(load_run(folder), note=found)
@@ -199,13 +200,16 @@ def note_export(run: Run) -> None:
 
 def _note(run: Run, **content: object) -> Run:
     description = {**run.description, **content}
-    _write(run.folder / RUN, description)
+    write_whole(run.folder / RUN, description)
     return replace(run, description=description)
 
 
-def _write(path: Path, content: object) -> None:
+def write_whole(path: Path, content: object) -> None:
+    """Write JSON whole or not at all, also where the power fails."""
     with new_file(path, force=True) as aside:
         write_json(aside, content)
+        with aside.open("rb") as stream:
+            os.fsync(stream.fileno())
 
 
 def _as_json(content: object) -> Any:
