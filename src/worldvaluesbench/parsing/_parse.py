@@ -52,7 +52,9 @@ class Reader:
     asked: str | None = None
 
 
-_UNTROUBLED = rf'[^"\\\n:={{}}<\[|{re.escape("".join(map(chr, PLAIN)))}]*+'
+# all characters from U+10000 count as look-alikes, for a pattern compares those one by one: a thousandfold difference
+_LOOK_ALIKES = re.escape("".join(chr(code) for code in PLAIN if code < 0x10000)) + "\U00010000-\U0010ffff"
+_UNTROUBLED = rf'[^"\\\n:={{}}<\[|{_LOOK_ALIKES}]*+'
 _PLAIN_JSON = re.compile(
     rf"""\s*\{{\s*"(?:thoughtful )?explanation"\s?:\s?"{_UNTROUBLED}",\s*"(?:answer|answer as a score)"\s?:\s?"""
     r"""("?)(\d{1,2})\1\s*\}\s*""",
