@@ -24,12 +24,13 @@ from pathlib import Path
 import polars as pl
 
 from worldvaluesbench._io._folder import MANIFEST
-from worldvaluesbench.asking._journal import JOURNAL, read_journal
-from worldvaluesbench.asking._run import ANSWERS, RUN, open_run
+from worldvaluesbench.asking._journal import read_journal
+from worldvaluesbench.asking._run import load_run
 from worldvaluesbench.benchmark._build import build_dataset
 from worldvaluesbench.models.hosted._background import AHEAD
 from worldvaluesbench.models.mock._options import MockOptions
 from worldvaluesbench.models.mock._server import MockServer, mock_server
+from worldvaluesbench.runs._folder import ANSWERS, JOURNAL, RUN
 from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 
 ITEMS = ("Q1", "Q48", "Q164", "Q240")
@@ -59,7 +60,7 @@ def main(n_kills: int = 100, seed: int = 0) -> None:
         process = begin_asking(folder, "whole", server)
         assert process.wait() == 0
         life = time.perf_counter() - start
-        print(f"undisturbed: {open_run(folder / 'whole').n_completions:,} completions, {life:.1f} s")
+        print(f"undisturbed: {load_run(folder / 'whole').n_completions:,} completions, {life:.1f} s")
         tally = Tally()
         while tally.n_kills < n_kills:
             name = f"run{tally.n_runs}"
@@ -142,7 +143,7 @@ def n_asked(server: MockServer) -> int:
 def check_same(whole: Path, run: Path) -> None:
     lines = Counter((line.request_id, line.sample, line.attempt) for line in read_journal(run))
     assert set(lines.values()) == {1}, "a completion was journalled twice"
-    assert len(lines) == open_run(run).n_completions
+    assert len(lines) == load_run(run).n_completions
     assert pl.read_parquet(whole / ANSWERS).equals(pl.read_parquet(run / ANSWERS)), "the answers differ"
 
 

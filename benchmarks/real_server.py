@@ -26,8 +26,8 @@ from pathlib import Path
 import polars as pl
 
 from worldvaluesbench.asking._journal import read_journal
-from worldvaluesbench.asking._run import ANSWERS
 from worldvaluesbench.benchmark._build import build_dataset
+from worldvaluesbench.runs._folder import ANSWERS
 from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 
 PACKAGES = ("llama-cpp-python[server]==0.3.36",)

@@ -5,7 +5,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from worldvaluesbench.asking._imported import import_answers
 from worldvaluesbench.baselines._build import build_baselines, makeable
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ProbeError, RunError
@@ -16,6 +15,7 @@ from worldvaluesbench.planning._examples import ExampleSet, probe_examples
 from worldvaluesbench.prompts._settings import settle
 from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._imported import import_answers
 from worldvaluesbench.scoring.sources._reference import respondents_reference
 from worldvaluesbench.survey._attributes import Grouping
 

@@ -1,7 +1,7 @@
 from ._version import __version__ as __version__
 from .asking import (
     Budget as Budget, Outcome as Outcome, Progress as Progress, Run as Run, ask as ask, begin_run as begin_run,
-    import_answers as import_answers, open_run as open_run,
+    load_run as load_run,
 )
 from .asking.batch import (
     BatchFiles as BatchFiles, BatchImport as BatchImport, BatchLimits as BatchLimits, BatchModel as BatchModel,
@@ -52,7 +52,7 @@ from .scoring.compare import (
     read_comparison as read_comparison, write_comparison as write_comparison,
 )
 from .scoring.sources import (
-    Answers as Answers, Reference as Reference, read_answers as read_answers,
+    Answers as Answers, Reference as Reference, import_answers as import_answers, read_answers as read_answers,
     respondents_reference as respondents_reference, world_reference as world_reference,
 )
 from .stats import (

@@ -9,13 +9,13 @@ import pytest
 
 from tests.baselines.made import TEST, TRAIN, VALID, answers_of
 from worldvaluesbench._io._folder import check_files
-from worldvaluesbench.asking._answers import COLUMNS
-from worldvaluesbench.asking._run import open_run
+from worldvaluesbench.asking._run import load_run
 from worldvaluesbench.baselines._build import build_baseline, build_baselines
 from worldvaluesbench.baselines._options import BASELINES, BaselineName, BaselineOptions
 from worldvaluesbench.benchmark._dataset import Dataset, load_dataset
 from worldvaluesbench.errors import DatasetError, FolderError, RunError
 from worldvaluesbench.planning._examples import read_examples, split_examples
+from worldvaluesbench.runs._folder import ANSWER_COLUMNS
 from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring.sources._answers import read_answers
 from worldvaluesbench.scoring.sources._reference import respondents_reference
@@ -54,7 +54,7 @@ def test_the_folder_is_a_whole_run_that_says_who_answered(made: Path, paper: Dat
 @pytest.mark.parametrize("name", CHEAP)
 def test_its_table_is_that_of_every_run_with_a_row_an_example(made: Path, paper: Dataset, name: str) -> None:
     table = pl.read_parquet(made / name / "answers.parquet")
-    assert dict(table.schema) == {"item_id": pl.Enum(paper.codebook.item_ids), **COLUMNS}
+    assert dict(table.schema) == {"item_id": pl.Enum(paper.codebook.item_ids), **ANSWER_COLUMNS}
     people = paper.examples(TEST, ITEMS).select("item_id", "respondent_id").collect()
     assert sorted(table.select("item_id", "respondent_id").rows()) == sorted(people.rows())
     given = "rating" if name == "human" else "probabilities"
@@ -78,7 +78,7 @@ def test_all_are_scored_as_runs(made: Path, paper: Dataset, as_published: bool) 
 
 def test_a_run_of_a_baseline_cannot_be_gone_on_with(made: Path) -> None:
     with pytest.raises(RunError, match="holds answers that a baseline made or that were imported"):
-        open_run(made / "cell")
+        load_run(made / "cell")
 
 
 @pytest.mark.parametrize("name", BASELINES)

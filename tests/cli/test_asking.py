@@ -10,7 +10,7 @@ import pytest
 from tests.cli.test_commands import Capture, run
 from tests.elicitation.scripted import Response, scripted
 from worldvaluesbench.asking._journal import open_journal
-from worldvaluesbench.asking._run import open_run
+from worldvaluesbench.asking._run import load_run
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.prompts._request import Completion, Reply
 
@@ -82,7 +82,7 @@ def test_a_run_without_answers_is_begun_anew_and_one_with_answers_is_refused_bef
     told = [line for line in capsys.readouterr().out.splitlines() if "begun anew" in line]
     assert len(told) == 1
     assert "model.model: 'mistyped' before, 'right' now" in told[0]
-    request = next(open_run(folder).requests())
+    request = next(load_run(folder).requests())
     with open_journal(folder) as journal:
         journal.write(Reply(request, (Completion("1", "stop"),)))
     assert run(*command, "--model", "other") == 1

@@ -10,7 +10,7 @@ pytest.importorskip("transformers", reason="local models need transformers; pip 
 from tests.cli.test_commands import Capture, refusal, run
 from tests.elicitation.local_models import CHAT_TEMPLATE, save
 from tests.elicitation.runs import small_plan
-from worldvaluesbench.asking._run import open_run
+from worldvaluesbench.asking._run import load_run
 from worldvaluesbench.benchmark._dataset import Dataset
 
 THINKING = CHAT_TEMPLATE + "{% if enable_thinking is defined %}<|im_end|>{% endif %}"
@@ -42,7 +42,7 @@ def test_a_variable_that_a_template_does_not_mention_is_told(
     told = " ".join(capsys.readouterr().out.split())
     assert "Note: model: its chat template does not mention thinking, which changes nothing." in told
     assert "mention enable_thinking" not in told
-    asked = open_run(tmp_path / "run").model
+    asked = load_run(tmp_path / "run").model
     assert asked["chat_template_kwargs"] == {"enable_thinking": False, "thinking": False}
     other = refusal(capsys, *command(paper, model, THINKING))
     assert "model.chat_template_kwargs: {'enable_thinking': False, 'thinking': False} before, None now" in other
@@ -56,4 +56,4 @@ def test_a_template_that_raises_leaves_no_run_and_plain_prompts_go(
     assert "(only assistants here); give --prompt plain" in refusal(capsys, *command(paper, model, raising))
     assert not (tmp_path / "run").exists()
     assert run(*command(paper, model, raising, "--prompt-format", "plain")) == 0
-    assert open_run(tmp_path / "run").model["prompt"] == "plain"
+    assert load_run(tmp_path / "run").model["prompt"] == "plain"

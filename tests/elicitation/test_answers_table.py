@@ -13,15 +13,15 @@ import polars as pl
 import pytest
 from scipy.stats import wasserstein_distance
 
-from worldvaluesbench.asking._answers import COLUMNS, make_answers, write_answers
 from worldvaluesbench.asking._disagreement import order_disagreement
 from worldvaluesbench.asking._journal import open_journal
-from worldvaluesbench.asking._run import ANSWERS
+from worldvaluesbench.asking._state import make_answers, write_answers
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.prompts._choices import choices_of
 from worldvaluesbench.prompts._presets import Method
 from worldvaluesbench.prompts._request import Completion, Reply, Request, TokenChoice
 from worldvaluesbench.prompts._settings import Settings, settle
+from worldvaluesbench.runs._folder import ANSWER_COLUMNS, ANSWERS, describe_run
 from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
@@ -32,7 +32,10 @@ Example = tuple[str, int, int, int, int | None]
 def make_run(folder: Path, settings: Settings, requests: Sequence[Request], examples: Iterable[Example]) -> Path:
     """A run folder as it is before anything was asked."""
     folder.mkdir(exist_ok=True)
-    (folder / "run.json").write_text(json.dumps({"kind": "run", "settings": settings.describe()}))
+    n_completions = sum(request.n for request in requests)
+    counts = (0, len(requests), n_completions)
+    content = describe_run("run", {"model": "by-hand"}, {}, None, settings.describe(), counts)
+    (folder / "run.json").write_text(json.dumps({"kind": "run", **content, "files": {}}))
     rows = [(request.request_id, request.item_id, request.order, request.n, request.prompt) for request in requests]
     schema = {"request_id": pl.String, "item_id": pl.String, "order": pl.UInt8, "n": pl.UInt16, "prompt": pl.String}
     pl.DataFrame(rows, schema=schema, orient="row").write_parquet(folder / "requests.parquet")
@@ -69,7 +72,7 @@ def test_a_request_is_read_once_and_stands_at_all_its_examples(tmp_path: Path) -
     run = make_run(tmp_path, settings, [first, second], examples)
     journal(run, said(second, "I cannot answer that."), said(first, '{"explanation": "So.", "answer": 3}'))
     table = make_answers(run)
-    assert table.schema == pl.Schema({"item_id": pl.Enum(CODEBOOK.item_ids), **COLUMNS})
+    assert table.schema == pl.Schema({"item_id": pl.Enum(CODEBOOK.item_ids), **ANSWER_COLUMNS})
     shown = table.select(
         "item_id", "respondent_id", "sample", "rating", "coverage", "n", "attempt", "unparsed", "request_id"
     )
@@ -170,13 +173,15 @@ def test_the_table_is_written_whole_and_may_be_made_again(tmp_path: Path) -> Non
 
 
 def test_what_is_no_run_or_another_runs_journal_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"no run.json, so this is no run; expected a folder made by `wvb ask`"):
+    with pytest.raises(
+        RunError, match=r"no run.json, so this is not a run folder; expected a folder made by `wvb ask`"
+    ):
         make_answers(tmp_path)
-    (tmp_path / "run.json").write_text('{"kind": "run", "settings": null}')
-    with pytest.raises(RunError, match="has no settings, so there is no journal to read; its answers were made elsew"):
+    (tmp_path / "run.json").write_text('{"kind": "run", "model": {}, "dataset": null, "settings": null}')
+    with pytest.raises(RunError, match="holds answers that a baseline made or that were imported"):
         make_answers(tmp_path)
     (tmp_path / "run.json").write_text('{"kind"')
-    with pytest.raises(RunError, match="cannot be read as the description of a run"):
+    with pytest.raises(RunError, match="cannot be read as JSON"):
         make_answers(tmp_path)
     run = make_run(tmp_path, settle(), [request_of(settle(), "aa")], [])
     journal(run, said(request_of(settle(), "zz"), "2"))
@@ -261,4 +266,4 @@ def test_no_answers_disagree_nowhere() -> None:
 
 def test_every_column_is_documented() -> None:
     text = (Path(__file__).parents[2] / "docs" / "methods.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in text for name in ("item_id", *COLUMNS))
+    assert all(f"`{name}`" in text for name in ("item_id", *ANSWER_COLUMNS))

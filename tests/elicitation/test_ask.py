@@ -21,11 +21,12 @@ from tests.elicitation.runs import (
 )
 from worldvaluesbench._io._folder import check_files
 from worldvaluesbench.asking._ask import ask
-from worldvaluesbench.asking._journal import JOURNAL, open_journal, read_journal
-from worldvaluesbench.asking._run import Run, begin_run, open_run
+from worldvaluesbench.asking._journal import open_journal, read_journal
+from worldvaluesbench.asking._run import Run, begin_run, load_run
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError, RunError
 from worldvaluesbench.prompts._request import Completion, Reply, Request, TokenChoice
+from worldvaluesbench.runs._folder import JOURNAL
 
 
 @pytest.fixture
@@ -238,7 +239,7 @@ def test_other_methods_are_journalled_and_only_text_is_asked_for_again(begin: Be
     outcome = ask(run, model)
     assert outcome.is_finished
     assert len(model.given) == run.n_requests * (2 if method == "verbalised" else 1)
-    assert open_run(run.folder).is_finished
+    assert load_run(run.folder).is_finished
 
 
 def test_a_plain_function_is_enough_of_a_model(paper: Dataset, tmp_path: Path) -> None:

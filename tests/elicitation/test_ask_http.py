@@ -16,7 +16,7 @@ from tests.elicitation.runs import small_plan
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._budget import Budget
 from worldvaluesbench.asking._journal import read_journal
-from worldvaluesbench.asking._progress import Progress
+from worldvaluesbench.asking._outcome import Progress
 from worldvaluesbench.asking._run import Run, begin_run
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError

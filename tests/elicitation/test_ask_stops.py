@@ -13,12 +13,11 @@ import pytest
 
 from tests.elicitation.runs import STEADY, Begin, CountingModel, beginner, failing_after, replying, small_plan
 from worldvaluesbench.asking._ask import ask
-from worldvaluesbench.asking._budget import Budget, Spending
-from worldvaluesbench.asking._finish import Outcome
-from worldvaluesbench.asking._journal import Journal, read_journal
-from worldvaluesbench.asking._progress import Progress
-from worldvaluesbench.asking._received import read_received
+from worldvaluesbench.asking._budget import Budget
+from worldvaluesbench.asking._journal import Journal, JournalLine, read_journal
+from worldvaluesbench.asking._outcome import Outcome, Progress
 from worldvaluesbench.asking._run import begin_run
+from worldvaluesbench.asking._state import open_state
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError, RunError
 from worldvaluesbench.planning._plan import build_plan
@@ -61,8 +60,9 @@ def test_without_reported_tokens_the_worst_is_counted_in_every_session(begin: Be
         ask(run, CountingModel(failing_after(6, ModelError("stopped"))), budget=prices)
     first_six = list(run.requests())[:6]
     worst = sum(-(-len(request.prompt.encode()) // 3) + 16 + 150 for request in first_six) * 1e-6
-    spending = Spending(prices)
-    assert read_received(run, spending).n_done == 18
+    with open_state(run, prices) as state:
+        assert state.n_done == 18
+        spending = state.spending
     assert spending.spent == pytest.approx(worst)
     assert (spending.cost_is, spending.n_received, spending.n_without_usage) == ("at most", 18, 18)
 
@@ -157,7 +157,7 @@ def test_interrupts_while_a_reply_is_taken_in_lose_nothing_that_had_arrived(
 ) -> None:
     run, model, write = begin(), BusyModel(STEADY), Journal.write
 
-    def interrupted(journal: Journal, reply: Reply) -> int:
+    def interrupted(journal: Journal, reply: Reply) -> list[JournalLine]:
         if reply.request is model.given[4]:
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)

@@ -15,9 +15,9 @@ from tests.elicitation.runs import digit_of, small_plan
 from worldvaluesbench._io._folder import check_files
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._journal import open_journal, read_journal
-from worldvaluesbench.asking._run import Run, begin_run, open_run
-from worldvaluesbench.asking.batch._files import BatchLimits, BatchModel, batch_model_of, export_batch, parse_custom_id
-from worldvaluesbench.asking.batch._importing import BatchImport, import_batch
+from worldvaluesbench.asking._run import Run, begin_run, load_run
+from worldvaluesbench.asking.batch._export import BatchLimits, BatchModel, batch_model_of, export_batch, parse_custom_id
+from worldvaluesbench.asking.batch._import import BatchImport, import_batch
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli._batch import batch
 from worldvaluesbench.errors import FolderError, ModelError, RunError
@@ -126,7 +126,7 @@ def test_results_count_once_in_any_order_and_however_often_they_come(run: Run, t
     left = run.n_completions - 3 * half
     assert counts(import_batch(run, [first, second, second])) == (left, 3 * half + 24 + left + 24, 0, 0)
     assert len(samples_of(run)) == len(set(samples_of(run))) == run.n_completions
-    assert counts(import_batch(open_run(run.folder), [second])) == (0, left + 24, 0, 0)
+    assert counts(import_batch(load_run(run.folder), [second])) == (0, left + 24, 0, 0)
 
 
 def test_what_failed_is_counted_by_code_and_exported_again(run: Run, tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_nothing_of_a_malformed_file_is_journalled(run: Run, tmp_path: Path) -> 
     lines = [answered(line) for line in asked_again(run, tmp_path / "out")]
     good, bad = results(tmp_path, lines[:3], "good"), results(tmp_path, lines[3:], "bad")
     bad.write_text(bad.read_text(encoding="utf-8") + "{\n{}\n", encoding="utf-8")
-    with pytest.raises(RunError, match=rf"bad line {len(lines) - 2}: is no JSON object"):
+    with pytest.raises(RunError, match=rf"bad line {len(lines) - 2}: is not a JSON object"):
         import_batch(run, [good, bad])
     assert len(samples_of(run)) == 9
     lines[5]["response"]["body"]["choices"] = None

@@ -13,8 +13,8 @@ import pytest
 from tests.elicitation.runs import small_plan
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._run import begin_run
-from worldvaluesbench.asking.batch._files import batch_model_of, export_batch
-from worldvaluesbench.asking.batch._importing import import_batch
+from worldvaluesbench.asking.batch._export import batch_model_of, export_batch
+from worldvaluesbench.asking.batch._import import import_batch
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.models.hosted._hosted import HostedModel
 from worldvaluesbench.models.mock._server import mock_server

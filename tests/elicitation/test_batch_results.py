@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from worldvaluesbench.asking.batch._results import Result, read_results
+from worldvaluesbench.asking.batch._import import Result, read_results
 from worldvaluesbench.errors import ModelError, RunError
 from worldvaluesbench.models._bodies import chat_body, completion_body, echo_body, seed_of
 from worldvaluesbench.models._returned import NO_LOGPROBS, error_code, read_response
@@ -110,8 +110,8 @@ def test_a_gzip_that_breaks_off_ends_with_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ("{\n", "line 2: is no JSON object; expected a result"),
-        ("[1]\n", "line 2: is no JSON object"),
+        ("{\n", "line 2: is not a JSON object; expected a result"),
+        ("[1]\n", "line 2: is not a JSON object"),
         ('{"response": null}\n', "line 2: has no custom_id; expected the result of a line"),
         ('{"custom_id": 4}\n', "line 2: has no custom_id"),
         ('{"custom_id": "a"}\n', "line 2: has neither a response nor an error"),

@@ -10,15 +10,15 @@ import pytest
 from tests.cli.test_commands import Capture
 from tests.cli.test_commands import run as wvb
 from tests.elicitation.runs import CountingModel, digit_of, replying, small_plan
-from worldvaluesbench.asking._answers import make_answers
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._budget import Budget
-from worldvaluesbench.asking._journal import JOURNAL
-from worldvaluesbench.asking._progress import Progress
+from worldvaluesbench.asking._outcome import Progress
 from worldvaluesbench.asking._run import Run, begin_run
+from worldvaluesbench.asking._state import make_answers
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError, RunError
 from worldvaluesbench.prompts._request import Completion, Reply, Request
+from worldvaluesbench.runs._folder import JOURNAL
 
 N_STOP = 6
 STEADY = replying(lambda request: str(digit_of(request.prompt)), (10, 1))
@@ -135,7 +135,7 @@ def test_one_odd_reply_fails_alone_and_is_asked_again(begin: Begun) -> None:
 
     outcome = ask(run, CountingModel(answer))
     assert not outcome.is_finished
-    assert list(outcome.failures) == ["the reply holds something that is no text, token or log-probability"]
+    assert list(outcome.failures) == ["the reply holds something that is not a text, token or log-probability"]
     assert outcome.n_done == run.n_completions - 1 == outcome.n_without_usage
     assert ask(run, CountingModel(STEADY)).is_finished
 

@@ -22,8 +22,8 @@ from tests.elicitation.scripted import PROMPT, Response, chat, model_at, refusal
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._budget import Budget
 from worldvaluesbench.asking._journal import read_journal
-from worldvaluesbench.asking._progress import Progress
-from worldvaluesbench.asking._run import begin_run, open_run
+from worldvaluesbench.asking._outcome import Progress
+from worldvaluesbench.asking._run import begin_run, load_run
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models._said import said_of
@@ -327,7 +327,7 @@ def test_the_key_is_taken_out_of_whatever_comes_back(
         for secret in (KEY, quote(KEY, safe=""), BASIC[8:-4]):
             assert secret.encode() not in content
     assert all("my key is [key]" in str(line.text) for line in read_journal(run.folder))
-    assert open_run(run.folder).description["named_models"] == ["model-[key]"]
+    assert load_run(run.folder).description["named_models"] == ["model-[key]"]
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 429, 500])
@@ -369,10 +369,10 @@ def test_the_model_named_in_replies_is_kept_and_a_difference_told_once(paper: Da
         run = begin_run(plan, model, tmp_path / "run")
         with pytest.raises(ModelError, match="402"):
             ask(run, model, watch=watch)
-    assert open_run(run.folder).description["named_models"] == ["m-2024-08-06", "other"]
+    assert load_run(run.folder).description["named_models"] == ["m-2024-08-06", "other"]
     with scripted(lambda body, number: chat("2", model="third")) as server:
         model = model_at(server.base_url)
-        assert ask(open_run(run.folder), model, watch=watch).is_finished
+        assert ask(load_run(run.folder), model, watch=watch).is_finished
     told = " ".join(notices)
     assert told.count("The server names the model m-2024-08-06; m was asked for.") <= 1
     assert told.count("The server names the model third now, before other: both may have answered this run.") == 1
@@ -401,7 +401,7 @@ def test_a_name_from_a_server_is_printable_and_short(
         model = model_at(server.base_url)
         run = begin_run(small_plan(paper, tmp_path, 3), model, tmp_path / "run")
         assert ask(run, model).is_finished
-    assert open_run(run.folder).description.get("named_models") == kept
+    assert load_run(run.folder).description.get("named_models") == kept
 
 
 def test_a_proxy_that_names_another_model_each_time_does_not_fill_the_run(paper: Dataset, tmp_path: Path) -> None:
@@ -416,7 +416,7 @@ def test_a_proxy_that_names_another_model_each_time_does_not_fill_the_run(paper:
             run = begin_run(plan, model, tmp_path / "run")
             with suppress(ModelError):
                 ask(run, model)
-    assert len(open_run(run.folder).description["named_models"]) == 20
+    assert len(load_run(run.folder).description["named_models"]) == 20
 
 
 def test_names_of_an_earlier_session_are_kept_by_a_run_that_was_opened_before_it(
@@ -428,7 +428,7 @@ def test_names_of_an_earlier_session_are_kept_by_a_run_that_was_opened_before_it
             model = model_at(server.base_url, concurrency=1)
             with suppress(ModelError):
                 ask(run, model)
-    assert open_run(run.folder).description["named_models"] == ["first", "second"]
+    assert load_run(run.folder).description["named_models"] == ["first", "second"]
 
 
 # Odd replies
@@ -520,7 +520,7 @@ def test_counts_of_one_of_several_completions_are_a_bound_and_not_the_cost(paper
             outcome = ask(run, model, budget=Budget(None, 1.0, 10.0))
             assert outcome.cost is not None
             costs[usage] = outcome.cost
-            again = ask(open_run(run.folder), model, budget=Budget(None, 1.0, 10.0))
+            again = ask(load_run(run.folder), model, budget=Budget(None, 1.0, 10.0))
         assert outcome.cost_is == again.cost_is == ("exact" if usage in ("all", "prompts") else "at most")
         assert outcome.is_finished
     assert all(cost >= costs["all"] for cost in costs.values())

@@ -13,15 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worldvaluesbench._io._folder import check_files
-from worldvaluesbench.asking._answers import COLUMNS
-from worldvaluesbench.asking._imported import answers_table, import_answers
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli._batch import import_answers as import_command
 from worldvaluesbench.errors import FolderError, RunError
-from worldvaluesbench.parsing._parse import UNPARSED_REASONS
-from worldvaluesbench.runs._reasons import OUTCOMES
+from worldvaluesbench.runs._folder import ANSWER_COLUMNS
+from worldvaluesbench.runs._reasons import COMPLETION_REASONS, OUTCOMES
 from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring.sources._answers import Answers, read_answers
+from worldvaluesbench.scoring.sources._imported import answers_table, import_answers
 from worldvaluesbench.scoring.sources._reference import read_humans, respondents_reference, world_reference
 from worldvaluesbench.scoring.sources._rows import sort_rows
 from worldvaluesbench.survey._codebook import load_codebook
@@ -59,7 +58,7 @@ def test_every_row_keeps_what_was_written_and_how_it_reads(tmp_path: Path) -> No
     assert table["raw"].to_list() == [row[2] or None for row in ROWS]
     assert table["item_id"].cast(pl.String).to_list() == [*["Q1"] * 7, *["Q48"] * 3, None]
     assert table["respondent_id"].to_list() == [row[1] if isinstance(row[1], int) else None for row in ROWS]
-    assert set(table["unparsed"].drop_nulls()) <= set(UNPARSED_REASONS)
+    assert set(table["unparsed"].drop_nulls()) <= set(COMPLETION_REASONS)
     assert table["coverage"].to_list() == [None if row is None or isinstance(row, str) else 1.0 for row in READ]
 
 
@@ -91,7 +90,7 @@ def test_its_examples_are_the_distinct_pairs_of_the_file(tmp_path: Path) -> None
 def test_its_table_has_the_columns_of_every_run_and_what_was_written(tmp_path: Path) -> None:
     import_answers(read_answers(file_of(tmp_path)), tmp_path / "run")
     schema = pl.read_parquet_schema(tmp_path / "run" / "answers.parquet")
-    expected = {"item_id": pl.Enum(CODEBOOK.item_ids), **COLUMNS, "raw": pl.String}
+    expected = {"item_id": pl.Enum(CODEBOOK.item_ids), **ANSWER_COLUMNS, "raw": pl.String}
     assert list(schema) == list(expected)
     assert all(schema[name] == dtype for name, dtype in expected.items())
 

@@ -12,16 +12,16 @@ import pytest
 
 from tests.elicitation.runs import sampling_of
 from worldvaluesbench.asking._journal import (
-    JOURNAL,
     JournalLine,
     damage_note,
+    lines_of,
     open_journal,
     read_journal,
-    reply_of,
     sound,
 )
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.prompts._request import Completion, Reply, Request, TokenChoice
+from worldvaluesbench.runs._folder import JOURNAL
 
 ASKED = Request("a1", "Q1", 0, "How important is family?", "sampled", ("1", "2"), sampling_of(), n=3, first_sample=2)
 REPLY = Reply(
@@ -59,8 +59,9 @@ def test_what_was_written_is_what_is_read(tmp_path: Path) -> None:
     journal_of(tmp_path, REPLY, token_reply, option_reply)
     *_, third, fourth, fifth = read_journal(tmp_path)
     assert third == JournalLine("a1", 4, 0, "", "length")
-    assert reply_of(other, fourth) == token_reply
-    assert reply_of(likelihood, fifth) == option_reply
+    assert fourth == JournalLine("b2", 0, 0, tokens=tokens)
+    assert fifth == JournalLine("c3", 0, 0, logprobs=(-1.5, -2.125))
+    assert [fourth, fifth] == lines_of(token_reply) + lines_of(option_reply)
 
 
 @pytest.mark.parametrize("text", ["\u2028two\x85lines", "日本 4️⃣", 'half a pair \ud83d"', "\0\r\n\t\\", "x" * 200_000])
@@ -195,7 +196,7 @@ OPTIONS = replace(ASKED, method="option_likelihood", n=1)
     ],
 )
 def test_what_a_reader_would_refuse_is_a_failure_and_not_written(tmp_path: Path, odd: Reply) -> None:
-    assert str(sound(odd).failure).startswith("the reply holds something that is no text")
+    assert str(sound(odd).failure).startswith("the reply holds something that is not a text")
     assert journal_of(tmp_path, sound(odd)) == b""
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from tests.elicitation.runs import small_plan, steady_model
 from worldvaluesbench.asking._ask import ask
-from worldvaluesbench.asking._journal import JOURNAL, read_journal
+from worldvaluesbench.asking._journal import read_journal
 from worldvaluesbench.asking._run import Run, begin_run
 from worldvaluesbench.benchmark._dataset import Dataset
+from worldvaluesbench.runs._folder import JOURNAL
 
 N_KILLS = 5
 
@@ -25,9 +26,9 @@ from pathlib import Path
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.models._model import FunctionModel
 from worldvaluesbench.prompts._request import request_id_of
-from worldvaluesbench.asking._run import open_run
+from worldvaluesbench.asking._run import load_run
 
-run = open_run(Path(sys.argv[1]))
+run = load_run(Path(sys.argv[1]))
 log = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
 def complete(prompt, sampling):

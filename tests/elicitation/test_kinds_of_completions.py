@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from worldvaluesbench.parsing._entries import asked_key, kind_of, read_entries
-from worldvaluesbench.parsing._parse import ALL_UNPARSED_REASONS, UNPARSED_REASONS, parse_rating, read_answer
+from worldvaluesbench.parsing._parse import parse_rating, read_answer
 from worldvaluesbench.parsing._readout import read_completion
 from worldvaluesbench.parsing._shares import Distribution, parse_shares
 from worldvaluesbench.parsing._spoken import LONGEST, after_reasoning, first_turn
@@ -15,6 +15,7 @@ from worldvaluesbench.parsing._symbols import reader_of
 from worldvaluesbench.prompts._choices import choices_of
 from worldvaluesbench.prompts._prompt import load_template
 from worldvaluesbench.prompts._request import Completion
+from worldvaluesbench.runs._reasons import COMPLETION_REASONS, UNPARSED_REASONS
 from worldvaluesbench.stats._scale import Scale
 from worldvaluesbench.survey._codebook import load_codebook
 
@@ -145,8 +146,8 @@ def test_a_megabyte_of_any_pattern_is_read(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     # a step that starts over at every piece would not come back from here in hours
     for shown in ("digits with labels", "letters", "words"):
-        assert outcome(text, [1, 4], shown) in (1, 2, *UNPARSED_REASONS)
-    assert getattr(parse_shares(text, choices_of(FOUR)), "reason", None) in ALL_UNPARSED_REASONS
+        assert outcome(text, [1, 4], shown) in (1, 2, *COMPLETION_REASONS)
+    assert getattr(parse_shares(text, choices_of(FOUR)), "reason", None) in UNPARSED_REASONS
 
 
 J, K = '{"1": 40, "2": 30, "3": 20, "4": 10}', '{"1": 10, "2": 20, "3": 30, "4": 40}'

@@ -14,10 +14,10 @@ from tests.elicitation.mock_prompts import prompt_of
 from tests.elicitation.runs import small_plan
 from tests.elicitation.scripted import PROMPT, Response, model_at, refusal, reply_to, request_of, scripted
 from worldvaluesbench.asking._ask import ask
-from worldvaluesbench.asking._journal import JOURNAL, read_journal
+from worldvaluesbench.asking._journal import read_journal
 from worldvaluesbench.asking._run import begin_run
-from worldvaluesbench.asking.batch._files import BatchModel, export_batch
-from worldvaluesbench.asking.batch._importing import import_batch
+from worldvaluesbench.asking.batch._export import BatchModel, export_batch
+from worldvaluesbench.asking.batch._import import import_batch
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import LogprobError, ModelError, RunError
 from worldvaluesbench.models._bodies import Endpoint
@@ -28,6 +28,7 @@ from worldvaluesbench.models.mock._options import MISREPORTS, Misreport, MockOpt
 from worldvaluesbench.models.mock._server import mock_server
 from worldvaluesbench.prompts._logprobs import apart, check_options
 from worldvaluesbench.prompts._request import Reply, Sampling, TokenChoice
+from worldvaluesbench.runs._folder import JOURNAL
 
 TOKENS = request_of("token_probs", sampling=Sampling(0.0, 3))
 LIKELIHOOD = request_of("option_likelihood")

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldvaluesbench.errors import ScaleError
-from worldvaluesbench.parsing._parse import EXCERPT, UNPARSED_REASONS, Unparsed, parse_rating
+from worldvaluesbench.parsing._parse import EXCERPT, Unparsed, parse_rating
+from worldvaluesbench.runs._reasons import COMPLETION_REASONS
 from worldvaluesbench.stats._scale import Scale
 
 CORPUS = [
@@ -47,7 +48,7 @@ def test_a_completion_of_the_corpus_reads_as_meant(case: dict[str, Any]) -> None
 def test_the_corpus_is_large_and_holds_every_reason_several_times() -> None:
     counts = Counter(case["expected"] if isinstance(case["expected"], str) else "rating" for case in CORPUS)
     assert len(CORPUS) >= 170
-    assert set(counts) == {"rating", *UNPARSED_REASONS}
+    assert set(counts) == {"rating", *COMPLETION_REASONS}
     assert min(counts.values()) >= 3
 
 
@@ -75,7 +76,7 @@ def test_an_unparsed_completion_shows_what_stood_in_the_way(completion: str, fin
 def test_any_text_is_a_rating_on_the_scale_or_unparsed(text: str, scale: Scale, finish_reason: str | None) -> None:
     reading = parse_rating(text, scale, finish_reason=finish_reason)
     if isinstance(reading, Unparsed):
-        assert reading.reason in UNPARSED_REASONS
+        assert reading.reason in COMPLETION_REASONS
         assert len(reading.text) <= EXCERPT
     else:
         assert reading in scale
@@ -141,4 +142,4 @@ def test_an_unparsed_record_does_not_change() -> None:
 
 def test_every_unparsed_reason_is_documented() -> None:
     documented = (Path(__file__).parents[2] / "docs" / "completions.md").read_text(encoding="utf-8")
-    assert all(f"| `{reason}` |" in documented for reason in UNPARSED_REASONS)
+    assert all(f"| `{reason}` |" in documented for reason in COMPLETION_REASONS)

@@ -12,12 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.parsing._parse import (
-    ALL_UNPARSED_REASONS,
-    DISTRIBUTION_REASONS,
-    Unparsed,
-    parse_rating,
-)
+from worldvaluesbench.parsing._parse import Unparsed, parse_rating
 from worldvaluesbench.parsing._readout import Rating, answer_schema, read_completion, read_likelihoods, read_reply
 from worldvaluesbench.parsing._shares import Distribution
 from worldvaluesbench.parsing._tokens import MAX_UNRESOLVED, read_tokens
@@ -25,6 +20,7 @@ from worldvaluesbench.prompts._choices import Labels, ShownChoice, choices_of
 from worldvaluesbench.prompts._presets import METHODS, Method
 from worldvaluesbench.prompts._request import Completion, Reply, Request, TokenChoice
 from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.runs._reasons import DISTRIBUTION_REASONS, UNPARSED_REASONS
 from worldvaluesbench.stats._distribution import MIN_COVERAGE
 from worldvaluesbench.stats._scale import Scale
 from worldvaluesbench.survey._codebook import load_codebook
@@ -325,7 +321,7 @@ def test_a_structured_distribution_has_a_number_for_each_symbol() -> None:
 def test_every_reason_and_method_is_documented() -> None:
     text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
     assert all(f"| `{reason}` |" in text for reason in DISTRIBUTION_REASONS)
-    assert all(f"`{reason}`" in text for reason in ALL_UNPARSED_REASONS)
+    assert all(f"`{reason}`" in text for reason in UNPARSED_REASONS)
     assert all(f"| `{method}` |" in text for method in METHODS)
     assert all(f"\n## `{method}`" in text for method in METHODS[2:])
     documented = {float(number) for number in re.findall(r"(\d+(?:\.\d+)?)%", text)}

@@ -9,15 +9,16 @@ import pytest
 
 from tests.elicitation.runs import small_plan, steady_model
 from worldvaluesbench.asking._ask import ask
-from worldvaluesbench.asking._journal import JOURNAL, open_journal
-from worldvaluesbench.asking._run import Run, begin_run, check_model, open_run
-from worldvaluesbench.asking.batch._files import BatchModel, export_batch
+from worldvaluesbench.asking._journal import open_journal
+from worldvaluesbench.asking._run import Run, begin_run, check_model, load_run
+from worldvaluesbench.asking.batch._export import BatchModel, export_batch
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.planning._plan import Plan
 from worldvaluesbench.prompts._choices import Labels
 from worldvaluesbench.prompts._request import Completion, Reply
 from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.runs._folder import JOURNAL
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_an_opened_run_has_the_settings_it_was_begun_with(
     paper: Dataset, tmp_path: Path, given: dict[str, Any]
 ) -> None:
     begin_run(small_plan(paper, tmp_path, 3, **given), steady_model(), tmp_path / "run", "mine")
-    run = open_run(tmp_path / "run")
+    run = load_run(tmp_path / "run")
     assert run.settings == settle(**given)
     assert run.settings.fingerprint == settle(**given).fingerprint
     assert run.name == "mine"
@@ -183,12 +184,15 @@ def test_a_file_in_its_place_is_refused(plan: Plan, tmp_path: Path) -> None:
 def test_a_begin_that_was_killed_anywhere_does_not_block_the_next(plan: Plan, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     begin_run(plan, steady_model(), whole)
-    order = [JOURNAL, "requests.parquet", "examples.parquet", ".run.json.unfinished"]
+    order = [JOURNAL, "requests.parquet", "examples.parquet", ".run.json.unfinished.k1"]
     for n in range(len(order) + 1):
         folder = tmp_path / f"killed{n}"
         folder.mkdir()
         for name in order[:n]:
-            (folder / name).write_bytes(b"" if name == JOURNAL else b"half")
+            if name.startswith("."):
+                (folder / name).mkdir()
+            else:
+                (folder / name).write_bytes(b"" if name == JOURNAL else b"half")
         run = begin_run(plan, steady_model(), folder)
         assert {path.name for path in folder.iterdir()} == {path.name for path in whole.iterdir()}
         assert ask(run, steady_model()).is_finished
@@ -210,22 +214,23 @@ def test_a_plan_that_was_changed_is_refused(plan: Plan, tmp_path: Path, name: st
     path = tmp_path / "run" / name
     path.write_bytes(path.read_bytes() + b" ")
     with pytest.raises(RunError, match=f"{name}: is absent or was changed"):
-        open_run(tmp_path / "run")
+        load_run(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
         ("{", "cannot be read as JSON"),
-        ("[]", "says nothing of name"),
-        ('{"kind": "run"}', "says nothing of name"),
+        ("[]", "does not describe a run"),
+        ('{"kind": "run"}', "says nothing of its model"),
+        ('{"kind": "run", "model": {}, "settings": {}, "dataset": {}}', "says nothing of name"),
     ],
 )
 def test_a_damaged_description_is_one_line(plan: Plan, tmp_path: Path, content: str, told: str) -> None:
     begin_run(plan, steady_model(), tmp_path / "run")
     (tmp_path / "run" / "run.json").write_text(content)
     with pytest.raises(RunError, match=told):
-        open_run(tmp_path / "run")
+        load_run(tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -242,14 +247,14 @@ def test_settings_that_cannot_be_used_are_one_line(
     path = tmp_path / "run" / "run.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(RunError, match=told):
-        open_run(tmp_path / "run")
+        load_run(tmp_path / "run")
 
 
 def test_no_run_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="there is no such folder; expected a run"):
-        open_run(tmp_path / "nothing")
-    with pytest.raises(RunError, match=r"no run\.json, so this is no run"):
-        open_run(tmp_path)
+        load_run(tmp_path / "nothing")
+    with pytest.raises(RunError, match=r"no run\.json, so this is not a run folder"):
+        load_run(tmp_path)
 
 
 @dataclass(frozen=True)

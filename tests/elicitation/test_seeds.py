@@ -13,8 +13,8 @@ from tests.elicitation.scripted import Response, chat, refusal, scripted
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._journal import read_journal
 from worldvaluesbench.asking._run import Run, begin_run
-from worldvaluesbench.asking.batch._files import BatchLimits, BatchModel, export_batch
-from worldvaluesbench.asking.batch._importing import import_batch
+from worldvaluesbench.asking.batch._export import BatchLimits, BatchModel, export_batch
+from worldvaluesbench.asking.batch._import import import_batch
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models._bodies import chat_body

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.parsing._parse import ALL_UNPARSED_REASONS, Unparsed
+from worldvaluesbench.parsing._parse import Unparsed
 from worldvaluesbench.parsing._shares import TOLERANCE, Distribution, parse_shares
 from worldvaluesbench.prompts._choices import LABELS, Labels, ShownChoice, choices_of
+from worldvaluesbench.runs._reasons import UNPARSED_REASONS
 from worldvaluesbench.survey._codebook import load_codebook
 
 FOUR = load_codebook().item("Q1")
@@ -144,7 +145,7 @@ def test_any_text_is_a_distribution_or_unparsed(text: str, labels: Labels) -> No
         assert math.isclose(sum(reading.probabilities), 1)
         assert len(reading.probabilities) == 4
     else:
-        assert reading.reason in ALL_UNPARSED_REASONS
+        assert reading.reason in UNPARSED_REASONS
         assert len(reading.text) <= 80
 
 

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.parsing._parse import UNPARSED_REASONS, Unparsed, read_answer
+from worldvaluesbench.parsing._parse import Unparsed, read_answer
 from worldvaluesbench.parsing._symbols import reader_of
 from worldvaluesbench.prompts._choices import Labels, ShownChoice, choices_of
+from worldvaluesbench.runs._reasons import COMPLETION_REASONS
 from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
@@ -155,7 +156,7 @@ CRUMBS = ["A", "B", "E", "a", "I", "or", "Rather important", "important", "Not",
 @given(st.text() | st.lists(st.sampled_from(CRUMBS), max_size=25).map("".join), st.sampled_from(["letters", "words"]))
 def test_any_text_is_a_rating_of_a_choice_or_unparsed(text: str, labels: Labels) -> None:
     found = outcome(text, choices_of(CODEBOOK.item("Q1"), labels), None)
-    assert found in (1, 2, 3, 4) or found in UNPARSED_REASONS
+    assert found in (1, 2, 3, 4) or found in COMPLETION_REASONS
 
 
 @pytest.mark.parametrize(

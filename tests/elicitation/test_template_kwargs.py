@@ -8,8 +8,8 @@ import pytest
 from tests.elicitation.runs import small_plan
 from tests.elicitation.scripted import chat, refusal, request_of, scripted
 from worldvaluesbench.asking._ask import ask
-from worldvaluesbench.asking._run import begin_run, check_model, open_run
-from worldvaluesbench.asking.batch._files import BatchModel, batch_model_of, export_batch
+from worldvaluesbench.asking._run import begin_run, check_model, load_run
+from worldvaluesbench.asking.batch._export import BatchModel, batch_model_of, export_batch
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError, RunError
 from worldvaluesbench.models.hosted._hosted import HostedModel
@@ -61,7 +61,7 @@ def test_a_run_goes_on_with_its_own_alone_and_is_exported_with_them(paper: Datas
             check_model(begun, other)
     assert begin_run(plan, HostedModel("m", chat_template_kwargs=KWARGS), run.folder).folder == run.folder
     for begun, sent in ((run, KWARGS), (before, None)):
-        batch = batch_model_of(open_run(begun.folder))
+        batch = batch_model_of(load_run(begun.folder))
         lines = export_batch(begun, tmp_path / f"out-{begun.folder.name}", batch).paths[0].read_text().splitlines()
         assert {json.dumps(json.loads(line)["body"].get("chat_template_kwargs")) for line in lines} == {
             json.dumps(sent)

@@ -7,10 +7,10 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from tests.scoring.people import make_dataset, write_answers
-from worldvaluesbench.asking._imported import import_answers
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring.sources._answers import read_answers
+from worldvaluesbench.scoring.sources._imported import import_answers
 from worldvaluesbench.scoring.sources._reference import Reference, respondents_reference, world_reference
 
 SHARED = Path(__file__).parents[2] / ".." / "shared"

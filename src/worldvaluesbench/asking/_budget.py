@@ -1,9 +1,9 @@
 """A budget: how much a run may cost, counted before a request is given and after its reply is there.
 
-Before a request is given the most that it can cost is set aside; its reply replaces that by what it did cost. So the
-spend never goes over the maximum, whatever is in flight, as long as the prices are right and the model charges no more
+Before a request is given the most that it can cost is set aside; its reply replaces that by its actual cost. So the
+spend never exceeds the maximum, whatever is in flight, as long as the prices are right and the model charges no more
 than its prompt and `max_tokens` for each completion. What cannot be known is not counted: replies that a killed process
-had in flight, and calls that a model made in vain before the one that it replied with.
+had in flight, and failed calls before the one that brought the reply.
 """
 
 import json
@@ -16,12 +16,11 @@ from worldvaluesbench.errors import RunError
 from worldvaluesbench.prompts import Reply, Request, Settings
 
 BYTES_PER_TOKEN = 3
-"""A token is counted for every so many bytes of a prompt; real ones are longer in nearly every language."""
+"""Bytes of a prompt that count as a token; real tokens are longer in nearly every language."""
 
 FRAME_TOKENS = 16
 """Tokens that an endpoint puts around a prompt (roles, turns), at most."""
 
-_MILLION = 1_000_000
 _EACH_OPTION = "option_likelihood"
 
 CostIs = Literal["exact", "at most", "at least"]
@@ -32,7 +31,7 @@ CostIs = Literal["exact", "at most", "at least"]
 class Budget:
     """The most that a run may cost, over all its sessions, and the prices of a million tokens sent and received.
 
-    Money is in whatever unit the prices are in. `maximum` None: no limit, the spend is only counted.
+    Money is in the unit of the prices. `maximum` None: no limit, the spend is only counted.
 
     Raises RunError for a negative number, or a maximum without both prices.
     """
@@ -50,42 +49,37 @@ class Budget:
 
     @property
     def has_prices(self) -> bool:
-        """Whether a cost can be said."""
+        """Whether both prices are known."""
         return self.price_in is not None and self.price_out is not None
 
     def check(self, settings: Settings) -> None:
-        """Raise RunError where no most can be said of what a request costs, and there is a maximum to hold."""
-        is_endless = settings.max_tokens is None and settings.method != _EACH_OPTION
-        if self.maximum is not None and is_endless:
+        """Raise RunError where there is a maximum, but completions have no limit on their length."""
+        if self.maximum is not None and settings.max_tokens is None and settings.method != _EACH_OPTION:
             raise RunError("A budget needs a limit on the length of completions; give --max-tokens.")
 
     def cost_of(self, prompt_tokens: int, completion_tokens: int) -> float:
         """What so many tokens cost; 0 without prices."""
-        price_in, price_out = self.price_in or 0.0, self.price_out or 0.0  # None and 0 cost the same
-        return (prompt_tokens * price_in + completion_tokens * price_out) / _MILLION
+        return (prompt_tokens * (self.price_in or 0.0) + completion_tokens * (self.price_out or 0.0)) / 1_000_000
 
 
 def most_tokens(request: Request) -> tuple[int, int]:
     """The most tokens that a request can send and receive, estimated from above; see `BYTES_PER_TOKEN`.
 
     `option_likelihood` sends the prompt once for each option. A completion without a limit counts as empty; with a
-    maximum to hold, `Budget.check` refuses those.
+    maximum, `Budget.check` refuses those.
     """
     prompt = _n_tokens(request.prompt) + FRAME_TOKENS
     if request.method == _EACH_OPTION:
-        sent = sum(prompt + _n_tokens(option) for option in request.options)
-        return sent, len(request.options)
+        return sum(prompt + _n_tokens(option) for option in request.options), len(request.options)
     schema = _n_tokens(json.dumps(request.schema)) if request.schema else 0
     return prompt + schema, (request.sampling.max_tokens or 0) * request.n
 
 
 class Spending:
-    """What a run has cost so far and what is set aside for requests in flight; safe to share between threads.
+    """What a run has cost so far and what is set aside for requests in flight; threads may share it.
 
-    `n_received` counts completions, those asked again included, and `n_without_usage` those of them for which the model
-    did not report the tokens of prompt and completion; the tokens are those that it did report.
-
-    Requests may be taken by another thread than the one that receives replies, as in a model with an event loop.
+    `n_received` counts completions, retries included, and `n_without_usage` those of them for which the model did not
+    report the tokens of prompt and completion; the tokens are those that it did report.
     """
 
     def __init__(self, budget: Budget) -> None:
@@ -98,7 +92,7 @@ class Spending:
         self._spent = 0.0
         self._aside: dict[tuple[str, int, int], float] = {}
         self._sum_aside = 0.0
-        self._lock = Lock()
+        self._lock = Lock()  # a model with an event loop takes requests in another thread
 
     @property
     def spent(self) -> float | None:
@@ -130,37 +124,24 @@ class Spending:
             return True
 
     def settle(self, reply: Reply) -> None:
-        """Count what a reply cost; where the model does not say, the most it can have, or nothing for a failure."""
-        counts = reply.prompt_tokens, reply.completion_tokens
-        cost = self._cost_of(reply)
+        """Count what a reply cost: its reported tokens; else the most it can have, or nothing for a failure."""
+        sent, received, request = reply.prompt_tokens, reply.completion_tokens, reply.request
+        is_unlimited = request.sampling.max_tokens is None and request.method != _EACH_OPTION
         n = 0 if reply.failure is not None else max(1, len(reply.completions))
+        has_usage = sent is not None and received is not None
+        most = (0, 0) if has_usage or is_unlimited or n == 0 or not self.budget.has_prices else most_tokens(request)
+        cost = self.budget.cost_of(most[0] if sent is None else sent, most[1] if received is None else received)
         with self._lock:
             self.n_received += n
-            if None in counts and n:
+            if not has_usage and n:
                 self.n_without_usage += n
-                self._is_unlimited |= _is_unlimited(reply.request)
-            self.prompt_tokens += counts[0] or 0
-            self.completion_tokens += counts[1] or 0
+                self._is_unlimited |= is_unlimited
+            self.prompt_tokens += sent or 0
+            self.completion_tokens += received or 0
             self._spent += cost
-            self._sum_aside -= self._aside.pop(_key(reply.request), 0.0)
+            self._sum_aside -= self._aside.pop(_key(request), 0.0)
             if not self._aside:
-                self._sum_aside = 0.0  # no crumbs of rounding
-
-    def _cost_of(self, reply: Reply) -> float:
-        sent, received = reply.prompt_tokens, reply.completion_tokens
-        if not self.budget.has_prices:
-            return 0.0
-        if sent is not None and received is not None:
-            return self.budget.cost_of(sent, received)
-        if reply.failure is not None or _is_unlimited(reply.request):
-            return self.budget.cost_of(sent or 0, received or 0)
-        most_sent, most_received = most_tokens(reply.request)
-        return self.budget.cost_of(most_sent if sent is None else sent, most_received if received is None else received)
-
-
-def _is_unlimited(request: Request) -> bool:
-    """Whether no most can be said of the tokens of a completion."""
-    return request.sampling.max_tokens is None and request.method != _EACH_OPTION
+                self._sum_aside = 0.0  # no rest of rounding
 
 
 def _n_tokens(text: str) -> int:

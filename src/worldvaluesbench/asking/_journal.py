@@ -2,53 +2,53 @@
 
 A line is a JSON object. `id`, `s`, `a`: the request, the sample, the attempt. Then what came back: `text` and `finish`
 (completions), `tokens` (token log-probabilities) or `logprobs` (option likelihoods). The first line of a reply also
-has `in` and `out`, the token counts of the whole reply, where the model says them. Last stand `run`, a hash of what
-the run asks of whom, and `crc`, the CRC-32 of all before it on the line; lines of earlier versions have neither.
+has `in` and `out`, the token counts of the whole reply, where the model reports them. Last come `run`, a hash of the
+model, the settings and the plan, and `crc`, the CRC-32 of all before it on the line; lines of earlier versions have
+neither.
 
 All lines of a reply are given to the system in one write, so a killed process loses at most the reply that it was
-writing, and leaves at most one torn line, the last. Readers pass over it; the next writer cuts it off. A line that was
-damaged later is told with its number and left out, and stays where it is.
+writing, and leaves at most one torn line, the last. Readers ignore it; the next writer cuts it off. A line that was
+damaged later is reported with its number and left out, and stays where it is.
 """
 
 import json
+import mmap
 import os
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from json.encoder import encode_basestring
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from worldvaluesbench.errors import LogprobError, RunError
-from worldvaluesbench.prompts import MAX_N, Completion, Reply, Request, TokenChoice, check_options, fingerprint_of
+from worldvaluesbench.prompts import MAX_N, Reply, TokenChoice, check_options
+from worldvaluesbench.runs import JOURNAL, fingerprint_of, read_run
 
 if sys.platform != "win32":
     import fcntl
 
-JOURNAL = "journal.jsonl"
-
 SYNC_EVERY = 5.0
-"""Seconds between two calls that make the disk itself keep what was written; a killed process needs none."""
+"""Seconds between two fsyncs; a killed process needs none."""
 
-MAX_ATTEMPT, MAX_TOKENS, MAX_LOGPROB = 2**8 - 1, 2**31 - 1, 700.0
-"""The largest numbers that a line may hold: what the table of answers has room for, what a reply can be paid for, and
-what has an exponential."""
+MAX_ATTEMPT, MAX_TOKENS = 2**8 - 1, 2**31 - 1
+"""The largest numbers that a line may hold: the table of answers has room for no more."""
 
-_CHUNK = 1 << 16
+_MOST_NAMED = 20
 _CRC = b',"crc":"'
 _SEAL = len(_CRC) + 8 + len(b'"}')
-_BINARY = getattr(os, "O_BINARY", 0)  # Windows would write two characters for a line's end
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class JournalLine:
+class JournalLine(NamedTuple):
     """One journalled completion: of which request, sample and attempt, and what came back.
 
-    Of `text` (with `finish`), `tokens` and `logprobs` one is there, the others are None. Token counts are those of
-    the whole reply and stand on its first line alone.
+    One of `text` (with `finish`), `tokens` and `logprobs` is there, the others are None. Token counts are those of
+    the whole reply and only on its first line.
     """
 
     request_id: str
@@ -60,55 +60,6 @@ class JournalLine:
     logprobs: tuple[float, ...] | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-
-
-def read_journal(folder: Path, damaged: list[int] | None = None) -> Iterator[JournalLine]:
-    """The lines of a run's journal, in the order of their arrival; none where there is no journal yet.
-
-    A torn last line is passed over, and so is a damaged one, whose number is put into `damaged`.
-
-    Raises RunError where a line is of another run, or several are damaged and none is whole; without a list for their
-    numbers also where any is damaged.
-    """
-    path = folder / JOURNAL
-    if not path.exists():
-        return
-    try:
-        with path.open("rb") as stream:
-            yield from _read_lines(path, stream, damaged)
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read ({error.strerror}).") from None
-
-
-def sound(reply: Reply) -> Reply:
-    """The reply as a journal can hold it: token counts out of range are unknown; what no
-    reader would take is a failure.
-    """
-    counts = _count(reply.prompt_tokens), _count(reply.completion_tokens)
-    if counts != (reply.prompt_tokens, reply.completion_tokens):
-        reply = replace(reply, prompt_tokens=counts[0], completion_tokens=counts[1])
-    if all(map(_is_possible, lines_of(reply))):
-        return reply
-    return Reply(reply.request, failure="the reply holds something that is no text, token or log-probability")
-
-
-def not_asked(folder: Path, line: JournalLine) -> RunError:
-    """The error of a journal that holds a completion which its run does not ask for."""
-    return RunError(
-        f"{folder / JOURNAL}: holds a completion of request {line.request_id}, sample {line.sample}, which this run "
-        f"does not ask for; the journal is of another run."
-    )
-
-
-def damage_note(damaged: Sequence[int]) -> str:
-    """What is told of damaged lines: which they are, and that what they held is asked for again."""
-    if len(damaged) == 1:
-        return f"{JOURNAL} line {damaged[0]} is damaged and left out; what it held is asked for again."
-    named = ", ".join(map(str, damaged[:_MOST_NAMED])) + (", ..." if len(damaged) > _MOST_NAMED else "")
-    return f"{JOURNAL}: {len(damaged):,} lines are damaged and left out ({named}); what they held is asked for again."
-
-
-_MOST_NAMED = 20
 
 
 def lines_of(reply: Reply) -> list[JournalLine]:
@@ -123,21 +74,79 @@ def lines_of(reply: Reply) -> list[JournalLine]:
         return [JournalLine(*key, None, None, None, reply.option_logprobs, *counts)]
     lines = []
     for sample, completion in enumerate(reply.completions, request.first_sample):
-        own = counts if sample == request.first_sample else (None, None)
         text, finish = completion.text, completion.finish_reason
-        lines.append(JournalLine(request.request_id, sample, request.attempt, text, finish, None, None, *own))
+        lines.append(JournalLine(request.request_id, sample, request.attempt, text, finish, None, None, *counts))
+        counts = None, None
     return lines
 
 
-def reply_of(request: Request, line: JournalLine) -> Reply:
-    """A journal line as the reply that it was a part of: its own completion alone, the request cut to its sample."""
-    own = replace(request, n=1, first_sample=line.sample, attempt=line.attempt)
-    counts = line.prompt_tokens, line.completion_tokens
-    if line.tokens is not None:
-        return Reply(own, (), line.tokens, (), *counts)
-    if line.logprobs is not None:
-        return Reply(own, (), (), line.logprobs, *counts)
-    return Reply(own, (Completion(line.text or "", line.finish),), (), (), *counts)
+def sound(reply: Reply) -> Reply:
+    """The reply as a journal can hold it: token counts out of range are unknown, numbers are floats; a reply that no
+    reader would take is a failure.
+    """
+    counts = _count(reply.prompt_tokens), _count(reply.completion_tokens)
+    if counts != (reply.prompt_tokens, reply.completion_tokens):
+        reply = replace(reply, prompt_tokens=counts[0], completion_tokens=counts[1])
+    if not all(map(_is_possible, lines_of(reply))):
+        return Reply(reply.request, failure="the reply holds something that is not a text, token or log-probability")
+    if not _are_floats(reply.option_logprobs):  # a custom model may give NumPy's numbers
+        reply = replace(reply, option_logprobs=tuple(map(float, reply.option_logprobs)))
+    if not all(_are_floats(token.top.values()) for token in reply.tokens):
+        tops = [{key: float(value) for key, value in token.top.items()} for token in reply.tokens]
+        reply = replace(reply, tokens=tuple(map(TokenChoice, [token.token for token in reply.tokens], tops)))
+    return reply
+
+
+def damage_note(damaged: Sequence[int]) -> str:
+    """What to tell the user about damaged lines, given their numbers."""
+    if len(damaged) == 1:
+        return f"{JOURNAL} line {damaged[0]} is damaged and left out; what it held is asked for again."
+    named = ", ".join(map(str, damaged[:_MOST_NAMED])) + (", ..." if len(damaged) > _MOST_NAMED else "")
+    return f"{JOURNAL}: {len(damaged):,} lines are damaged and left out ({named}); what they held is asked for again."
+
+
+def read_journal(folder: Path, damaged: list[int] | None = None) -> Iterator[JournalLine]:
+    """The lines of a run's journal, in the order of their arrival; none where there is no journal yet.
+
+    A torn last line is ignored, and so is a damaged one, whose number is put into `damaged`.
+
+    Raises RunError where a line is of another run, or several are damaged and none is whole; without `damaged` also
+    where any is damaged.
+    """
+    path = folder / JOURNAL
+    if not path.exists():
+        return
+    key, has_sealed, n_whole, n_damaged = _key_of(folder), False, 0, 0
+    try:
+        with path.open("rb") as stream:
+            for number, raw in enumerate(stream, 1):
+                found = _decode(raw)
+                if found is None and not raw.endswith(b"\n"):
+                    break  # torn
+                if found is None or (has_sealed and found[1] is None):  # a checksum that got lost
+                    n_damaged += 1
+                    if damaged is None:
+                        raise RunError(
+                            f"{path} line {number}: is damaged; expected a completion with its checksum. Give the "
+                            f"command that asked once more: it leaves the line out and asks for its completion again."
+                        )
+                    damaged.append(number)
+                    continue
+                line, of_run = found
+                if of_run not in (None, key):
+                    raise RunError(
+                        f"{path} line {number}: is of another run, or run.json was changed since it was written; "
+                        f"remove the line, or begin the run again elsewhere."
+                    )
+                has_sealed, n_whole = has_sealed or of_run is not None, n_whole + 1
+                yield line
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read ({error.strerror}).") from None
+    if n_damaged > 1 and not n_whole:
+        raise RunError(
+            f"{path}: none of its {n_damaged:,} lines is whole, so something has written it anew; put back a copy of "
+            f"it, or begin the run again elsewhere."
+        )
 
 
 class Journal:
@@ -149,30 +158,25 @@ class Journal:
         self._synced = time.monotonic()
         self._key: str | None = None
 
-    def write(self, reply: Reply) -> int:
-        """Append a reply and give it to the system at once; how many lines it has (a failure has none).
+    def write(self, reply: Reply) -> list[JournalLine]:
+        """Append a sound reply and give it to the system at once; its lines (a failure has none).
 
         Raises RunError where it cannot be written: a full disk. What was written before is kept.
         """
         lines = lines_of(reply)
         if self._key is None:  # the journal is opened before there is a run
-            self._key = _key_of(self.path)
-        key = self._key
+            self._key = _key_of(self.path.parent)
         try:
-            _write_whole(self._handle, b"".join(_encode(line, key) for line in lines))
+            _write_whole(self._handle, b"".join([_encode(line, self._key) for line in lines]))
             if time.monotonic() - self._synced > SYNC_EVERY:
-                self.sync()
+                os.fsync(self._handle)
+                self._synced = time.monotonic()
         except OSError as error:
             raise RunError(
                 f"{self.path}: cannot be written ({error.strerror}); everything received before is kept, make room "
                 f"and give the same command again."
             ) from None
-        return len(lines)
-
-    def sync(self) -> None:
-        """Wait until the disk itself has what was written."""
-        os.fsync(self._handle)
-        self._synced = time.monotonic()
+        return lines
 
 
 @contextmanager
@@ -183,43 +187,43 @@ def open_journal(folder: Path) -> Iterator[Journal]:
     """
     path = folder / JOURNAL
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _BINARY, 0o666)
+        handle = os.open(path, _FLAGS, 0o666)
     except OSError as error:
         raise RunError(f"{path}: cannot be written ({error.strerror}); choose another folder.") from None
     try:
-        _lock(path, handle)
+        _lock(folder, handle)
         _mend_end(path, handle)
-        journal = Journal(path, handle)
-        try:
-            yield journal
-        finally:
-            _sync_quietly(journal)
+        yield Journal(path, handle)
     finally:
+        with suppress(OSError):  # a disk that refuses now has refused a write before
+            os.fsync(handle)
         os.close(handle)
 
 
-def _lock(path: Path, handle: int) -> None:
+def _lock(folder: Path, handle: int) -> None:
+    """Lock the journal itself while its handle is open: a lock file beside it would outlive a killed process."""
     if sys.platform == "win32":
         return
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise RunError(
-            f"{path.parent}: another process is writing to this run; wait for it to end, or choose another folder."
+            f"{folder}: another process is writing to this run; wait for it to end, or choose another folder."
         ) from None
     except OSError:
         return  # a file system without locks
 
 
 def _mend_end(path: Path, handle: int) -> None:
-    """Cut off a torn last line; end a whole one that has lost only its newline. What ends in one was not torn."""
+    """Cut off a torn last line; end a whole one that has lost only its newline."""
     size = os.fstat(handle).st_size
-    start = _start_of_last_line(path, size)
-    with path.open("rb") as stream:
-        stream.seek(start)
-        last = stream.read()
+    if size == 0:
+        return
+    with mmap.mmap(handle, size, access=mmap.ACCESS_READ) as content:
+        start = content.rfind(b"\n", 0, size - 1) + 1
+        last = content[start:]
     try:
-        if last.endswith(b"\n") or not last:
+        if last.endswith(b"\n"):
             return
         if _decode(last) is None:
             os.ftruncate(handle, start)
@@ -229,116 +233,62 @@ def _mend_end(path: Path, handle: int) -> None:
         raise RunError(f"{path}: cannot be written ({error.strerror}); make room and try again.") from None
 
 
-def _start_of_last_line(path: Path, size: int) -> int:
-    with path.open("rb") as stream:
-        end = size - 1  # a newline at the very end belongs to the last line
-        while end > 0:
-            begin = max(0, end - _CHUNK)
-            stream.seek(begin)
-            found = stream.read(end - begin).rfind(b"\n")
-            if found >= 0:
-                return begin + found + 1
-            end = begin
-    return 0
-
-
-def _sync_quietly(journal: Journal) -> None:
-    """Sync at the end; a disk that refuses now has refused a write before, and that is what is told."""
-    try:
-        journal.sync()
-    except OSError:
-        return
-
-
 def _write_whole(handle: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
+    n_written = os.write(handle, data)
+    if n_written < len(data):
+        _write_whole(handle, data[n_written:])
 
 
-def _read_lines(path: Path, stream: Any, damaged: list[int] | None) -> Iterator[JournalLine]:
-    key, has_sealed, n_whole, n_damaged = _key_of(path), False, 0, 0
-    for number, raw in enumerate(stream, 1):
-        found = _decode(raw)
-        is_old = found is not None and found[1] is None
-        if found is None or (is_old and has_sealed):
-            if not raw.endswith(b"\n") and found is None:
-                break  # torn
-            n_damaged += 1
-            if damaged is None:
-                raise RunError(
-                    f"{path} line {number}: is damaged; expected a completion with its checksum. Give the command that "
-                    f"asked once more: it leaves the line out and asks for its completion again."
-                )
-            damaged.append(number)
-            continue
-        line, of_run = found
-        if of_run is not None and of_run != key:
-            raise RunError(
-                f"{path} line {number}: is of another run, or run.json was changed since it was written; remove the "
-                f"line, or begin the run again elsewhere."
-            )
-        has_sealed, n_whole = has_sealed or not is_old, n_whole + 1
-        yield line
-    if n_damaged > 1 and not n_whole:
-        raise RunError(
-            f"{path}: none of its {n_damaged:,} lines is whole, so something has written it anew; put back a copy of "
-            f"it, or begin the run again elsewhere."
-        )
-
-
-def _key_of(path: Path) -> str:
-    """Eight characters that stand for what the run of a journal asks of whom, wherever the model's address is."""
+def _key_of(folder: Path) -> str:
+    """Eight characters for the model, the settings and the plan of a run, whatever the model's address is."""
     try:
-        content = json.loads((path.parent / "run.json").read_text(encoding="utf-8"))
+        content = read_run(folder).description
         model = {name: value for name, value in content["model"].items() if name != "base_url"}
         return fingerprint_of([model, content["settings"], content["files"]])[:8]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return "00000000"  # whoever opens the run says what is wrong with it
+    except (RunError, KeyError):
+        return "00000000"  # loading the run says what is wrong with it
 
 
-_encoder = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
 def _encode(line: JournalLine, key: str) -> bytes:
-    content: dict[str, object] = {"id": line.request_id, "s": line.sample, "a": line.attempt}
     if line.tokens is not None:
-        content["tokens"] = [[token.token, _floats(token.top)] for token in line.tokens]
+        content = f'"tokens":{_to_json([[token.token, token.top] for token in line.tokens])}'
     elif line.logprobs is not None:
-        content["logprobs"] = list(map(float, line.logprobs))  # a model of one's own may give NumPy's numbers
+        content = f'"logprobs":{_to_json(line.logprobs)}'
     else:
-        content |= {"text": line.text, "finish": line.finish}
-    if line.prompt_tokens is not None:
-        content["in"] = line.prompt_tokens
-    if line.completion_tokens is not None:
-        content["out"] = line.completion_tokens
-    content["run"] = key
+        finish = "null" if line.finish is None else encode_basestring(line.finish)
+        content = f'"text":{encode_basestring(line.text or "")},"finish":{finish}'
+    n_in = "" if line.prompt_tokens is None else f',"in":{line.prompt_tokens}'
+    n_out = "" if line.completion_tokens is None else f',"out":{line.completion_tokens}'
+    place = f'"id":{encode_basestring(line.request_id)},"s":{line.sample},"a":{line.attempt}'
+    text = f'{{{place},{content}{n_in}{n_out},"run":"{key}"'
     try:
-        whole = _encoder.encode(content).encode()
+        body = text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which a completion cut between two tokens may end with
-        whole = json.dumps(content, separators=(",", ":")).encode()
-    body = whole[:-1]
+        body = json.dumps(json.loads(text + "}"), separators=(",", ":"))[:-1].encode()
     return b'%s%s%08x"}\n' % (body, _CRC, zlib.crc32(body))
 
 
 def _decode(raw: bytes) -> tuple[JournalLine, str | None] | None:
-    """A line as it was journalled, and the run that it is of (None: an earlier version wrote it); None: damaged."""
+    """A line and the run that it is of (None: an earlier version wrote it); None where it is damaged."""
     raw = raw.rstrip(b" \t\r\n")
     is_sealed = raw[-_SEAL:].startswith(_CRC) and raw.endswith(b'"}')
     if is_sealed:
-        body, told = raw[:-_SEAL], raw[-_SEAL + len(_CRC) : -2]
-        if told != b"%08x" % zlib.crc32(body):
+        body, crc = raw[:-_SEAL], raw[-_SEAL + len(_CRC) : -2]
+        if crc != b"%08x" % zlib.crc32(body):
             return None
         raw = body + b"}"
     try:
-        content: Mapping[str, Any] = json.loads(raw)
+        content = json.loads(raw)
         line = JournalLine(
             content["id"],
             content["s"],
             content["a"],
             content.get("text"),
             content.get("finish"),
-            _tokens(content["tokens"]) if "tokens" in content else None,
+            tuple(TokenChoice(token, dict(top)) for token, top in content["tokens"]) if "tokens" in content else None,
             tuple(content["logprobs"]) if "logprobs" in content else None,
             _count(content.get("in")),
             _count(content.get("out")),
@@ -347,43 +297,37 @@ def _decode(raw: bytes) -> tuple[JournalLine, str | None] | None:
         of_run = str(content["run"]) if is_sealed else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, LogprobError):
         return None
-    # who says of which run it is, and has no checksum, has lost it
+    # a line that names its run and has no checksum has lost it
     return (line, of_run) if is_sealed == ("run" in content) and _is_possible(line) else None
 
 
 def _is_possible(line: JournalLine) -> bool:
-    """Whether a line can be what it should: what a reader takes and a writer may write."""
+    """Whether a line has the right types: what a reader takes and a writer may write."""
     if line.tokens is not None:
         has_one = all(
-            isinstance(token.token, str) and all(map(_is_text, token.top)) and all(map(_is_logprob, token.top.values()))
+            isinstance(token.token, str)
+            and _are(str, token.top)
+            and (_are_floats(token.top.values()) or _are(Real, token.top.values()))
             for token in line.tokens
         )
     elif line.logprobs is not None:
-        has_one = all(map(_is_logprob, line.logprobs))
+        has_one = _are(Real, line.logprobs)
     else:
         has_one = isinstance(line.text, str)
-    numbers = (line.sample, MAX_N - 1), (line.attempt, MAX_ATTEMPT)
-    is_placed = all(type(n) is int and 0 <= n <= most for n, most in numbers)
-    return has_one and is_placed and isinstance(line.request_id, str) and isinstance(line.finish, str | None)
+    is_placed = type(line.sample) is type(line.attempt) is int and 0 <= line.sample < MAX_N
+    is_named = isinstance(line.request_id, str) and isinstance(line.finish, str | None)
+    return has_one and is_named and is_placed and 0 <= line.attempt <= MAX_ATTEMPT
 
 
-def _floats(top: Mapping[str, float]) -> dict[str, float]:
-    return {token: float(logprob) for token, logprob in top.items()}
+def _are(kind: type, values: Iterable[object]) -> bool:
+    return all(issubclass(found, kind) and found is not bool for found in set(map(type, values)))
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _is_logprob(value: Any) -> bool:
-    """Whether this is a number that is no NaN and has an exponential."""
-    return not isinstance(value, bool) and isinstance(value, Real) and bool(value <= MAX_LOGPROB)
+def _are_floats(values: Iterable[object]) -> bool:
+    return set(map(type, values)) <= {float}
 
 
 def _count(n: Any) -> int | None:
-    """A count of tokens; None where it is none, or beyond any."""
-    return int(n) if not isinstance(n, bool) and isinstance(n, Integral) and 0 <= int(n) <= MAX_TOKENS else None
-
-
-def _tokens(content: Any) -> tuple[TokenChoice, ...]:
-    return tuple(TokenChoice(token, dict(top)) for token, top in content)
+    """A count of tokens; None where it is no count, or too large."""
+    is_whole = type(n) is int or (n is not None and _are(Integral, [n]))
+    return int(n) if is_whole and 0 <= n <= MAX_TOKENS else None

@@ -10,7 +10,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from worldvaluesbench._io import check_destination, check_name
-from worldvaluesbench.asking import COLUMNS, RUN_KIND, describe_unasked, used_versions, write_unasked_run
 from worldvaluesbench.baselines._chain import COUNTRIES, Level, find_levels
 from worldvaluesbench.baselines._distributions import (
     Distributions,
@@ -41,6 +40,7 @@ from worldvaluesbench.baselines._people import check_asked, read_people
 from worldvaluesbench.baselines._trees import Trees, Watch, describe_growing, fit_trees, has_lightgbm, load_lightgbm
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.planning import ExampleSet, Rows
+from worldvaluesbench.runs import ANSWER_COLUMNS, RUN_KIND, describe_run, used_versions, write_precomputed_run
 from worldvaluesbench.survey import Grouping
 
 Answer = Callable[[str, Rows], NDArray[Any]]
@@ -80,10 +80,10 @@ def build_baseline(
     baseline = _make(name, asked, chosen, watch)
     table = answers_table(asked, baseline.answer)
     model = {"backend": "baseline", "model": name, **baseline.settings}
-    content = describe_unasked(chosen.called or name, model, asked.describe(), asked.n, asked.dataset)
+    content = describe_run(chosen.called or name, model, asked.describe(), asked.dataset, None, (asked.n, 0, 0))
     left_out = [item_id for item_id in examples.item_ids if item_id not in asked.item_ids]
     counts = {"n_answers": table.height, "unparsed": {}, "items_left_out": left_out, "versions": used_versions()}
-    return write_unasked_run(Path(out), content, table, counts=counts, force=force)
+    return write_precomputed_run(Path(out), content, table, counts=counts, force=force)
 
 
 def build_baselines(
@@ -134,7 +134,7 @@ def answers_table(examples: ExampleSet, answer: Answer) -> pl.DataFrame:
     constants = {"order": 0, "sample": 0, "coverage": 1.0, "n": 1, "attempt": 0}
     values = [
         pl.col(name).cast(dtype) if name in found.columns else pl.lit(constants.get(name), dtype=dtype).alias(name)
-        for name, dtype in COLUMNS.items()
+        for name, dtype in ANSWER_COLUMNS.items()
     ]
     return found.select("item_id", *values)
 

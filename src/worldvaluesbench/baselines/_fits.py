@@ -7,7 +7,6 @@ from typing import Any
 import polars as pl
 
 from worldvaluesbench._io import MANIFEST, check_files, new_folder, write_manifest
-from worldvaluesbench.asking import used_versions
 from worldvaluesbench.baselines._chain import Level
 from worldvaluesbench.baselines._distributions import Distributions, distributions_of
 from worldvaluesbench.baselines._features import Features, is_nominal
@@ -15,6 +14,7 @@ from worldvaluesbench.baselines._trees import Trees, start_levels
 from worldvaluesbench.benchmark import Dataset, dataset_difference
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.prompts import differences
+from worldvaluesbench.runs import used_versions
 
 KIND = "fit"
 DISTRIBUTIONS, MODELS, LEVELS = "distributions.parquet", "models.parquet", "levels.parquet"

@@ -286,9 +286,9 @@ def describe(progress: Progress) -> str:
         parts.append(f"unparsed {progress.n_unparsed / progress.n_done:.1%}")
     if progress.n_failed:
         parts.append(f"failed {progress.n_failed:,}")
-    if progress.spend is not None:
+    if progress.cost is not None:
         limit = "" if progress.budget is None else f" of {money(progress.budget)}"
-        parts.append(f"spent {bounded_money(progress.spend, progress.spend_is)}{limit}")
+        parts.append(f"spent {bounded_money(progress.cost, progress.cost_is)}{limit}")
     if progress.seconds_left is not None and progress.n_done < progress.n_completions:
         parts.append(f"{show.duration(progress.seconds_left)} left")
     return ", ".join(parts)

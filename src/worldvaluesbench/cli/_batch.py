@@ -5,8 +5,7 @@ from pathlib import Path
 
 import click
 
-from worldvaluesbench.asking import Run, damage_note, open_run
-from worldvaluesbench.asking import import_answers as make_run
+from worldvaluesbench.asking import Run, damage_note, load_run
 from worldvaluesbench.asking.batch import (
     BatchFiles,
     BatchImport,
@@ -21,6 +20,7 @@ from worldvaluesbench.cli._command import PATH, Command, command, option
 from worldvaluesbench.cli._options import answer_column, force, out
 from worldvaluesbench.cli._score import say_coverage
 from worldvaluesbench.prompts import LABELS, Labels
+from worldvaluesbench.scoring.sources import import_answers as make_run
 from worldvaluesbench.scoring.sources import read_answers
 
 LIMITS = BatchLimits()
@@ -63,7 +63,7 @@ def export(  # noqa: PLR0913 - one parameter an option
 
     RUN is a run folder, begun or unfinished. What its journal holds already is left out.
     """
-    opened = open_run(run)
+    opened = load_run(run)
     limits = BatchLimits(max_requests, int(max_megabytes * MEGABYTE), max_n)
     begun = batch_model_of(opened)
     top = begun.top_logprobs if top_logprobs is None else top_logprobs
@@ -94,7 +94,7 @@ def import_(run: Path, files: tuple[Path, ...]) -> None:
     FILES are output and error files in any order, plain or gz. What RUN has already is passed over, so a file can be
     given again.
     """
-    opened = open_run(run)
+    opened = load_run(run)
     show_import(import_batch(opened, files), opened)
 
 

@@ -26,6 +26,7 @@ from worldvaluesbench.cli._options import (
     reference_options,
     warn_of_small_cells,
 )
+from worldvaluesbench.runs import is_finished, is_run
 from worldvaluesbench.scoring import (
     KIND,
     Scores,
@@ -47,8 +48,6 @@ from worldvaluesbench.scoring.sources import (
     WHOM,
     Answers,
     coverage_sentences,
-    is_finished,
-    is_run,
     read_answers,
     sentences_of,
 )

@@ -1,50 +1,17 @@
 """A completion, read: the rating that it gives, or the reason why it gives none."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from types import MappingProxyType
-from typing import Final
 
 from worldvaluesbench.errors import ScaleError
 from worldvaluesbench.parsing._entries import Entry, is_open_object, kind_of, plain_key, read_entries
 from worldvaluesbench.parsing._spoken import PLAIN, after_reasoning, first_turn, plain_text
 from worldvaluesbench.parsing._statement import NAMED_ANSWER, find_numbers
 from worldvaluesbench.parsing._written import read_value
+from worldvaluesbench.runs import UNPARSED
 from worldvaluesbench.stats import Scale
-
-UNPARSED_REASONS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "empty": "there is no text, or nothing after the model's reasoning",
-        "no_number": "no number is offered as the answer; the answer may be `null`, or a number of something else",
-        "several_numbers": "more than one number could be the answer",
-        "off_scale": "the answer is a whole number that the scale does not have",
-        "not_integer": "the answer is a number between scale points, such as 3.5",
-        "refusal": "the model declines to answer",
-        "truncated": "the text breaks off before an answer stands in it",
-        "filtered": "the endpoint withheld the text (finish reason `content_filter`)",
-    }
-)
-"""Why a completion holds no rating: the reason and what it means."""
-
-DISTRIBUTION_REASONS: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "no_probabilities": "the endpoint gave no log-probabilities, or not one for each option",
-        "low_coverage": "none of the probability at the answer's place is known to be on the options",
-        "ambiguous": "more than 1% of the probability is on tokens that may begin several options",
-        "no_shares": "no share of any option is given",
-        "missing_options": "an option is given no share",
-        "unknown_options": "a share is given to something that is no option",
-        "several_shares": "an option is given two different shares",
-        "not_a_share": "a share is negative or no number",
-        "bad_sum": "the shares do not sum to 100 (or to 1), within 2%",
-    }
-)
-"""Why probabilities or stated shares hold no distribution, beside what can befall any completion."""
-
-ALL_UNPARSED_REASONS: Final[Mapping[str, str]] = MappingProxyType({**UNPARSED_REASONS, **DISTRIBUTION_REASONS})
-"""Why there is no reading, by whatever method; docs/methods.md explains each."""
 
 EXCERPT = 80
 """The most characters of a completion that an `Unparsed` carries."""
@@ -54,7 +21,7 @@ EXCERPT = 80
 class Unparsed:
     """A completion, or probabilities, without a reading.
 
-    `reason` is one of `ALL_UNPARSED_REASONS`; `text`, at most 80 characters, is what stood in the way: the number or
+    `reason` is one of `runs.UNPARSED`; `text`, at most 80 characters, is what stood in the way: the number or
     numbers as written (`off_scale`, `not_integer`, `several_numbers`), the end of the text (`truncated`), else the
     beginning of the text or of what stands under its answer key.
     It may repeat what the prompt says of a respondent, so it belongs in no log.
@@ -66,9 +33,8 @@ class Unparsed:
     text: str
 
     def __post_init__(self) -> None:
-        if self.reason not in ALL_UNPARSED_REASONS:
-            known = ", ".join(ALL_UNPARSED_REASONS)
-            raise ValueError(f"{self.reason!r} is no unparsed reason; expected one of {known}.")
+        if self.reason not in UNPARSED:
+            raise ValueError(f"{self.reason!r} is no unparsed reason; expected one of {', '.join(UNPARSED)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +52,9 @@ class Reader:
     asked: str | None = None
 
 
-_UNTROUBLED = rf'[^"\\\n:={{}}<\[|{re.escape("".join(map(chr, PLAIN)))}]*+'
+# all characters from U+10000 count as look-alikes, for a pattern compares those one by one: a thousandfold difference
+_LOOK_ALIKES = re.escape("".join(chr(code) for code in PLAIN if code < 0x10000)) + "\U00010000-\U0010ffff"
+_UNTROUBLED = rf'[^"\\\n:={{}}<\[|{_LOOK_ALIKES}]*+'
 _PLAIN_JSON = re.compile(
     rf"""\s*\{{\s*"(?:thoughtful )?explanation"\s?:\s?"{_UNTROUBLED}",\s*"(?:answer|answer as a score)"\s?:\s?"""
     r"""("?)(\d{1,2})\1\s*\}\s*""",

@@ -4,7 +4,6 @@ from ._examples import (
     split_examples as split_examples,
 )
 from ._plan import (
-    EXAMPLES as EXAMPLES, Plan as Plan, REQUESTS as REQUESTS, build_plan as build_plan, read_requests as read_requests,
-    write_plan as write_plan,
+    Plan as Plan, build_plan as build_plan, read_requests as read_requests, write_plan as write_plan,
 )
 from ._questions import questions_of as questions_of, render_question as render_question, show as show

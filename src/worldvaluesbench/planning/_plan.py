@@ -21,9 +21,9 @@ from worldvaluesbench.planning._examples import ExampleSet
 from worldvaluesbench.planning._personas import Personas, merge_personas, number_personas
 from worldvaluesbench.planning._questions import Form, Question, Shown, form_of, questions_of, render_question, show
 from worldvaluesbench.prompts import Request, Settings, request_id_of
+from worldvaluesbench.runs import EXAMPLES, REQUESTS
 from worldvaluesbench.survey import Codebook
 
-REQUESTS, EXAMPLES = "requests.parquet", "examples.parquet"
 REQUESTS_AT_ONCE, EXAMPLES_AT_ONCE = 10_000, 250_000
 """Rows of a row group: what is held in memory at a time."""
 

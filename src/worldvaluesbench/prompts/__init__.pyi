@@ -21,7 +21,6 @@ from ._prompt import (
 )
 from ._request import (
     Completion as Completion, MAX_N as MAX_N, Reply as Reply, Request as Request, Sampling as Sampling,
-    TEXT_METHODS as TEXT_METHODS, TokenChoice as TokenChoice, fingerprint_of as fingerprint_of,
-    request_id_of as request_id_of,
+    TEXT_METHODS as TEXT_METHODS, TokenChoice as TokenChoice, request_id_of as request_id_of,
 )
 from ._settings import Settings as Settings, differences as differences, settle as settle

@@ -1,8 +1,7 @@
 """A request and the reply to it: what is sent to a model once, however many examples share it, and what came back."""
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from worldvaluesbench.prompts._logprobs import check_options, check_place
@@ -103,11 +102,5 @@ class Reply:
 
 
 def request_id_of(prompt: str, asked: str) -> str:
-    """The id of a request: a hash of its prompt and of `asked`, what else is sent with it (see `fingerprint_of`)."""
+    """The id of a request: a hash of its prompt and of `asked`, a hash of what else is sent with it."""
     return hashlib.blake2b(f"{asked}\n{prompt}".encode(), digest_size=8).hexdigest()
-
-
-def fingerprint_of(content: Mapping[str, object] | Sequence[object]) -> str:
-    """A short hash of settings, the same for the same settings in any order of keys."""
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

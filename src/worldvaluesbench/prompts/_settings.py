@@ -13,7 +13,8 @@ from worldvaluesbench.prompts._choices import LABELS, Labels, option_orders
 from worldvaluesbench.prompts._persona import DEFAULT_ATTRIBUTES, Style, load_paper_questions
 from worldvaluesbench.prompts._presets import DEFAULT_PRESET, Method, Questions, load_preset
 from worldvaluesbench.prompts._prompt import Template, load_template
-from worldvaluesbench.prompts._request import MAX_N, TEXT_METHODS, Sampling, fingerprint_of
+from worldvaluesbench.prompts._request import MAX_N, TEXT_METHODS, Sampling
+from worldvaluesbench.runs import fingerprint_of
 from worldvaluesbench.stats import MAX_POINTS
 
 METHOD_TEMPLATES: Mapping[Method, str] = {

@@ -1,4 +1,4 @@
-"""What a run is, read by asking and scoring alike."""
+"""What a run is: its folder and description, the columns of its answers, and why an answer does not count."""
 
 import lazy_loader
 

@@ -11,6 +11,7 @@ from ._groups import (
     EVERYONE as EVERYONE, Groups as Groups, POOLED as POOLED, find_groups as find_groups,
     scored_groups as scored_groups,
 )
+from ._imported import import_answers as import_answers
 from ._kinds import (
     GUESSED as GUESSED, KINDS as KINDS, KIND_FROM as KIND_FROM, Kind as Kind, ORACLE as ORACLE, Pair as Pair,
     Sort as Sort, give_kinds as give_kinds, pairs_of as pairs_of, read_sort as read_sort, sorts_of as sorts_of,
@@ -21,4 +22,3 @@ from ._reference import (
     respondents_reference as respondents_reference, world_reference as world_reference,
 )
 from ._rows import Rows as Rows, sort_rows as sort_rows, split_of_most as split_of_most
-from ._runs import is_finished as is_finished, is_run as is_run

@@ -104,7 +104,7 @@ def sort_of(answers: Answers) -> Sort:
     if run is not None and run.backend == "baseline":
         return Sort("baseline", answers.name, kind_from="manifest")
     if run is not None and run.has_demographics is not None:
-        asked = None if run.model is None or run.method is None else (run.model, run.method)
+        asked = None if run.model_name is None or run.method is None else (run.model_name, run.method)
         kind: Kind = "with" if run.has_demographics else "without"
         return Sort(kind, family, asked, "manifest", _conditions(run.about))
     return Sort("without" if said is None or said["without"] else "with", family)
