@@ -49,7 +49,7 @@ from .reporting.tables import load_published as load_published, write_table_set 
 from .scoring import How as How, Scores as Scores, score_answers as score_answers, write_scores as write_scores
 from .scoring.compare import (
     Comparison as Comparison, compare_answers as compare_answers, merge_comparisons as merge_comparisons,
-    read_comparison as read_comparison, write_comparison as write_comparison,
+    load_comparison as load_comparison, write_comparison as write_comparison,
 )
 from .scoring.sources import (
     Answers as Answers, Reference as Reference, read_answers as read_answers,

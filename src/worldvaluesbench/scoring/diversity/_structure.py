@@ -1,7 +1,7 @@
-"""Structure: which items go together. Correlations between items in the answers, held against those in the humans.
+"""Structure: correlations between items in the answers, compared with those in the human responses.
 
-People who find religion important in their lives also pray more often. Answers can meet the distribution of every
-item and still put its parts together as no person does; or put them together too neatly, as a stereotype does.
+Respondents who find religion important also pray more often. Answers can match the distribution of every item and still
+combine items as no respondent does; or combine them too neatly, as a stereotype does.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,23 +16,23 @@ from worldvaluesbench.scoring.measure import Entries
 from worldvaluesbench.stats import Array, Ints, Mask
 
 LEAST = 30
-"""Two items need so many people in common for a correlation."""
+"""Two items need so many respondents in common for a correlation."""
 
 LEAST_VARIANCE = 1e-12
-"""Positions whose variance is no more than this do not vary: it is that of a spread of a millionth of the scale."""
+"""Positions whose variance is no more than this do not vary: a standard deviation of a millionth of the scale."""
 
 ALL, INSIDE, ACROSS, TOPIC = "all", "inside", "across", "topic"
-"""Which pairs of items are meant: all; two of one topic; of two topics; two of the topic that is named."""
+"""Sets of pairs of items: all; two of one topic; of two topics; two of the topic that is named."""
 
 PEOPLE_AT_ONCE = 4096
-"""Products are summed up over so many people at a time."""
+"""Products are summed over so many respondents at a time."""
 
 
 @dataclass(frozen=True)
 class Correlations:
-    """Correlations between items over the people who have both, shape (items, items); NaN where there is none.
+    """Correlations between items over the respondents who have both, shape (items, items); NaN where there is none.
 
-    `n`, of the same shape, is how many people have both items, `n_effective` how many of equal weight they are worth.
+    `n`, of the same shape, is the number of respondents who have both items, `n_effective` their effective number.
     `varies`: whether both items vary among them.
     """
 
@@ -43,7 +43,7 @@ class Correlations:
 
 
 def positions_of(entries: Entries, n_points: Ints, n_people: int) -> Array:
-    """The mean position of the entries of each person and item, shape (people, items), in [0, 1]; NaN without any.
+    """The mean position of each respondent's entries for each item, shape (people, items), in [0, 1]; NaN without any.
 
     Of a response it is its position, of an answer with probabilities the expected one, of several samples their mean.
 
@@ -63,15 +63,15 @@ def positions_of(entries: Entries, n_points: Ints, n_people: int) -> Array:
 
 
 def correlate(positions: Array, *, least: int = LEAST, weight: Array | None = None) -> Correlations:
-    r"""Pearson correlations between all items, each over the people who have both; positions (people, items).
+    r"""Pearson correlations between all items, each over the respondents who have both; positions (people, items).
 
     .. math:: r_{ij} = \frac{\sum_p w_p (x_{pi} - \bar x_{i|j}) (x_{pj} - \bar x_{j|i})}
         {\sqrt{\sum_p w_p (x_{pi} - \bar x_{i|j})^2} \sqrt{\sum_p w_p (x_{pj} - \bar x_{j|i})^2}}
 
-    with sums and means over the people p with a position on both i and j. A missing position is NaN. -1 and 1: each
-    item follows from the other; 0: no straight line helps. NaN for a pair with fewer than `least` people, or of which
-    an item does not vary among them (a variance of `LEAST_VARIANCE` or less). `weight`, shape (people,): survey
-    weights, above 0. Source: Pearson (1896); pairs over the people they have are those of `pandas.DataFrame.corr`.
+    with sums and means over the respondents p with a position on both i and j. A missing position is NaN. -1 and 1:
+    each item follows from the other; 0: no straight line helps. NaN for a pair with fewer than `least` respondents, or
+    of which an item does not vary among them (a variance of `LEAST_VARIANCE` or less). `weight`, shape (people,):
+    survey weights, above 0. Source: Pearson (1896); pairs over the respondents they have are those of `pandas.DataFrame.corr`.
 
     >>> x = np.arange(4.0)[:, None] / 3
     >>> correlate(np.hstack([x, 1 - x]), least=2).value.round(6)
@@ -146,7 +146,7 @@ _SCHEMA = {
 
 
 def _parts(positions: Array, weight: Array | None) -> Iterator[tuple[Array, Array, Array]]:
-    """Some people at a time: whether they have each item, where from its mean, and their weights (people, 1)."""
+    """Some respondents at a time: whether they have each item, its position from the mean, and weights (people, 1)."""
     has_any = ~np.isnan(positions)
     n = has_any.sum(axis=0)
     middle = np.where(has_any, positions, 0).sum(axis=0) / np.maximum(n, 1)
@@ -157,7 +157,7 @@ def _parts(positions: Array, weight: Array | None) -> Iterator[tuple[Array, Arra
 
 
 def _sets_of_pairs(topics: Sequence[str]) -> Iterator[tuple[str, str | None, Mask]]:
-    """The sets of pairs that are spoken of, each as a mask (items, items) of places above the diagonal."""
+    """The sets of pairs of items, each as a mask (items, items) of places above the diagonal."""
     number = {topic: place for place, topic in enumerate(dict.fromkeys(topics))}
     of_item = np.array([number[topic] for topic in topics], dtype=np.int64)
     above = np.triu(np.ones((of_item.size, of_item.size), dtype=bool), k=1)
@@ -186,7 +186,7 @@ def _compare(people: Correlations, model: Correlations, which: Mask, least: int)
 
 
 def _figures(r: Array, of_answers: Array, n: Array) -> tuple[float | None, ...]:
-    """What is said of the pairs that are compared."""
+    """The figures of the pairs that are compared, `_FIGURES`."""
     if r.size == 0:
         return (None,) * len(_FIGURES)
     strengths = float(np.abs(r).mean()), float(np.abs(of_answers).mean()), float(np.sqrt(2 / (np.pi * (n - 1))).mean())
