@@ -218,42 +218,31 @@ def _read_table(path: Path) -> pl.DataFrame:
     return table
 
 
-_MAYBE_TEXT, _COUNT, _MAYBE_COUNT = (str, NoneType), (int,), (int, NoneType)
-Shape = Mapping[str, tuple[type, ...]]
-_RECEIPT: Shape = {
+_TYPES: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("kind", "worldvaluesbench"), (str,)),
-    "is_invented": (bool,),
     **dict.fromkeys(("reference", "settings", "outcomes", "sorts"), (dict,)),
-    "answers": (list,),
-    "n_common": _MAYBE_COUNT,
-    "examples_sha256": (str, list),
-}
-_REFERENCE: Shape = {
-    **dict.fromkeys(("name", "weight"), (str,)),
-    **dict.fromkeys(("edition", "file_version"), _MAYBE_TEXT),
     "is_invented": (bool,),
-    "n_respondents": _COUNT,
+    "answers": (list,),
+    "n_common": (int, NoneType),
+    "examples_sha256": (str, list),
+    **dict.fromkeys(("reference.name", "reference.weight", "settings.item_sampling"), (str,)),
+    **dict.fromkeys(("reference.edition", "reference.file_version"), (str, NoneType)),
+    **dict.fromkeys(("reference.is_invented", "settings.as_published", "settings.has_refusals"), (bool,)),
+    **dict.fromkeys(("reference.n_respondents", "settings.min_n", "settings.min_n_stated"), (int,)),
+    **dict.fromkeys(("settings.strata", "settings.cluster"), (str, NoneType)),
+    "settings.groupings": (list,),
+    "settings.resampling": (dict,),
+    **dict.fromkeys(("answers.name", "answers.kind", "answers.file", "answers.sha256"), (str,)),
+    "answers.size": (int,),
+    "answers.answer_column": (str, NoneType),
+    "answers.run": (dict, NoneType),
+    **dict.fromkeys(("sorts.kind", "sorts.kind_from", "sorts.family"), (str,)),
+    **dict.fromkeys(("sorts.model", "sorts.method", "sorts.partner"), (str, NoneType)),
+    "sorts.conditions": (dict, NoneType),
+    **{f"outcomes.{name}": (int,) for name in OUTCOMES},
+    **dict.fromkeys(("outcomes.n_rows", "outcomes.no_response"), (int, NoneType)),
 }
-_SETTINGS: Shape = {
-    **dict.fromkeys(("as_published", "has_refusals"), (bool,)),
-    **dict.fromkeys(("min_n", "min_n_stated"), _COUNT),
-    **dict.fromkeys(("strata", "cluster"), _MAYBE_TEXT),
-    "groupings": (list,),
-    "item_sampling": (str,),
-    "resampling": (dict,),
-}
-_ANSWERS: Shape = {
-    **dict.fromkeys(("name", "kind", "file", "sha256"), (str,)),
-    "size": _COUNT,
-    "answer_column": _MAYBE_TEXT,
-    "run": (dict, NoneType),
-}
-_SORT: Shape = {
-    **dict.fromkeys(("kind", "kind_from", "family"), (str,)),
-    **dict.fromkeys(("model", "method", "partner"), _MAYBE_TEXT),
-    "conditions": (dict, NoneType),
-}
-_OUTCOME: Shape = dict.fromkeys(OUTCOMES, _COUNT) | dict.fromkeys(("n_rows", "no_response"), _MAYBE_COUNT)
+"""The keys of a receipt and of its parts, with the types of their values; those of the receipt itself come first."""
 
 
 def receipt_problem(receipt: Mapping[str, Any]) -> str | None:
@@ -262,18 +251,14 @@ def receipt_problem(receipt: Mapping[str, Any]) -> str | None:
 
 
 def _problems(receipt: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"says {quoted(key)}, which no comparison says" for key in receipt if key not in _RECEIPT)
-    yield from _lacking("", receipt, _RECEIPT)
-    reference, settings = receipt["reference"], receipt["settings"]
-    yield from _lacking("reference.", reference, _REFERENCE)
-    yield from _lacking("settings.", settings, _SETTINGS)
-    for where, found, shape in (
-        ("answers.", receipt["answers"], _ANSWERS),
-        ("sorts.", receipt["sorts"].values(), _SORT),
-        ("outcomes.", receipt["outcomes"].values(), _OUTCOME),
-    ):
-        for one in found:
-            yield from _lacking(where, one, shape)
+    yield from (f"says {quoted(key)}, which no comparison says" for key in receipt if key not in _TYPES)
+    for name, types in _TYPES.items():
+        part, _, key = name.rpartition(".")
+        found = receipt.get(part, receipt)
+        for one in found if part == "answers" else found.values() if part in ("sorts", "outcomes") else [found]:
+            if not isinstance(one, Mapping) or type(one.get(key, ...)) not in types:
+                yield f"lacks {name}, or it is not as in any comparison"
+    settings = receipt["settings"]
     if set(settings["resampling"]) != {field.name for field in fields(Resampling)}:
         yield "lacks settings.resampling, or it is not as in any comparison"
     if settings["as_published"] or settings["has_refusals"]:
@@ -294,10 +279,3 @@ def _problems(receipt: Mapping[str, Any]) -> Iterator[str]:
         for what, text in named.items():
             if text is not None and (problem := name_problem(text, is_model=what != "name")):
                 yield f"has the {what} {quoted(text)}, which {problem}"
-
-
-def _lacking(where: str, found: object, shape: Shape) -> Iterator[str]:
-    """The keys of a shape that an object lacks, or whose values have another type."""
-    for key, types in shape.items():
-        if not isinstance(found, Mapping) or type(found.get(key, ...)) not in types:
-            yield f"lacks {where}{key}, or it is not as in any comparison"

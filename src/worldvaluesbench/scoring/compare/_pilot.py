@@ -23,24 +23,13 @@ def pilot_variances(
     `items` is the variance of corrected differences over the items of a topic, less the part due to sampling; at least
     0.
 
-    Parameters
-    ----------
-    compared
-        One row for each source and item: answers, grouping, item_id, topic, n_examples, corrected (W1), variance (that
-        of `corrected` over samples of respondents).
-    covariances
-        One row for each two sources, themselves included: grouping, first, second, covariance (mean over pairs of
-        different items), same_item_covariance (mean over items).
-    n_samples
-        How many samples of the model the pilot had for each respondent.
-    human_share
-        The share of the sampling variance that is the humans', an assumption; see `DifferenceVariance`.
+    `compared` has one row for each source and item: answers, grouping, item_id, topic, n_examples, corrected (W1),
+    variance (of `corrected` over samples of respondents). `covariances` has one row for each two sources, themselves
+    included: grouping, first, second, covariance (mean over pairs of different items), same_item_covariance (mean over
+    items). `n_samples`: how many samples of the model the pilot had for each respondent. `human_share`: the share of
+    the sampling variance that is the humans', an assumption; see `DifferenceVariance`.
 
-    Raises
-    ------
-    AnswersError
-        Where a column lacks, or there are not two sources with two items that both have.
-
+    Raises AnswersError where a column is absent, or there are not two sources with two items that both have.
     """
     _check_columns("compared", compared, ("answers", "grouping", "item_id", "topic", "n_examples", *_OF_ITEMS))
     _check_columns("covariances", covariances, ("grouping", "first", "second", *COVARIANCE))

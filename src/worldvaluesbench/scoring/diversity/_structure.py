@@ -71,7 +71,8 @@ def correlate(positions: Array, *, least: int = LEAST, weight: Array | None = No
     with sums and means over the respondents p with a position on both i and j. A missing position is NaN. -1 and 1:
     each item follows from the other; 0: no straight line helps. NaN for a pair with fewer than `least` respondents, or
     of which an item does not vary among them (a variance of `LEAST_VARIANCE` or less). `weight`, shape (people,):
-    survey weights, above 0. Source: Pearson (1896); pairs over the respondents they have are those of `pandas.DataFrame.corr`.
+    survey weights, above 0. Source: Pearson (1896); pairs over the respondents they have are those of
+    `pandas.DataFrame.corr`.
 
     >>> x = np.arange(4.0)[:, None] / 3
     >>> correlate(np.hstack([x, 1 - x]), least=2).value.round(6)
