@@ -1,4 +1,4 @@
-"""The report of a results folder: its runs compared with one another and with baselines. Drawing takes long to import."""
+"""The report of a results folder: its runs compared with one another and with baselines. Slow to import."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
