@@ -1,4 +1,4 @@
-"""Statistical power of a comparison before it is paid for: which differences of two sources a design detects."""
+"""Statistical power of a comparison before it is paid for: the difference of two sources that a design detects."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from worldvaluesbench.stats._item_sampling import t_quantile
 
 POWER, LEVEL = 0.8, 0.95
 HUMAN_SHARE = 0.5
-"""The share of the sampling variance that is taken to be the humans', which further samples of a model do not reduce.
-An assumption: simulated pairs of models have 0.38 (median), and a larger share promises less of further samples."""
+"""The share of the sampling variance that is due to the humans, which further samples of a model do not reduce. An
+assumption: simulated pairs of models have 0.38 (median); with a larger share further samples help less."""
 
 MOST_ITEMS = 10_000
 """Where so many items do not suffice, none do."""

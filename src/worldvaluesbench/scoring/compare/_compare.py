@@ -70,7 +70,9 @@ def compare_answers(
     panels = common_panels([source.panel for source in sources])
     if not panels[0].examples.size:
         names = ", ".join(one.name for one in answers)
-        raise AnswersError(f"No example is answered by all of {names}; compare runs that asked the same people.")
+        raise AnswersError(
+            f"No example is answered by all of {names}; compare runs that answer for the same respondents."
+        )
     scores = score_sources(sources, answers, reference, groupings, how)
     receipt = {
         **receipt_of(scores),
@@ -197,16 +199,19 @@ def _check_alike(first: Mapping[str, Any], other: Mapping[str, Any]) -> None:
             default = MIN_COVERAGE if name == "min_coverage" else None
             one, two = (receipt[part].get(name, default) for receipt in (first, other))
             if one != two:
-                raise AnswersError(f"The comparisons differ in {part} {name}: {one} and {two}; make them alike first.")
+                raise AnswersError(
+                    f"The comparisons differ in {part} {name}: {one} and {two}; compare them again with the same."
+                )
     for name in ("level", "method"):
         one, two = (receipt["settings"]["resampling"][name] for receipt in (first, other))
         if one != two:
             raise AnswersError(
-                f"The comparisons differ in the {name} of confidence intervals: {one} and {two}; make them alike first."
+                f"The comparisons differ in the {name} of confidence intervals: {one} and {two}; compare them again "
+                f"with the same."
             )
     difference = dataset_difference(first["reference"], other["reference"])
     if difference is not None:
         raise AnswersError(
             f"The comparisons are with different datasets, the first with {describe_dataset(first['reference'])}, the "
-            f"other with {describe_dataset(other['reference'])}: {difference}; make them alike first."
+            f"other with {describe_dataset(other['reference'])}: {difference}; compare them again with the same."
         )

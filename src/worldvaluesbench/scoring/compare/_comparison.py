@@ -207,14 +207,14 @@ def load_comparison(folder: Path | str) -> Comparison:
 
 
 def _read_table(path: Path) -> pl.DataFrame:
-    """A table of a comparison. Raises ValueError where it would not fit into memory, or holds text that is no label."""
+    """A table of a comparison. Raises ValueError where it would not fit into memory, or a text is not a label."""
     content = path.read_bytes()
     check_fits(content)
     table = pl.read_parquet(content)
     for texts in table.select(pl.col(pl.String)):
         odd = next((one for one in texts.unique().drop_nulls() if len(one) > MAX_LABEL or printable(one) != one), None)
         if odd is not None:
-            raise ValueError(f"{path.name} holds {quoted(odd)}, which is no label")
+            raise ValueError(f"{path.name} holds {quoted(odd)}, which is not a label")
     return table
 
 
@@ -246,7 +246,7 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 
 def receipt_problem(receipt: Mapping[str, Any]) -> str | None:
-    """What is wrong with what a comparison says of how it was made, its first fault; None for a sound one."""
+    """The first fault of a comparison's receipt; None for a sound one."""
     return next(_problems(receipt), None)
 
 
@@ -267,7 +267,7 @@ def _problems(receipt: Mapping[str, Any]) -> Iterator[str]:
         Resampling(**settings["resampling"])
         for name in (*settings["groupings"], *filter(None, [settings["strata"]])):
             if [grouping.name for grouping in parse_groupings(name)] != [name]:
-                yield f"says {quoted(name)}, which is no grouping"
+                yield f"says {quoted(name)}, which is not a grouping"
     except (TypeError, AttributeError, WorldValuesBenchError) as error:
         yield f"has settings that cannot be ({printable(str(error)[:120])})"
     names = [one["name"] for one in receipt["answers"]]

@@ -205,7 +205,7 @@ def explain_by_group(counts: ArrayLike, n_points: Ints, *, n_effective: ArrayLik
     0: the groups have the same mean; 1: all of a group answer alike. The means of small groups differ by
     chance, and D is by how much: eta squared of G groups among N respondents is about (G - 1) / (N - 1) even where
     there is no difference. Without weights this is the textbook's :math:`\epsilon^2 = 1 - (1 - \eta^2)(N - 1)/(N - G)`.
-    Distributions that stand for single answers count with their spread: it is variance within a group.
+    The variance of an answer that is a distribution counts as variance within its group.
 
     `n_effective`, shape (groups, items), are the n_g where counts are sums of weights (by default their sums).
     Sources: Kelley (1935) for epsilon squared, Hays (1963) for omega squared; Okada (2013) compares their bias.
@@ -226,12 +226,12 @@ def explain_by_group(counts: ArrayLike, n_points: Ints, *, n_effective: ArrayLik
     total = between + inside
     s_squared = _ratio(inside, (share * (1 - per_head)).sum(axis=0))
     drift = (share * (1 - share) * per_head).sum(axis=0)
-    of_everybody = (share**2 * per_head).sum(axis=0)
+    of_all = (share**2 * per_head).sum(axis=0)
     return Explained(
         eta_squared=_ratio(between, total),
         epsilon_squared=_ratio(between - s_squared * drift, total),
-        omega_squared=_ratio(between - s_squared * drift, total + s_squared * of_everybody),
-        by_chance=_ratio(drift, 1 - of_everybody),
+        omega_squared=_ratio(between - s_squared * drift, total + s_squared * of_all),
+        by_chance=_ratio(drift, 1 - of_all),
         n_groups=np.count_nonzero(size > 0, axis=0),
     )
 

@@ -82,7 +82,7 @@ def correlate(positions: Array, *, least: int = LEAST, weight: Array | None = No
     n_items = positions.shape[1]
     n, mass, squares, first, second, product = (np.zeros((n_items, n_items)) for _ in range(6))
     for has, x, w in _parts(positions, weight):
-        # a place with no position holds 0 in both factors, so each product runs over the people who have both items
+        # a place with no position holds 0 in both factors, so each product runs over the respondents who have both
         n += has.T @ has
         mass += (w * has).T @ has
         squares += (w**2 * has).T @ has
@@ -105,17 +105,17 @@ def compare_structure(
 ) -> pl.DataFrame:
     """Correlations between items in the answers against those in the humans: of all pairs, by topic inside and across.
 
-    Positions, shape (people, items), row for row of the same people; NaN where one is missing. A person counts for an
-    item with both a response and an answer. `topics` names the topic of each item. A row for each of `pairs`: `all`,
-    `inside` (one topic), `across` (two), and a row `topic` for every single topic:
+    Positions, shape (people, items), of the same respondents row for row; NaN where one is missing. A respondent counts
+    for an item with both a response and an answer. `topics` names the topic of each item. A row for each of `pairs`:
+    `all`, `inside` (one topic), `across` (two), and a row `topic` for every single topic:
 
-    - `n_pairs`: pairs of items; of them `n_too_few` with fewer than `least` people, `n_constant_humans` and
-      `n_constant_answers` that have no correlation since a side does not vary (of both, if both do not), and
+    - `n_pairs`: pairs of items; of them `n_too_few` with fewer than `least` respondents, `n_constant_humans`
+      and `n_constant_answers` that have no correlation since a side does not vary (of both, if both do not), and
       `n_compared` with correlations on both sides, which all that follows is about;
     - `mean_abs_humans`, `mean_abs_answers`: mean of the absolute correlations, and `by_chance`, what it would be if no
       items went together: the mean of sqrt(2 / (pi (n - 1)));
     - `agreement`: correlation, over pairs, of the correlations of both sides; null for fewer than 3 pairs;
-    - `reliability`: how much of the variance between human correlations is no noise, 1 less the mean of
+    - `reliability`: the share of the variance between human correlations that is not noise, 1 less the mean of
       (1 - r^2)^2 / (n - 1) by their variance. Answers right in all correlations would still agree only to about its
       square root; where it is 0 or below, agreement says nothing.
 
@@ -124,7 +124,7 @@ def compare_structure(
     if humans.shape != answers.shape or humans.shape[1] != len(topics):
         raise ScaleError(
             f"Positions of humans {humans.shape}, of answers {answers.shape} and {len(topics)} topics do not fit; "
-            f"expected a row for each person and a column for each item, the same on both sides."
+            f"expected a row for each respondent and a column for each item, the same on both sides."
         )
     has_both = ~(np.isnan(humans) | np.isnan(answers))
     people = correlate(np.where(has_both, humans, np.nan), least=least, weight=weight)
