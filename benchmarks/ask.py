@@ -98,9 +98,9 @@ def main(n: int = N, concurrency: int = CONCURRENCY, commit: str = EARLIER) -> N
             for what, other in rates.items()
             if what != name
         )
-        cpu = f"{min(costs[name]):.0f} µs of CPU each"
+        each = f"{min(costs[name]):.0f} µs of CPU each"
         print(
-            f"  {name:<16}{max(found):>9,.0f}{median(found):>9,.0f}  {cpu}  {of if name == 'ours' else ''}", flush=True
+            f"  {name:<16}{max(found):>9,.0f}{median(found):>9,.0f}  {each}  {of if name == 'ours' else ''}", flush=True
         )
 
 

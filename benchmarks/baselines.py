@@ -15,7 +15,7 @@ import polars as pl
 from benchmarks.measure import Timing, time_command
 from worldvaluesbench.baselines._options import BASELINES
 from worldvaluesbench.benchmark._dataset import Dataset, load_dataset
-from worldvaluesbench.pipeline._people import LISTED, explain_order, mean_by_group
+from worldvaluesbench.pipeline._demo import LISTED, explain_order, mean_by_group
 from worldvaluesbench.scoring._scores import once_a_baseline
 
 WVB = [sys.executable, "-m", "worldvaluesbench"]

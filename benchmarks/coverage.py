@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from worldvaluesbench.benchmark._spec import read_spec
 from worldvaluesbench.scoring._config import How
 from worldvaluesbench.scoring.compare._compared import Compared, compare_groups
-from worldvaluesbench.scoring.compare._contrasts import Terms, mean_ends
+from worldvaluesbench.scoring.compare._contrasts import mean_ends
 from worldvaluesbench.scoring.compare._paired import (
     Difference,
     difference_of,
@@ -302,7 +302,7 @@ def judge_trio(n: int, n_samples: int, *, stated: bool) -> list[str]:
             ends = [(float(one.low[0]), float(one.high[0])) for one in found]
             truth = [true[i][k] - true[j][k] for k in (0, 1)]
             held.setdefault((i, j), []).append([bool(holds(ends[k], truth[k])) for k in (0, 1)])
-        of_means = [mean_ends(compared, place, Terms()) for place in range(3)]
+        of_means = [mean_ends(compared, place, items, 0.95) for place in range(3)]
         means_held.append([bool(holds((one["low"][0], one["high"][0]), true[k][0])) for k, one in enumerate(of_means)])
         ranks_held.append(_ranks_hold(compared, pairs))
     kind, names = "probabilities" if stated else "ratings", list(TRIO)

@@ -40,7 +40,7 @@ def main() -> None:
 
 def draw_demonstration(demo: Path) -> None:
     """One figure of each sort, of the demonstration's comparison, and a map of its baselines."""
-    comparison = wvb.read_comparison(demo / "results" / "comparison")
+    comparison = wvb.load_comparison(demo / "results" / "comparison")
     save(
         {
             "forest": wvb.plot_forest(comparison),

@@ -11,7 +11,6 @@ import pytest
 
 from tests.cli.test_commands import Capture, refusal
 from tests.scoring.people import make_dataset
-from worldvaluesbench._io import _measure as measure
 from worldvaluesbench._io._measure import check_fits, parquet_size
 
 N = 3_000_000
@@ -132,7 +131,7 @@ def test_the_same_pages_under_many_columns_count_each_time() -> None:
 
 def test_a_table_larger_than_the_memory_is_refused_with_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     check_fits(constant(N))
-    monkeypatch.setattr(measure, "memory_size", lambda: 8 * N - 1)
+    monkeypatch.setattr("worldvaluesbench._io._measure.memory_size", lambda: 8 * N - 1)
     with pytest.raises(ValueError, match=r"its 3,000,000 rows would take 0 GB of memory, more than there is"):
         check_fits(constant(N))
 

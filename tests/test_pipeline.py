@@ -8,7 +8,7 @@ import pytest
 from worldvaluesbench.baselines._build import build_baselines, makeable
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ProbeError, RunError
-from worldvaluesbench.pipeline._people import explain_order, mean_by_group
+from worldvaluesbench.pipeline._demo import explain_order, mean_by_group
 from worldvaluesbench.pipeline._report import report_results
 from worldvaluesbench.pipeline._results import Results, plan_probe
 from worldvaluesbench.planning._examples import ExampleSet, probe_examples
@@ -88,5 +88,5 @@ def test_means_by_country_hold_every_baseline_once(paper: Dataset, tmp_path: Pat
 def test_why_baselines_stand_in_another_order_is_said_of_each_that_does() -> None:
     means = {"uniform": 0.2, "majority": 0.3, "marginal": 0.1, "cell": 0.02, "trees": 0.021, "human": 0.03}
     trees, human = explain_order(means)
-    assert trees.startswith("trees stands behind cell: what they tell beyond the country evens out")
-    assert human.startswith("human stands behind cell and trees: it answers with one rating a person")
+    assert trees.startswith("trees scores worse than cell: what attributes tell beyond the country averages out")
+    assert human.startswith("human scores worse than cell and trees: it answers with one rating per respondent")

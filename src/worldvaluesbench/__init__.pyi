@@ -48,8 +48,8 @@ from .reporting.page import write_report as write_report
 from .reporting.tables import load_published as load_published, write_table_set as write_table_set
 from .scoring import How as How, Scores as Scores, score_answers as score_answers, write_scores as write_scores
 from .scoring.compare import (
-    Comparison as Comparison, compare_answers as compare_answers, merge_comparisons as merge_comparisons,
-    read_comparison as read_comparison, write_comparison as write_comparison,
+    Comparison as Comparison, compare_answers as compare_answers, load_comparison as load_comparison,
+    merge_comparisons as merge_comparisons, write_comparison as write_comparison,
 )
 from .scoring.sources import (
     Answers as Answers, Reference as Reference, import_answers as import_answers, read_answers as read_answers,

@@ -101,7 +101,7 @@ def test_valid_people_are_answered_for_by_what_is_fitted_on_train_and_not_by_hum
 ) -> None:
     examples = split_examples(paper, VALID, ["Q1"])
     assert build_baseline("cell", examples, tmp_path / "cell")["n_answers"] == examples.n
-    with pytest.raises(DatasetError, match=r"in train and valid, which it is made from, .* ask about people of test"):
+    with pytest.raises(DatasetError, match=r"in train and valid, which it is made from, .* respondents of test"):
         build_baseline("human", examples, tmp_path / "human")
 
 

@@ -9,10 +9,8 @@ import pytest
 
 from tests.baselines.made import TEST, TRAIN, VALID, answers_of, log_loss, probabilities_of
 from tests.scoring.people import make_dataset
-from worldvaluesbench.baselines._chain import find_levels
-from worldvaluesbench.baselines._counts import count_points, effective_counts
-from worldvaluesbench.baselines._distributions import distributions_of, fit_distributions
-from worldvaluesbench.baselines._people import read_people
+from worldvaluesbench.baselines._distributions import fit_distributions, read_distributions
+from worldvaluesbench.baselines._respondents import effective_counts, find_levels, read_respondents
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import DatasetError
 from worldvaluesbench.stats._shrinkage import find_concentration
@@ -83,8 +81,8 @@ def test_an_unseen_country_gets_its_continents_and_an_unseen_continent_the_world
 ) -> None:
     given = probabilities_of(people, tmp_path / "run", "cell")
     assert given[265] == pytest.approx([42 / 160, 55 / 160, 53 / 160, 10 / 160])
-    fit = fit_distributions(read_people(people, [TRAIN]), ["Q1"], find_levels(people, Grouping(("B_COUNTRY",))))
-    table = fit.table(people.codebook)
+    fit = fit_distributions(read_respondents(people, [TRAIN]), ["Q1"], find_levels(people, Grouping(("B_COUNTRY",))))
+    table = fit.table
     brazil = table.filter(pl.col("group_codes") == "76")
     assert brazil["n"].to_list() == [0]
     assert table.filter(grouping="continent")["group_codes"].to_list() == ["2", "3", "6"]
@@ -124,10 +122,10 @@ def test_a_single_country_of_a_continent_does_not_say_how_countries_differ(tmp_p
     ratings = [rating for ratings in said.values() for rating in ratings]
     dataset = make_dataset(tmp_path / "d", {"Q1": ratings}, attributes, splits=[TRAIN] * len(ratings))
     levels = find_levels(dataset, Grouping(("B_COUNTRY",)))
-    fit = fit_distributions(read_people(dataset, [TRAIN]), ["Q1"], levels)
-    asia = fit.shares["Q1"][1]
+    fit = fit_distributions(read_respondents(dataset, [TRAIN]), ["Q1"], levels)
+    asia = fit.table["probabilities"][1].to_numpy()
     expected = find_concentration(np.array([counts_of(CHINA), counts_of(JAPAN)]), np.tile(asia, (2, 1)))
-    assert fit.concentrations["Q1"][1] == expected
+    assert fit.table.filter(grouping="B_COUNTRY")["concentration"][0] == expected
 
 
 RATINGS, WEIGHTS = [1, 2, 3, 4, 1], [3, 1, 2, 1, 2]
@@ -153,14 +151,15 @@ def test_a_weight_is_so_many_people(tmp_path: Path) -> None:
 
 def test_equal_weights_are_none(paper: Dataset) -> None:
     rng = np.random.default_rng(0)
-    group, points = rng.integers(-1, 5, 300), rng.integers(0, 4, 300).astype(np.int8)
-    plain = count_points(group, points, 5, 4)
-    assert plain.sum() == np.count_nonzero(group >= 0)
+    group, points = rng.integers(-1, 5, 300).astype(np.int32), rng.integers(0, 4, 300).astype(np.int8)
+    plain = effective_counts(group, points, 5, 4, None)
+    expected = [[np.count_nonzero((group == g) & (points == point)) for point in range(4)] for g in range(5)]
+    np.testing.assert_array_equal(plain, expected)
     np.testing.assert_allclose(effective_counts(group, points, 5, 4, np.full(300, 0.37)), plain)
 
 
 def test_a_group_whose_weight_lies_on_few_counts_as_few() -> None:
-    group, points = np.zeros(4, dtype=np.int64), np.array([0, 0, 1, 1], dtype=np.int8)
+    group, points = np.zeros(4, dtype=np.int32), np.array([0, 0, 1, 1], dtype=np.int8)
     counts = effective_counts(group, points, 1, 2, np.array([6.0, 1.0, 1.0, 2.0]))
     assert counts.sum() == pytest.approx(100 / 42)
     assert (counts[0] / counts.sum()).tolist() == pytest.approx([0.7, 0.3])
@@ -199,17 +198,15 @@ def test_a_cell_knows_more_than_the_marginal(paper: Dataset, tmp_path: Path) -> 
 
 
 def test_far_too_many_groups_are_refused(paper: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worldvaluesbench.baselines._chain.MAX_GROUPS", 100)
+    monkeypatch.setattr("worldvaluesbench.baselines._respondents.MAX_GROUPS", 100)
     with pytest.raises(DatasetError, match=r"B_COUNTRY\*Q262: makes [\d,]+ groups, far too many to learn from"):
         find_levels(paper, parse_groupings("B_COUNTRY*Q262")[0])
 
 
-def test_a_table_of_other_groups_is_refused(people: Dataset) -> None:
+def test_a_table_of_other_groups_is_refused(people: Dataset, tmp_path: Path) -> None:
     levels = find_levels(people, Grouping(("B_COUNTRY",)))
-    fit = fit_distributions(read_people(people, [TRAIN]), ["Q1"], levels)
-    table = fit.table(people.codebook)
-    again = distributions_of(table, levels)
-    assert again.concentrations == fit.concentrations
-    np.testing.assert_array_equal(again.shares["Q1"], fit.shares["Q1"])
+    fit = fit_distributions(read_respondents(people, [TRAIN]), ["Q1"], levels)
+    fit.write(tmp_path)
+    assert read_distributions(tmp_path, levels).table.equals(fit.table)
     with pytest.raises(DatasetError, match="Q1: the fit is of other groups; fit again in another folder"):
-        distributions_of(table.head(-1), levels)
+        read_distributions(tmp_path, levels[:1])

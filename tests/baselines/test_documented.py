@@ -14,8 +14,8 @@ from tests.cli.test_commands import run
 from tests.test_docs import blocks
 from tests.test_formats import keys_of, named
 from worldvaluesbench.baselines._build import build_baseline
-from worldvaluesbench.baselines._features import LEFT_OUT
 from worldvaluesbench.baselines._options import BASELINES, BaselineName, BaselineOptions
+from worldvaluesbench.baselines._trees import LEFT_OUT
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.benchmark._probe import build_probe
 from worldvaluesbench.planning._examples import split_examples

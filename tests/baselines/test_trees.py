@@ -9,10 +9,18 @@ import pytest
 from tests.baselines.made import TEST, TRAIN, answers_of, log_loss, probabilities_of
 from tests.scoring.people import make_dataset
 from worldvaluesbench.baselines._build import build_baseline, build_baselines
-from worldvaluesbench.baselines._features import LEFT_OUT, ORDERED, default_attributes, find_features, is_nominal
 from worldvaluesbench.baselines._options import BaselineName, BaselineOptions
-from worldvaluesbench.baselines._people import read_people
-from worldvaluesbench.baselines._trees import fit_trees, has_lightgbm, load_lightgbm
+from worldvaluesbench.baselines._respondents import read_respondents
+from worldvaluesbench.baselines._trees import (
+    LEFT_OUT,
+    ORDERED,
+    default_attributes,
+    find_features,
+    fit_trees,
+    has_lightgbm,
+    is_nominal,
+    load_lightgbm,
+)
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError, RunError
 from worldvaluesbench.planning._examples import split_examples
@@ -98,7 +106,7 @@ def test_a_handful_of_people_bears_no_trees_and_the_cell_stands(tmp_path: Path, 
 @needs_lightgbm
 def test_whoever_watches_is_told_of_each_item(paper: Dataset) -> None:
     told: list[tuple[int, int]] = []
-    people = read_people(paper, [TRAIN])
+    people = read_respondents(paper, [TRAIN])
     features = find_features(people, ("B_COUNTRY",))
     trees = fit_trees(people, ITEMS[:2], features, watch=lambda n_done, n: told.append((n_done, n)))
     assert told == [(1, 2), (2, 2)]
@@ -110,7 +118,7 @@ def test_a_watcher_that_gives_up_ends_it(paper: Dataset) -> None:
     def give_up(n_done: int, n: int) -> None:
         raise KeyboardInterrupt
 
-    people = read_people(paper, [TRAIN])
+    people = read_respondents(paper, [TRAIN])
     with pytest.raises(KeyboardInterrupt):
         fit_trees(people, ITEMS, find_features(people, ("B_COUNTRY",)), threads=1, watch=give_up)
 
@@ -164,7 +172,7 @@ def test_rare_levels_are_one_and_missing_is_missing(tmp_path: Path) -> None:
     homes = [156] * 60 + [392] * 49 + [276] * 55 + [-4]
     ages = [*range(20, 20 + 164), -1]
     dataset = make_dataset(tmp_path / "d", {"Q1": [1] * 165}, {"B_COUNTRY": homes, "Q262": ages}, splits=[TRAIN] * 165)
-    features = find_features(read_people(dataset, [TRAIN]), ("B_COUNTRY", "Q262"))
+    features = find_features(read_respondents(dataset, [TRAIN]), ("B_COUNTRY", "Q262"))
     assert features.levels == {"B_COUNTRY": (156, 276)}
     assert features.nominal == [0]
     matrix = features.matrix(dataset)

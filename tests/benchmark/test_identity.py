@@ -21,9 +21,8 @@ from worldvaluesbench.errors import AnswersError, ProbeError, RunError
 from worldvaluesbench.planning._examples import probe_examples
 from worldvaluesbench.scoring._config import How
 from worldvaluesbench.scoring._score import score_answers
-from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._compare import compare_answers, merge_comparisons
 from worldvaluesbench.scoring.compare._comparison import Comparison
-from worldvaluesbench.scoring.compare._merge import merge_comparisons
 from worldvaluesbench.scoring.sources._answers import read_answers
 from worldvaluesbench.scoring.sources._reference import respondents_reference
 from worldvaluesbench.stats._estimate import Resampling

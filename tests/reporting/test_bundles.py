@@ -18,9 +18,8 @@ from worldvaluesbench.reporting.disclosure._sharing import load_shared_columns
 from worldvaluesbench.reporting.disclosure._suppress import protect
 from worldvaluesbench.reporting.tables._board import own_means
 from worldvaluesbench.scoring._config import How
-from worldvaluesbench.scoring.compare._compare import compare_answers
-from worldvaluesbench.scoring.compare._comparison import Comparison, read_comparison, write_comparison
-from worldvaluesbench.scoring.compare._merge import is_paired, merge_comparisons
+from worldvaluesbench.scoring.compare._compare import compare_answers, is_paired, merge_comparisons
+from worldvaluesbench.scoring.compare._comparison import Comparison, load_comparison, write_comparison
 from worldvaluesbench.scoring.measure._nonresponse import NONRESPONSE
 from worldvaluesbench.scoring.sources._answers import read_answers
 from worldvaluesbench.scoring.sources._reference import Reference, respondents_reference, world_reference
@@ -341,10 +340,10 @@ def test_comparisons_of_other_numbers_of_resamples_stand_together(
 
 def test_a_comparison_folder_is_opened_as_it_was_written(comparison: Comparison, tmp_path: Path) -> None:
     write_comparison(comparison, tmp_path / "comparison")
-    found = read_comparison(tmp_path / "comparison")
+    found = load_comparison(tmp_path / "comparison")
     assert found.receipt == comparison.receipt
     for name, table in comparison.tables.items():
         assert_frame_equal(found.tables[name], table)
     (tmp_path / "comparison" / "pairs.parquet").write_bytes(b"")
     with pytest.raises(FolderError, match=r"pairs.parquet: is absent or was changed"):
-        read_comparison(tmp_path / "comparison")
+        load_comparison(tmp_path / "comparison")

@@ -216,13 +216,6 @@ def test_what_is_said_of_coverage_and_what_earlier_versions_do_not_say_is_sound(
             "has settings that cannot be (The number of resamples is a whole number",
         ),
         (lambda said: _resampled(said, method="mine"), "has settings that cannot be (There is no interval 'mine'"),
-        (lambda said: _with_run(said, settings={"attributes": 3}), "lacks answers.run.about"),
-        (lambda said: _with_run(said, n_requests="many"), "lacks answers.run.about"),
-        (lambda said: said | {"settings": said["settings"] | {"min_coverage": 2}}, "lacks settings.min_coverage"),
-        (lambda said: _with_coverage(said, 3), "lacks answers.coverage"),
-        (lambda said: _with_coverage(said, COVERAGE | {"n_answers": "76070001"}), "lacks answers.coverage"),
-        (lambda said: _with_coverage(said, COVERAGE | {"lowest": 1.5}), "lacks answers.coverage"),
-        (lambda said: _with_coverage(said, COVERAGE | {"lowest": None}), "lacks answers.coverage"),
         (lambda said: said | {"sorts": {}}, "names other answers in one place than in another"),
     ],
 )

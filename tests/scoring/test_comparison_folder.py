@@ -2,7 +2,9 @@
 
 import json
 import re
-from collections.abc import Sequence
+import shutil
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,14 @@ from polars.testing import assert_frame_equal
 
 from tests.scoring.people import make_dataset, write_answers
 from worldvaluesbench._io._folder import file_facts, read_manifest
-from worldvaluesbench.errors import FolderError
+from worldvaluesbench.errors import FolderError, WorldValuesBenchError
 from worldvaluesbench.scoring._config import How
 from worldvaluesbench.scoring.compare._compare import compare_answers
 from worldvaluesbench.scoring.compare._comparison import (
     IN_DOCUMENT,
     Comparison,
     comparison_document,
-    read_comparison,
+    load_comparison,
     write_comparison,
 )
 from worldvaluesbench.scoring.sources._answers import Answers, read_answers
@@ -170,7 +172,7 @@ def test_a_finished_folder_is_not_overwritten_unasked(comparison: Comparison, fo
 
 
 def test_a_folder_opens_as_what_was_written(comparison: Comparison, folder: Path) -> None:
-    opened = read_comparison(folder)
+    opened = load_comparison(folder)
     assert opened.receipt == json.loads(json.dumps(comparison.receipt))
     assert opened.sorts == comparison.sorts
     assert opened.tables.keys() == comparison.tables.keys()
@@ -183,4 +185,68 @@ def test_a_folder_of_another_version_is_to_be_made_again(comparison: Comparison,
     tables["leaderboard"] = tables["leaderboard"].drop("bias_left")
     write_comparison(Comparison(comparison.receipt, tables), tmp_path / "old")
     with pytest.raises(FolderError, match="leaderboard has other columns than this version makes"):
-        read_comparison(tmp_path / "old")
+        load_comparison(tmp_path / "old")
+
+
+def test_a_comparison_prints_and_shows_as_its_leaderboard(comparison: Comparison) -> None:
+    board = comparison.tables["leaderboard"].filter(grouping="all").sort("rank")
+    rows = [f"{max(row['corrected'], 0):.3f} [{row['low']:.3f}, {row['high']:.3f}]" for row in board.to_dicts()]
+    for text in (repr(comparison), comparison._repr_html_()):
+        plain = re.sub(r"<[^>]+>|[│┆]", " ", text)
+        shown = re.findall(r"(\S+)\s+(?:with|without)\s+(\d\.\d{3} \[\S+ \S+\])", plain)
+        assert shown == list(zip(board["answers"], rows, strict=True)), "the closest first, each with its mean"
+        assert "95% confidence interval" in text
+        assert "synthetic survey" in text
+        assert "Brazil" not in text, "pooled rows alone"
+    assert comparison._repr_html_().count("<tr>") == 1 + board.height
+
+
+def test_a_name_is_no_markup(comparison: Comparison) -> None:
+    named = comparison.tables["leaderboard"].with_columns(answers=pl.lit("<b>gpt"))
+    shown = Comparison(comparison.receipt, {**comparison.tables, "leaderboard": named})._repr_html_()
+    assert "&lt;b&gt;gpt" in shown
+    assert "<b>" not in shown
+
+
+def test_the_tables_are_pandas_frames_where_pandas_is_there(
+    comparison: Comparison, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pandas")
+    frames = comparison.to_pandas()
+    assert frames.keys() == comparison.tables.keys()
+    for name, table in comparison.tables.items():
+        assert list(frames[name].columns) == table.columns
+        assert len(frames[name]) == table.height
+    board = comparison.tables["leaderboard"]
+    assert frames["leaderboard"]["corrected"].tolist() == board["corrected"].to_list()
+    assert frames["leaderboard"]["answers"].tolist() == board["answers"].to_list()
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(WorldValuesBenchError, match=r"needs pandas; pip install 'worldvaluesbench\[pandas\]'"):
+        comparison.to_pandas()
+
+
+def test_a_manifest_that_lacks_something_or_says_what_none_does_is_one_line(folder: Path, tmp_path: Path) -> None:
+    manifest = read_json(folder / "manifest.json")
+    shutil.copytree(folder, tmp_path / "copy")
+    changes: list[tuple[Callable[[dict[str, Any]], object], str]] = [
+        (lambda said: said.pop("sorts"), "lacks sorts, or it is not as in any comparison"),
+        (lambda said: said.update(people=[1]), "says 'people', which no comparison says"),
+        (lambda said: said["settings"].pop("min_n"), "lacks settings.min_n"),
+        (lambda said: said["settings"].update(groupings=["me"]), "There is no attribute 'me'"),
+        (lambda said: said["settings"].update(groupings=[3]), "has settings that cannot be"),
+        (lambda said: said["settings"]["resampling"].update(n="3"), "The number of resamples is a whole number"),
+        (lambda said: said["answers"][0].update(size="many"), "lacks answers.size"),
+        (lambda said: said["answers"].append(3), "lacks answers.name"),
+        (lambda said: said["sorts"]["gpt"].update(conditions=3), "lacks sorts.conditions"),
+        (lambda said: said.update(outcomes={}), "names other answers in one place than in another"),
+        (
+            lambda said: said["sorts"]["gpt"].update(partner=" gpt"),
+            "has the partner ' gpt', which begins or ends with a space",
+        ),
+    ]
+    for change, message in changes:
+        said = json.loads(json.dumps(manifest))
+        change(said)
+        (tmp_path / "copy" / "manifest.json").write_text(json.dumps(said))
+        with pytest.raises(FolderError, match=f"^[^\n]*{message}[^\n]*; compare again.$"):
+            load_comparison(tmp_path / "copy")

@@ -12,9 +12,8 @@ from tests.scoring.people import make_dataset, write_answers
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.scoring._config import How
-from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._compare import compare_answers, merge_comparisons
 from worldvaluesbench.scoring.compare._comparison import Comparison
-from worldvaluesbench.scoring.compare._merge import merge_comparisons
 from worldvaluesbench.scoring.sources._answers import Answers, read_answers
 from worldvaluesbench.scoring.sources._reference import respondents_reference
 from worldvaluesbench.stats._estimate import Resampling

@@ -26,9 +26,8 @@ from worldvaluesbench.reporting.page._page import build_report
 from worldvaluesbench.scoring._config import How
 from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring._scores import Scores, receipt_of
-from worldvaluesbench.scoring.compare._compare import compare_answers
-from worldvaluesbench.scoring.compare._comparison import read_comparison, write_comparison
-from worldvaluesbench.scoring.compare._merge import merge_comparisons
+from worldvaluesbench.scoring.compare._compare import compare_answers, merge_comparisons
+from worldvaluesbench.scoring.compare._comparison import load_comparison, write_comparison
 from worldvaluesbench.scoring.sources._answers import Answers, read_answers
 from worldvaluesbench.scoring.sources._coverage import coverage_sentences, sentences_of
 from worldvaluesbench.scoring.sources._reference import respondents_reference
@@ -198,10 +197,10 @@ def test_sources_are_compared_with_one_minimum_and_merged_only_with_the_same(peo
         write_comparison(compare_answers([read_answers(run)], reference, how=how), folder)
         return folder
 
-    first, second = (read_comparison(compared(run)) for run in runs)
+    first, second = (load_comparison(compared(run)) for run in runs)
     assert first.n_common == 2 * N
     assert merge_comparisons([first, second]).receipt["settings"]["min_coverage"] == 0.38
-    other = read_comparison(compared(runs[1], 0.5))
+    other = load_comparison(compared(runs[1], 0.5))
     assert other.n_common == N + 3
     with pytest.raises(WorldValuesBenchError, match=r"differ in settings min_coverage: 0\.38 and 0\.5; make them"):
         merge_comparisons([first, other])
@@ -209,7 +208,7 @@ def test_sources_are_compared_with_one_minimum_and_merged_only_with_the_same(peo
     del other.receipt["settings"]["min_coverage"]
     with pytest.raises(WorldValuesBenchError, match=r"min_coverage: 0\.38 and 0\.5"):
         merge_comparisons([first, other])
-    half = read_comparison(compared(runs[0], 0.5))
+    half = load_comparison(compared(runs[0], 0.5))
     assert merge_comparisons([half, other]).names == ("a", "b")
 
 

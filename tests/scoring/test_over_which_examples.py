@@ -17,9 +17,8 @@ from scipy.stats import binom, wasserstein_distance
 from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
 from worldvaluesbench.scoring._config import MIN_N, MIN_N_STATED, How
-from worldvaluesbench.scoring.compare._compare import compare_answers
+from worldvaluesbench.scoring.compare._compare import compare_answers, merge_comparisons
 from worldvaluesbench.scoring.compare._comparison import Comparison
-from worldvaluesbench.scoring.compare._merge import merge_comparisons
 from worldvaluesbench.scoring.measure._summary import _mean_of_all
 from worldvaluesbench.scoring.sources._answers import read_answers
 from worldvaluesbench.scoring.sources._reference import respondents_reference

@@ -6,6 +6,4 @@ from ._run import (
     Run as Run, begin_run as begin_run, load_run as load_run, note_export as note_export, note_names as note_names,
     settings_of as settings_of,
 )
-from ._state import (
-    RunState as RunState, make_answers as make_answers, open_state as open_state, write_answers as write_answers,
-)
+from ._state import RunState as RunState, open_state as open_state, write_answers as write_answers

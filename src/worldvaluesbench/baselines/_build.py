@@ -1,30 +1,26 @@
-"""Making a baseline: fit it on people, let it answer for others, write a run that is scored as a model's is."""
+"""Making a baseline: fit it on some respondents, predict for others, write a run that is scored as a model's is."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from worldvaluesbench._io import check_destination, check_name
-from worldvaluesbench.baselines._chain import COUNTRIES, Level, find_levels
+from worldvaluesbench._io import (
+    MANIFEST,
+    check_destination,
+    check_files,
+    check_name,
+    new_folder,
+    write_manifest,
+)
 from worldvaluesbench.baselines._distributions import (
-    Distributions,
     fit_distributions,
+    read_distributions,
     with_world_marginals,
     world_distributions,
-)
-from worldvaluesbench.baselines._features import default_attributes, find_features
-from worldvaluesbench.baselines._fits import (
-    describe_fit,
-    find_fit,
-    read_distributions,
-    read_trees,
-    write_distributions,
-    write_trees,
 )
 from worldvaluesbench.baselines._human import draw_ratings
 from worldvaluesbench.baselines._options import (
@@ -36,23 +32,39 @@ from worldvaluesbench.baselines._options import (
     fitted_on,
     options_for,
 )
-from worldvaluesbench.baselines._people import check_asked, read_people
-from worldvaluesbench.baselines._trees import Trees, Watch, describe_growing, fit_trees, has_lightgbm, load_lightgbm
+from worldvaluesbench.baselines._respondents import COUNTRIES, Level, check_asked, find_levels, read_respondents
+from worldvaluesbench.baselines._trees import (
+    Watch,
+    default_attributes,
+    describe_growing,
+    find_features,
+    fit_trees,
+    has_lightgbm,
+    load_lightgbm,
+    read_trees,
+)
+from worldvaluesbench.benchmark import dataset_difference
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.planning import ExampleSet, Rows
+from worldvaluesbench.prompts import differences
 from worldvaluesbench.runs import ANSWER_COLUMNS, RUN_KIND, describe_run, used_versions, write_precomputed_run
 from worldvaluesbench.survey import Grouping
 
+FIT_KIND = "fit"
+
 Answer = Callable[[str, Rows], NDArray[Any]]
-"""Given an item and respondents: their ratings, shape (rows,), or probabilities, shape (rows, points)."""
+"""From an item and respondents to their ratings, shape (rows,), or probabilities, shape (rows, points)."""
+
+Made = tuple[Answer, dict[str, Any]]
+"""A baseline that is ready to answer, and its settings as a run says them."""
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """A baseline that is ready to answer, and what a run says of it."""
+class Fit(Protocol):
+    """Something fitted: it predicts, and can be written to a folder."""
 
-    answer: Answer
-    settings: Mapping[str, Any]
+    def probabilities(self, item_id: str, rows: Rows) -> NDArray[np.float64]: ...
+
+    def write(self, folder: Path) -> None: ...
 
 
 def build_baseline(
@@ -67,19 +79,19 @@ def build_baseline(
     """Make a finished run folder of a baseline's answers to these examples; returns its manifest.
 
     `marginal`, `cell` and `trees` answer with probabilities and are fitted on the train split; `human` answers with
-    ratings that other people of train and valid gave. The world has no marginals of a few items, which are left out;
-    the manifest names them. `watch` is told how many items `trees` has fitted.
+    ratings of other respondents of train and valid. A few items have no world marginals and are left out; the manifest
+    names them. `watch` is called with the number of items that `trees` has fitted.
 
-    Raises RunError for an option that the baseline has no use for or a fit that is another one; DatasetError where
-    anyone asked about is among the people it is made from; ModelError where `trees` lacks its library; FolderError
-    where the folder cannot be made.
+    Raises RunError for an option that the baseline does not use or a fit that is another one; DatasetError where an
+    example's respondent is among those it is made from; ModelError where `trees` lacks its library; FolderError where
+    the folder cannot be made.
     """
     chosen = options or BaselineOptions()
     _check(name, examples, Path(out), chosen, force=force)
     asked = with_world_marginals(examples) if chosen.source == "world" else examples
-    baseline = _make(name, asked, chosen, watch)
-    table = answers_table(asked, baseline.answer)
-    model = {"backend": "baseline", "model": name, **baseline.settings}
+    answer, settings = _human(asked, chosen) if name == "human" else _fitted(name, asked, chosen, watch)
+    table = answers_table(asked, answer)
+    model = {"backend": "baseline", "model": name, **settings}
     content = describe_run(chosen.called or name, model, asked.describe(), asked.dataset, None, (asked.n, 0, 0))
     left_out = [item_id for item_id in examples.item_ids if item_id not in asked.item_ids]
     counts = {"n_answers": table.height, "unparsed": {}, "items_left_out": left_out, "versions": used_versions()}
@@ -96,8 +108,8 @@ def build_baselines(
 ) -> dict[BaselineName, dict[str, Any]]:
     """Make every baseline that can be made here, each in the folder of its name under `out`; returns their manifests.
 
-    `trees` is left out where its library is absent. Each takes of the options what it has a use for, and keeps its
-    fit in a folder of its name under theirs.
+    `trees` is left out where its library is absent. Each uses its own part of the options, and keeps its fit in a
+    folder of its name under theirs.
 
     Raises as `build_baseline` does; what can be known before long work before anything is made.
     """
@@ -105,11 +117,10 @@ def build_baselines(
     if chosen.called is not None:
         raise RunError(f"Several baselines cannot all be called {chosen.called!r}; each has the name of its own.")
     own = {name: options_for(name, chosen) for name in makeable()}
-    folders = {name: Path(out) / name for name in own}
     for name, its in own.items():
-        _check(name, examples, folders[name], its, force=force)
+        _check(name, examples, Path(out) / name, its, force=force)
     return {
-        name: build_baseline(name, examples, folders[name], options=its, watch=watch, force=force)
+        name: build_baseline(name, examples, Path(out) / name, options=its, watch=watch, force=force)
         for name, its in own.items()
     }
 
@@ -120,27 +131,25 @@ def makeable() -> tuple[BaselineName, ...]:
 
 
 def answers_table(examples: ExampleSet, answer: Answer) -> pl.DataFrame:
-    """The answers table of a run: a row an example, item by item, with a rating or probabilities."""
+    """The answers table of a run: a row per example, item by item, with a rating or probabilities."""
     ids = examples.dataset.respondents(["respondent_id"])["respondent_id"].to_numpy()
+    items = pl.Enum(examples.dataset.codebook.item_ids)
     parts = []
     for item_id in examples.item_ids:
         rows = examples.rows_of(item_id)
         given = answer(item_id, rows)
-        kind = "rating" if given.ndim == 1 else "probabilities"
-        answers = pl.Series(kind, given) if given.ndim == 1 else pl.Series(kind, given).arr.to_list()
+        answers = pl.Series("rating", given) if given.ndim == 1 else pl.Series("probabilities", given).arr.to_list()
         part = pl.DataFrame([pl.Series("respondent_id", ids[rows]), answers])
-        parts.append(part.select(pl.lit(item_id, dtype=_items(examples)).alias("item_id"), pl.all()))
+        parts.append(part.select(pl.lit(item_id, dtype=items).alias("item_id"), pl.all()))
     found = pl.concat(parts)
     constants = {"order": 0, "sample": 0, "coverage": 1.0, "n": 1, "attempt": 0}
-    values = [
-        pl.col(name).cast(dtype) if name in found.columns else pl.lit(constants.get(name), dtype=dtype).alias(name)
-        for name, dtype in ANSWER_COLUMNS.items()
-    ]
-    return found.select("item_id", *values)
-
-
-def _items(examples: ExampleSet) -> pl.Enum:
-    return pl.Enum(examples.dataset.codebook.item_ids)
+    return found.select(
+        "item_id",
+        *(
+            pl.col(name).cast(dtype) if name in found.columns else pl.lit(constants.get(name), dtype=dtype).alias(name)
+            for name, dtype in ANSWER_COLUMNS.items()
+        ),
+    )
 
 
 def _check(name: BaselineName, examples: ExampleSet, out: Path, options: BaselineOptions, *, force: bool) -> None:
@@ -151,65 +160,83 @@ def _check(name: BaselineName, examples: ExampleSet, out: Path, options: Baselin
     check_asked(name, examples, fitted_on(name, options))
 
 
-def _make(name: BaselineName, examples: ExampleSet, options: BaselineOptions, watch: Watch | None) -> Baseline:
-    if name == "human":
-        return _human(examples, options)
-    if name == "trees":
-        return _trees(examples, options, watch)
-    return _distributions(name, examples, options)
-
-
-def _distributions(name: BaselineName, examples: ExampleSet, options: BaselineOptions) -> Baseline:
-    dataset = examples.dataset
-    if options.source == "world":
-        world = world_distributions(examples.item_ids, dataset.codebook)
-        return Baseline(world.probabilities, {"made_from": "world"})
-    levels = find_levels(dataset, options.groups or COUNTRIES) if name == "cell" else ()
-    settings = _settings(name, options) | ({"groups": _names(levels)} if levels else {})
-    content = describe_fit(name, settings, dataset, examples.item_ids)
-
-    def fit() -> Distributions:
-        return fit_distributions(read_people(dataset, FITTED_ON[name], options.weight), examples.item_ids, levels)
-
-    if options.fit is None:
-        return Baseline(fit().probabilities, settings)
-    if not find_fit(options.fit, content):
-        write_distributions(options.fit, fit(), dataset, content)
-    return Baseline(read_distributions(options.fit, levels).probabilities, settings)
-
-
-def _trees(examples: ExampleSet, options: BaselineOptions, watch: Watch | None) -> Baseline:
-    load_lightgbm()  # says at once where it is absent
-    dataset = examples.dataset
-    attributes = default_attributes(dataset.codebook) if options.attributes is None else options.attributes
-    seen = {"attributes": list(attributes), "seed": options.seed}
-    settings = _settings("trees", options) | seen | describe_growing()
-    content = describe_fit("trees", settings, dataset, examples.item_ids)
-
-    def fit() -> Trees:
-        people = read_people(dataset, FITTED_ON["trees"], options.weight)
-        features = find_features(people, attributes)
-        return fit_trees(people, examples.item_ids, features, seed=options.seed, threads=options.threads, watch=watch)
-
-    if options.fit is None:
-        return Baseline(fit().probabilities, settings)
-    if not find_fit(options.fit, content):
-        write_trees(options.fit, fit(), content)
-    return Baseline(read_trees(options.fit, attributes, dataset).probabilities, settings)
-
-
-def _human(examples: ExampleSet, options: BaselineOptions) -> Baseline:
+def _human(examples: ExampleSet, options: BaselineOptions) -> Made:
     dataset = examples.dataset
     cross = tuple(examples.source.get("cross", ()))
     levels = find_levels(dataset, options.groups or (Grouping(cross) if cross else COUNTRIES))
-    people = read_people(dataset, FITTED_ON["human"], options.weight)
+    donors = read_respondents(dataset, FITTED_ON["human"], options.weight)
 
     def answer(item_id: str, rows: Rows) -> NDArray[np.int8]:
         # a generator for each item, so that its draws do not depend on which other items are asked
         rng = np.random.default_rng([options.seed, dataset.codebook.item_ids.index(item_id)])
-        return draw_ratings(people, dataset.codebook.item(item_id), rows, levels, rng=rng)
+        return draw_ratings(donors, dataset.codebook.item(item_id), rows, levels, rng=rng)
 
-    return Baseline(answer, _settings("human", options) | {"groups": _names(levels), "seed": options.seed})
+    return answer, _settings("human", options) | {"groups": _names(levels), "seed": options.seed}
+
+
+def _fitted(name: BaselineName, examples: ExampleSet, options: BaselineOptions, watch: Watch | None) -> Made:
+    dataset, items = examples.dataset, examples.item_ids
+    if options.source == "world":
+        return world_distributions(items, dataset.codebook).probabilities, {"made_from": "world"}
+    settings = _settings(name, options)
+    if name == "trees":
+        load_lightgbm()  # fails at once where it is absent
+        attributes = default_attributes(dataset.codebook) if options.attributes is None else options.attributes
+        settings |= {"attributes": list(attributes), "seed": options.seed} | describe_growing()
+    else:
+        levels = find_levels(dataset, options.groups or COUNTRIES) if name == "cell" else ()
+        settings |= {"groups": _names(levels)} if levels else {}
+
+    def fit() -> Fit:
+        respondents = read_respondents(dataset, FITTED_ON[name], options.weight)
+        if name != "trees":
+            return fit_distributions(respondents, items, levels)
+        features = find_features(respondents, attributes)
+        return fit_trees(respondents, items, features, seed=options.seed, threads=options.threads, watch=watch)
+
+    if options.fit is None:
+        return fit().probabilities, settings
+    content = {
+        "baseline": name,
+        "settings": settings,
+        "dataset": dataset.receipt,
+        "is_invented": dataset.is_invented,
+        "item_ids": list(items),
+    }
+    if not _has_fit(options.fit, content):
+        made = fit()
+        with new_folder(options.fit, FIT_KIND) as staging:
+            made.write(staging)
+            write_manifest(staging, FIT_KIND, {**content, "versions": used_versions()})
+    if name == "trees":
+        return read_trees(options.fit, attributes, dataset).probabilities, settings
+    return read_distributions(options.fit, levels).probabilities, settings
+
+
+def _has_fit(folder: Path, wanted: Mapping[str, Any]) -> bool:
+    """Whether this folder holds the fit wanted; False where there is nothing yet.
+
+    Raises RunError where the folder holds something else, or a fit of another baseline, dataset or settings, or
+    without some of the items; FolderError where it is damaged.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    if not (folder / MANIFEST).is_file():
+        raise RunError(f"{folder}: holds no fit; choose an absent or empty folder to keep one in.")
+    found = check_files(folder, FIT_KIND)
+    different = differences(*({key: one[key] for key in ("baseline", "settings")} for one in (found, wanted)))
+    other = dataset_difference(found["dataset"], wanted["dataset"])
+    if other is not None:
+        different.append(f"dataset: {other}")
+    if different:
+        raise RunError(f"{folder}: holds another fit ({'; '.join(different[:3])}); choose another folder for this one.")
+    absent = [item_id for item_id in wanted["item_ids"] if item_id not in found["item_ids"]]
+    if absent:
+        raise RunError(
+            f"{folder}: was fitted without {len(absent)} of the {len(wanted['item_ids'])} items that are asked, the "
+            f"first of them {absent[0]}; fit them in another folder."
+        )
+    return True
 
 
 def _settings(name: BaselineName, options: BaselineOptions) -> dict[str, Any]:

@@ -1,45 +1,35 @@
-"""Distributions by group: `marginal` gives everybody's to everybody, `cell` gives each person their group's."""
+"""`marginal` and `cell`: response distributions of the whole population, and of the group of each respondent."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from worldvaluesbench.baselines._chain import Level
-from worldvaluesbench.baselines._counts import effective_counts
-from worldvaluesbench.baselines._people import People, Points
+from worldvaluesbench.baselines._respondents import Level, Members, Respondents, effective_counts
 from worldvaluesbench.errors import DatasetError
 from worldvaluesbench.planning import ExampleSet, Rows
-from worldvaluesbench.stats import Array, find_concentration, shares_of, shrink
-from worldvaluesbench.survey import Codebook, Item, load_marginals
+from worldvaluesbench.stats import Array, Mask, find_concentration, shares_of, shrink
+from worldvaluesbench.survey import Codebook, load_marginals
 
-EVERYBODY = "all"
+POPULATION = "all"
 """The name of the grouping at the top of every chain, and of its one group."""
 
-SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
-    "grouping": pl.String,
-    "group_codes": pl.String,
-    "n": pl.Float64,
-    "concentration": pl.Float64,
-    "probabilities": pl.List(pl.Float64),
-}
-"""The columns of a table of distributions, behind `item_id`."""
+FILE = "distributions.parquet"
 
 
 @dataclass(frozen=True)
 class Distributions:
-    """For each item a distribution of every group of a chain: everybody's, then level by level.
+    """For each item the response distribution of every group of a chain: of the population, then level by level.
 
-    `levels` are the steps below everybody. `n` and `shares`, by item, are of shapes (groups,) and (groups, points), the
-    groups of all steps one after another; `concentrations`, by item, has one for each level.
+    `table` has a row per item and group: `item_id`, `grouping`, `group_codes`, `n` (effective number of respondents),
+    `concentration` (null for the population) and `probabilities`.
     """
 
     levels: tuple[Level, ...] = field(repr=False)
-    n: Mapping[str, Array] = field(repr=False)
-    concentrations: Mapping[str, tuple[float, ...]] = field(repr=False)
-    shares: Mapping[str, Array] = field(repr=False)
+    table: pl.DataFrame = field(repr=False)
 
     def probabilities(self, item_id: str, rows: Rows) -> Array:
         """The distributions of the finest groups that these respondents are in, shape (rows, points)."""
@@ -49,47 +39,48 @@ class Distributions:
             member = level.member[rows]
             place = np.where(member >= 0, start + member, place)
             start += len(level.codes)
-        return self.shares[item_id][place]
+        return self._shares[item_id][place]
 
-    def table(self, codebook: Codebook) -> pl.DataFrame:
-        """Everything that was fitted: one row an item and group."""
-        names, codes = _groups_of(self.levels)
-        parts = []
-        for item_id, shares in self.shares.items():
-            by_level = [None, *self.concentrations[item_id]]
-            sizes = [1, *(len(level.codes) for level in self.levels)]
-            concentrations = [one for one, size in zip(by_level, sizes, strict=True) for _ in range(size)]
-            columns = [names, codes, self.n[item_id], concentrations, shares.tolist()]
-            frame = pl.DataFrame(dict(zip(SCHEMA, columns, strict=True)), schema=dict(SCHEMA))
-            parts.append(frame.select(pl.lit(item_id).cast(pl.Enum(codebook.item_ids)).alias("item_id"), pl.all()))
-        return pl.concat(parts)
+    @cached_property
+    def _shares(self) -> dict[str, Array]:
+        parts = self.table.group_by("item_id", maintain_order=True)
+        return {str(item_id): np.array(part["probabilities"].to_list()) for (item_id,), part in parts}
+
+    def write(self, folder: Path) -> None:
+        """Write the table to a fit folder."""
+        self.table.write_parquet(folder / FILE, compression="zstd")
 
 
-def fit_distributions(people: People, item_ids: Iterable[str], levels: Sequence[Level] = ()) -> Distributions:
-    """Fit the distributions of some items to people; without levels, everybody's only.
+def fit_distributions(fitted_on: Respondents, item_ids: Iterable[str], levels: Sequence[Level] = ()) -> Distributions:
+    """Estimate the distributions of some items; without levels, only those of the population.
 
-    Everybody's are the shares as they are. From there on each level is shrunk towards the one above it (`shrink`), by
-    a concentration of its own for every item (`find_concentration`). A group that is all there is of the one above it
-    says nothing of how groups differ and is left out in finding the concentration.
+    The population's are the plain shares. Below it each level is shrunk towards the one above (`shrink`), with one
+    concentration per item and level (`find_concentration`). A group that is all there is of the one above it says
+    nothing of how groups differ and is left out in finding the concentration.
 
-    Raises DatasetError where nobody has a response to an item.
+    Raises DatasetError where there is no response to an item.
     """
-    fitted = {}
+    codebook = fitted_on.dataset.codebook
+    parts = []
     for item_id in item_ids:
-        item = people.dataset.codebook.item(item_id)
-        who, points = people.responses_to(item)
-        members = [level.member[people.rows[who]] for level in levels]
-        fitted[item_id] = _fit_item(points, people.weights_of(who), levels, members, item)
-    return Distributions(
-        tuple(levels),
-        {item_id: n for item_id, (n, _, _) in fitted.items()},
-        {item_id: concentrations for item_id, (_, concentrations, _) in fitted.items()},
-        {item_id: shares for item_id, (_, _, shares) in fitted.items()},
-    )
+        item = codebook.item(item_id)
+        given, _, points = fitted_on.responses_to(item)
+        member: Members = np.zeros(points.size, dtype=np.int32)
+        counts = effective_counts(member, points, 1, item.scale.n_points, given.weights)
+        n, concentrations, shares = [counts.sum(axis=-1)], [], [shares_of(counts)]
+        for level in levels:
+            above, member = member, level.member[given.rows]
+            means = shares[-1][level.parent]
+            counts = effective_counts(member, points, len(level.codes), item.scale.n_points, given.weights)
+            concentrations.append(find_concentration(counts * ~_are_alone(level, member, above)[:, None], means))
+            n.append(counts.sum(axis=-1))
+            shares.append(shrink(counts, means, concentrations[-1]))
+        parts.append(_table_of(item_id, codebook, levels, np.concatenate(n), concentrations, np.vstack(shares)))
+    return Distributions(tuple(levels), pl.concat(parts))
 
 
 def with_world_marginals(examples: ExampleSet) -> ExampleSet:
-    """The examples whose items have world marginals; the others are left out, and counted so.
+    """The examples whose items have world marginals; the others are counted as left out.
 
     Raises DatasetError where no item has any.
     """
@@ -101,67 +92,53 @@ def with_world_marginals(examples: ExampleSet) -> ExampleSet:
 
 
 def world_distributions(item_ids: Iterable[str], codebook: Codebook) -> Distributions:
-    """Everybody's distributions as all interviews of file version 5 have them, for items that have world marginals."""
+    """The world marginals of some items: the shares of all interviews of file version 5."""
     marginals = load_marginals(codebook)
-    counts = {item_id: marginals.counts(item_id)[None, :] for item_id in item_ids}
-    return Distributions(
-        (),
-        {item_id: one.sum(axis=-1).astype(np.float64) for item_id, one in counts.items()},
-        dict.fromkeys(counts, ()),
-        {item_id: shares_of(one) for item_id, one in counts.items()},
-    )
+    parts = []
+    for item_id in item_ids:
+        counts = marginals.counts(item_id)[None, :].astype(np.float64)
+        parts.append(_table_of(item_id, codebook, (), counts.sum(axis=-1), (), shares_of(counts)))
+    return Distributions((), pl.concat(parts))
 
 
-def distributions_of(table: pl.DataFrame, levels: Sequence[Level]) -> Distributions:
-    """What `Distributions.table` gave, with the groups of the respondents it is to be used for.
+def read_distributions(folder: Path, levels: Sequence[Level]) -> Distributions:
+    """The distributions of a fit folder, for the groups of this dataset.
 
-    Raises DatasetError where the groups are others.
+    Raises DatasetError where the groups differ.
     """
+    found = Distributions(tuple(levels), pl.read_parquet(folder / FILE, glob=False))
     names, codes = _groups_of(levels)
-    parts = table.with_columns(pl.col("item_id").cast(pl.String)).partition_by("item_id", maintain_order=True)
-    for part in parts:
+    for (item_id,), part in found.table.group_by("item_id", maintain_order=True):
         if part["grouping"].to_list() != names or part["group_codes"].to_list() != codes:
-            raise DatasetError(f"{part['item_id'][0]}: the fit is of other groups; fit again in another folder.")
-    firsts = list(np.cumsum([1, *(len(level.codes) for level in levels)])[:-1])
-    ids = [str(part["item_id"][0]) for part in parts]
-    return Distributions(
-        tuple(levels),
-        {item_id: part["n"].to_numpy() for item_id, part in zip(ids, parts, strict=True)},
-        {item_id: tuple(part["concentration"].gather(firsts)) for item_id, part in zip(ids, parts, strict=True)},
-        {item_id: np.array(part["probabilities"].to_list()) for item_id, part in zip(ids, parts, strict=True)},
+            raise DatasetError(f"{item_id}: the fit is of other groups; fit again in another folder.")
+    return found
+
+
+def _table_of(
+    item_id: str, codebook: Codebook, levels: Sequence[Level], n: Array, concentrations: Sequence[float], shares: Array
+) -> pl.DataFrame:
+    names, codes = _groups_of(levels)
+    of_levels = [one for level, one in zip(levels, concentrations, strict=True) for _ in level.codes]
+    return pl.DataFrame(
+        {
+            "item_id": pl.repeat(item_id, len(names), dtype=pl.Enum(codebook.item_ids), eager=True),
+            "grouping": names,
+            "group_codes": codes,
+            "n": n,
+            "concentration": pl.Series([None, *of_levels], dtype=pl.Float64),
+            "probabilities": pl.Series(shares.tolist(), dtype=pl.List(pl.Float64)),
+        }
     )
 
 
-def _fit_item(
-    points: Points, weights: Array | None, levels: Sequence[Level], members: Sequence[NDArray[np.int32]], item: Item
-) -> tuple[Array, tuple[float, ...], Array]:
-    """How many people, the concentrations and the shares of all groups, level by level, for one item."""
-    n_points = item.scale.n_points
-    everybody = np.zeros(points.size, dtype=np.int32)
-    counts = effective_counts(everybody, points, 1, n_points, weights)
-    n, concentrations, shares = [counts.sum(axis=-1)], [], [shares_of(counts)]
-    above = everybody
-    for level, member in zip(levels, members, strict=True):
-        means = shares[-1][level.parent]
-        counts = effective_counts(member, points, len(level.codes), n_points, weights)
-        told = counts * ~_are_alone(level, member, above)[:, None]
-        concentrations.append(find_concentration(told, means))
-        n.append(counts.sum(axis=-1))
-        shares.append(shrink(counts, means, concentrations[-1]))
-        above = member
-    return np.concatenate(n), tuple(concentrations), np.vstack(shares)
-
-
-def _are_alone(level: Level, member: NDArray[np.int32], above: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Which groups have all the people of the group that they stand in."""
+def _are_alone(level: Level, member: Members, above: Members) -> Mask:
+    """Which groups have all the respondents of the group above them."""
     n = np.bincount(member[member >= 0], minlength=len(level.codes))
     n_above = np.bincount(above[above >= 0], minlength=int(level.parent.max(initial=0)) + 1)
-    alone: NDArray[np.bool_] = n == n_above[level.parent]
-    return alone
+    return np.asarray(n == n_above[level.parent])
 
 
 def _groups_of(levels: Sequence[Level]) -> tuple[list[str], list[str]]:
     """Grouping and codes of all groups of a chain, in order."""
-    names = [EVERYBODY] + [level.grouping.name for level in levels for _ in level.codes]
-    codes = [EVERYBODY] + [code for level in levels for code in level.codes]
-    return names, codes
+    names = [POPULATION] + [level.grouping.name for level in levels for _ in level.codes]
+    return names, [POPULATION] + [code for level in levels for code in level.codes]

@@ -1,4 +1,4 @@
-"""Which baselines there are, and how each is made."""
+"""Which baselines there are, and their options."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -21,7 +21,7 @@ FITTED_ON: Mapping[BaselineName, tuple[str, ...]] = {
     "trees": ("train",),
     "human": ("train", "valid"),
 }
-"""The splits whose people each baseline is made from; it answers for nobody else's."""
+"""The splits each baseline is made from; it never answers for their respondents."""
 
 _USED: Mapping[BaselineName, tuple[str, ...]] = {
     "marginal": ("source", "weight", "fit"),
@@ -33,13 +33,13 @@ _USED: Mapping[BaselineName, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class BaselineOptions:
-    """How a baseline is made. One that has no use for an option refuses it.
+    """The options of a baseline, each refused by a baseline that does not use it.
 
-    `source`: the people whose marginals `marginal` gives, of the train split or of the `world`. `weight`: the survey
-    weight by which people count. `groups`: the finest groups of `cell` and `human` (None: countries; of `human` for a
-    probe set those of its cross). `attributes`: what `trees` sees of a person (None: all that make sense). `seed`: of
-    the draws of `trees` and `human`. `fit`: a folder where what was fitted is kept, or was. `called`: the run's name
-    (None: the baseline's). `threads`: how many items `trees` fits at a time (None: as many as there are cores).
+    `source`: whether `marginal` gives the marginals of the train split or of the `world`. `weight`: the survey weight.
+    `groups`: the finest groups of `cell` and `human` (None: countries; of `human` for a probe set those of its cross).
+    `attributes`: the features of `trees` (None: all that make sense). `seed`: of the random draws of `trees` and
+    `human`. `fit`: a folder where the fit is kept, or was. `called`: the run's name (None: the baseline's). `threads`:
+    how many items `trees` fits at a time (None: one per core).
     """
 
     source: Source = "train"
@@ -61,35 +61,31 @@ class BaselineOptions:
         if self.threads is not None and self.threads < 1:
             raise RunError(f"threads is {self.threads}; expected at least 1.")
         if self.called is not None and not self.called.strip():
-            raise RunError("The run's name is empty; give one, for names tell runs apart.")
+            raise RunError("The run's name is empty; give one, so that runs can be distinguished.")
         if self.source == "world" and (self.weight != "none" or self.fit is not None):
             raise RunError("The world marginals are counted and unweighted: they take no weight and nothing is fitted.")
 
+    def changed(self) -> list[str]:
+        """The names of the options that differ from their defaults."""
+        return [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+
 
 def check_options(name: BaselineName, options: BaselineOptions) -> None:
-    """Raise RunError for an unknown baseline, or an option that it has no use for."""
+    """Raise RunError for an unknown baseline, or an option that it does not use."""
     if name not in BASELINES:
         raise RunError(f"There is no baseline {name!r}; there are {', '.join(BASELINES)}.")
-    unused = [field for field in _changed(options) if field not in (*_USED[name], "called")]
+    unused = [field for field in options.changed() if field not in (*_USED[name], "called")]
     if unused:
-        raise RunError(f"{name}: has no use for the option {unused[0]}; leave it out ({name} takes {_listed(name)}).")
+        taken = ", ".join(_USED[name])
+        raise RunError(f"{name}: has no use for the option {unused[0]}; leave it out ({name} takes {taken}).")
 
 
 def options_for(name: BaselineName, options: BaselineOptions) -> BaselineOptions:
     """Of options given to several baselines those that this one uses; its fit in a folder of its own name."""
-    kept = {field: getattr(options, field) for field in _changed(options) if field in _USED[name]}
-    fit = kept.get("fit")
-    return BaselineOptions(**kept if fit is None else kept | {"fit": fit / name})
+    kept = {field: getattr(options, field) for field in options.changed() if field in _USED[name]}
+    return BaselineOptions(**(kept | {"fit": kept["fit"] / name} if "fit" in kept else kept))
 
 
 def fitted_on(name: BaselineName, options: BaselineOptions) -> tuple[str, ...]:
-    """The splits whose people a baseline is made from; none of them for the world marginals, which name nobody."""
+    """The splits a baseline is made from; none for the world marginals, which hold no single respondent."""
     return () if options.source == "world" else tuple(split for split in SPLITS if split in FITTED_ON[name])
-
-
-def _changed(options: BaselineOptions) -> list[str]:
-    return [field.name for field in fields(options) if getattr(options, field.name) != field.default]
-
-
-def _listed(name: BaselineName) -> str:
-    return ", ".join(_USED[name])

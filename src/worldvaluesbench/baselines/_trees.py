@@ -1,32 +1,57 @@
-"""Boosted trees: what can be told of a person's response from all that is known of the person (extra `baselines`).
+"""`trees`: boosted trees predict a response from all attributes of a respondent (extra `baselines`).
 
-LightGBM, one classifier an item, with probabilities over the points of its scale. It begins with the distributions of
-`cell`, and trees are added for what these leave to be told.
+LightGBM, one classifier per item, with probabilities over the points of its scale. Boosting starts from the
+distributions of `cell`.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from worldvaluesbench.baselines._chain import COUNTRIES, Level, find_levels
-from worldvaluesbench.baselines._distributions import Distributions, fit_distributions
-from worldvaluesbench.baselines._features import Features
-from worldvaluesbench.baselines._people import People
+from worldvaluesbench.baselines._distributions import Distributions, fit_distributions, read_distributions
+from worldvaluesbench.baselines._respondents import COUNTRIES, Level, Respondents, find_levels
 from worldvaluesbench.benchmark import Dataset
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.planning import Rows
-from worldvaluesbench.stats import Array
-from worldvaluesbench.survey import COUNTRY_COLUMN
+from worldvaluesbench.stats import Array, Mask
+from worldvaluesbench.survey import COUNTRY_COLUMN, Codebook, load_derived_attributes
+
+MODELS, LEVELS = "models.parquet", "levels.parquet"
+
+LEFT_OUT: Mapping[str, str] = MappingProxyType(
+    {
+        "A_YEAR": "when the interview was held, which is decided by the country",
+        "J_INTDATE": "when the interview was held: a number that hardly any two respondents share",
+        "N_TOWN": "thousands of places with a few respondents each: a tree would memorise the sample",
+        "Q261": "the year of the interview less the age, which is a feature itself",
+        "X003R": "made from the age, which is a feature itself",
+        "education_level": "made from the education, which is a feature itself",
+        "age_band": "made from the age, which is a feature itself",
+    }
+)
+"""The attributes that are no features unless they are named, and why."""
+
+ORDERED = (
+    "G_TOWNSIZE", "H_SETTLEMENT", "X003R", "Q275", "Q276", "Q277", "Q278", "Q286", "Q287", "Q288",
+    "education_level", "age_band",
+)  # fmt: skip
+"""Ordinal attributes, beside the free numbers: education, size of place, income, class."""
+
+RARE = 50
+"""Levels of a nominal attribute with fewer respondents of the train split are merged into one, "another"."""
 
 HELD_OUT, PATIENCE, MOST_ROUNDS = 0.15, 10, 300
-"""Trees are added as long as they help with this share of the people, who are held out of growing them: until so many
-in a row have not. Few people bear few trees."""
+"""Early stopping: the share of respondents held out for validation, the rounds without improvement after which boosting
+stops, and the most rounds."""
 
 PARAMETERS: Mapping[str, Any] = {
     "learning_rate": 0.1,
@@ -39,26 +64,83 @@ PARAMETERS: Mapping[str, Any] = {
     "cat_l2": 1000,
     "min_data_per_group": 100,
 }
-"""How the trees grow: small ones, and slow to believe what few people with the same country or faith say."""
+"""Small trees, strongly regularised for levels that few respondents have."""
 
 FEWEST = 2 * PARAMETERS["min_data_in_leaf"]
-"""Fewer people than this cannot be split in two leaves, and bear no tree."""
+"""Fewer respondents cannot be split into two leaves."""
 
 RAREST = 1e-6
-"""The least that a point may begin with, so that it has a logarithm."""
+"""The least starting probability of a point, so that it has a logarithm."""
 
 _EXACT: Mapping[str, Any] = {"num_threads": 1, "deterministic": True, "force_col_wise": True, "verbosity": -1}
-"""What gives the same trees each time, however many items are fitted at a time."""
+"""What makes the trees reproducible, however many items are fitted at a time."""
 
 Watch = Callable[[int, int], None]
-"""Told how many items are done, of how many."""
+"""A progress callback: the number of items done, and of all."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """The attributes that trees see, in order, and the levels of those that are nominal."""
+
+    attribute_ids: tuple[str, ...]
+    levels: Mapping[str, tuple[int, ...]]
+
+    @property
+    def nominal(self) -> list[int]:
+        """The column numbers of the nominal attributes."""
+        return [place for place, name in enumerate(self.attribute_ids) if name in self.levels]
+
+    def table(self) -> pl.DataFrame:
+        """The levels of nominal attributes: `attribute_id`, `code`, and the `number` of the level."""
+        rows = [(name, code, place) for name, codes in self.levels.items() for place, code in enumerate(codes)]
+        schema = {"attribute_id": pl.String, "code": pl.Int32, "number": pl.Int32}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def matrix(self, dataset: Dataset) -> NDArray[np.float32]:
+        """The features of all respondents, shape (respondents, attributes); missing is NaN."""
+        codes = dataset.respondents(list(self.attribute_ids))
+        return np.stack([self._column(name, codes[name].to_numpy()) for name in self.attribute_ids], axis=1)
+
+    def _column(self, name: str, codes: NDArray[np.int32]) -> NDArray[np.float32]:
+        column = codes.astype(np.float32)
+        if name in self.levels:
+            known = np.array(self.levels[name], dtype=np.int64)
+            place = np.searchsorted(known, codes)
+            column = np.where(np.append(known, -1)[place] == codes, place, known.size).astype(np.float32)
+        column[codes < 0] = np.nan
+        return column
+
+
+def default_attributes(codebook: Codebook) -> tuple[str, ...]:
+    """All attributes and derived attributes but those of `LEFT_OUT`."""
+    return tuple(name for name in (*codebook.attribute_ids, *load_derived_attributes()) if name not in LEFT_OUT)
+
+
+def find_features(respondents: Respondents, attribute_ids: Sequence[str]) -> Features:
+    """These attributes as features, with the levels that at least `RARE` of these respondents have."""
+    dataset = respondents.dataset
+    nominal = [name for name in attribute_ids if is_nominal(name, dataset.codebook)]
+    codes = dataset.respondents(nominal)[respondents.rows] if nominal else pl.DataFrame()
+    levels = {}
+    for name in nominal:
+        found, n = np.unique(codes[name].to_numpy(), return_counts=True)
+        levels[name] = tuple(found[(n >= RARE) & (found >= 0)].tolist())
+    return Features(tuple(attribute_ids), levels)
+
+
+def is_nominal(attribute_id: str, codebook: Codebook) -> bool:
+    """Whether the codes of an attribute have no order."""
+    if attribute_id in ORDERED:
+        return False
+    return attribute_id in load_derived_attributes() or not codebook.attribute(attribute_id).is_free
 
 
 @dataclass(frozen=True)
 class Trees:
-    """Fitted trees: the distributions they begin with, what they see, and the model of each item.
+    """Fitted trees: the distributions they start from, their features, and the model of each item.
 
-    Models are in LightGBM's text format; empty where there are no trees, and the beginning stands.
+    Models are in LightGBM's text format; empty for an item without trees, which has the starting distributions.
     """
 
     start: Distributions = field(repr=False)
@@ -67,7 +149,7 @@ class Trees:
     dataset: Dataset = field(repr=False)
 
     def probabilities(self, item_id: str, rows: Rows) -> Array:
-        """What the trees give these respondents, shape (rows, points); to seven digits, which take half the room."""
+        """Predicted probabilities of these respondents, shape (rows, points), in single precision."""
         scores = _logarithms(self.start, item_id, rows)
         if self.models[item_id]:
             booster = load_lightgbm().Booster(model_str=self.models[item_id])
@@ -81,14 +163,31 @@ class Trees:
     def _matrix(self) -> NDArray[np.float32]:
         return self.features.matrix(self.dataset)
 
+    def write(self, folder: Path) -> None:
+        """Write the trees, and the distributions they start from, to a fit folder."""
+        self.start.write(folder)
+        models = pl.DataFrame({"item_id": list(self.models), "model": list(self.models.values())})
+        models.write_parquet(folder / MODELS, compression="zstd")
+        self.features.table().write_parquet(folder / LEVELS, compression="zstd")
 
-def start_levels(dataset: Dataset, attribute_ids: Sequence[str]) -> tuple[Level, ...]:
-    """The groups with whose distributions trees begin: countries, where these are seen; else everybody."""
+
+def read_trees(folder: Path, attribute_ids: Sequence[str], dataset: Dataset) -> Trees:
+    """The trees of a fit folder, with these attributes as features, for respondents of this dataset."""
+    known = pl.read_parquet(folder / LEVELS, glob=False)
+    nominal = [name for name in attribute_ids if is_nominal(name, dataset.codebook)]
+    levels = {name: tuple(known.filter(attribute_id=name)["code"].to_list()) for name in nominal}
+    start = read_distributions(folder, _start_levels(dataset, attribute_ids))
+    models = pl.read_parquet(folder / MODELS, glob=False)
+    return Trees(start, Features(tuple(attribute_ids), levels), dict(models.rows()), dataset)
+
+
+def _start_levels(dataset: Dataset, attribute_ids: Sequence[str]) -> tuple[Level, ...]:
+    """The groups with whose distributions boosting starts: countries, where these are a feature; else none."""
     return find_levels(dataset, COUNTRIES) if COUNTRY_COLUMN in attribute_ids else ()
 
 
 def fit_trees(
-    people: People,
+    fitted_on: Respondents,
     item_ids: Sequence[str],
     features: Features,
     *,
@@ -98,31 +197,65 @@ def fit_trees(
 ) -> Trees:
     """Fit the classifiers of some items, several at a time. The same seed gives the same trees.
 
-    While they grow, trees begin with the distributions of the people they grow on; when they answer, with those of all
-    the people, which are the better ones.
+    While they are fitted, trees start from the distributions of the respondents not held out; when they predict, from
+    those of all, which are better.
 
-    Raises ModelError where LightGBM is not installed, DatasetError where nobody has a response to an item.
+    Raises ModelError where LightGBM is not installed, DatasetError where there is no response to an item.
     """
-    levels = start_levels(people.dataset, features.attribute_ids)
-    data = _data_of(people, features, levels, {**PARAMETERS, **_EXACT, "seed": seed})
+    lightgbm, dataset = load_lightgbm(), fitted_on.dataset
+    levels = _start_levels(dataset, features.attribute_ids)
+    parameters = {**PARAMETERS, **_EXACT, "seed": seed}
+    matrix, labels = features.matrix(dataset)[fitted_on.rows], np.zeros(fitted_on.rows.size)
+    # binned once; items are fitted on subsets
+    binned = lightgbm.Dataset(matrix, labels, categorical_feature=features.nominal, params=parameters).construct()
+    held_out = np.random.default_rng(seed).random(fitted_on.rows.size) < HELD_OUT
+    grown_on = fitted_on.only(~held_out)
+
+    def fit(item_id: str) -> str:
+        item = dataset.codebook.item(item_id)
+        given, places, points = fitted_on.responses_to(item)
+        is_held_out = held_out[places]
+        if places.size < FEWEST or is_held_out.all() or not is_held_out.any():
+            return ""
+        start = _logarithms(fit_distributions(grown_on, [item_id], levels), item_id, given.rows)
+        chosen = {**parameters, "objective": "multiclass", "num_class": item.scale.n_points}
+
+        def part(is_in: Mask) -> Any:
+            sample = binned.subset(places[is_in].tolist(), params=chosen).construct()
+            sample.set_label(points[is_in].astype(np.float32))
+            sample.set_init_score(start[is_in])
+            if given.weights is not None:
+                sample.set_weight(given.weights[is_in] / given.weights.mean())  # leaf sizes are counts of respondents
+            return sample
+
+        stop = lightgbm.early_stopping(PATIENCE, verbose=False)
+        valid = part(is_held_out)
+        booster = lightgbm.train(chosen, part(~is_held_out), MOST_ROUNDS, valid_sets=[valid], callbacks=[stop])
+        return str(booster.model_to_string(num_iteration=booster.best_iteration))
+
     models: dict[str, str] = {}
-    fitted = _fit_all(data, item_ids, threads or os.cpu_count() or 1)
-    for n_done, (item_id, model) in enumerate(fitted, start=1):
-        models[item_id] = model
-        if watch is not None:
-            watch(n_done, len(item_ids))
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:  # LightGBM releases the interpreter's lock
+        waiting = {pool.submit(fit, item_id): item_id for item_id in item_ids}
+        try:
+            for done in as_completed(waiting):
+                models[waiting[done]] = done.result()
+                if watch is not None:
+                    watch(len(models), len(item_ids))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     in_order = {item_id: models[item_id] for item_id in item_ids}
-    return Trees(fit_distributions(people, item_ids, levels), features, in_order, people.dataset)
+    return Trees(fit_distributions(fitted_on, item_ids, levels), features, in_order, dataset)
 
 
 def describe_growing() -> dict[str, Any]:
-    """How the trees grow, for a manifest."""
+    """The parameters of the trees, for a manifest."""
     growing = {"held_out": HELD_OUT, "patience": PATIENCE, "most_rounds": MOST_ROUNDS}
     return {"parameters": dict(PARAMETERS) | growing}
 
 
 def load_lightgbm() -> Any:
-    """LightGBM, which takes a second to load.
+    """The module of LightGBM, whose import takes a second.
 
     Raises ModelError where it is not installed, or cannot be loaded.
     """
@@ -130,7 +263,7 @@ def load_lightgbm() -> Any:
         import lightgbm
     except ImportError:
         raise ModelError("trees: needs LightGBM; pip install 'worldvaluesbench[baselines]'.") from None
-    except OSError as error:  # its library is there, and that of OpenMP is not
+    except OSError as error:  # LightGBM is installed, and OpenMP is not
         reason = str(error).splitlines()[0]
         raise ModelError(f"trees: LightGBM cannot be loaded ({reason}); install OpenMP (libgomp1, libomp).") from None
     return lightgbm
@@ -143,69 +276,6 @@ def has_lightgbm() -> bool:
     except ModelError:
         return False
     return True
-
-
-@dataclass(frozen=True)
-class _Data:
-    """What all items are fitted on: the people, what is seen of them in bins, who is held out, where trees begin."""
-
-    people: People
-    binned: Any
-    is_held_out: NDArray[np.bool_]
-    levels: tuple[Level, ...]
-    parameters: Mapping[str, Any]
-
-    @property
-    def growers(self) -> People:
-        """The people on whom trees grow."""
-        kept = ~self.is_held_out
-        weights = None if self.people.weights is None else self.people.weights[kept]
-        return People(self.people.dataset, self.people.rows[kept], weights)
-
-
-def _data_of(people: People, features: Features, levels: tuple[Level, ...], parameters: Mapping[str, Any]) -> _Data:
-    matrix = features.matrix(people.dataset)[people.rows]
-    nobody = np.zeros(people.rows.size)
-    # binned once, for items are fitted on parts of it
-    binned = load_lightgbm().Dataset(matrix, nobody, categorical_feature=features.nominal, params=dict(parameters))
-    is_held_out = np.random.default_rng(parameters["seed"]).random(people.rows.size) < HELD_OUT
-    return _Data(people, binned.construct(), is_held_out, levels, parameters)
-
-
-def _fit_all(data: _Data, item_ids: Sequence[str], n_threads: int) -> Iterator[tuple[str, str]]:
-    """Each item with its model, as they get ready. LightGBM lets other threads work while it does."""
-    with ThreadPoolExecutor(n_threads) as pool:
-        waiting = {pool.submit(_fit_item, data, item_id): item_id for item_id in item_ids}
-        try:
-            for done in as_completed(waiting):
-                yield waiting[done], done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _fit_item(data: _Data, item_id: str) -> str:
-    lightgbm = load_lightgbm()
-    item = data.people.dataset.codebook.item(item_id)
-    who, points = data.people.responses_to(item)
-    held_out = data.is_held_out[who]
-    if who.size < FEWEST or held_out.all() or not held_out.any():
-        return ""
-    start = _logarithms(fit_distributions(data.growers, [item_id], data.levels), item_id, data.people.rows[who])
-    weights = data.people.weights_of(who)
-    parameters = {**data.parameters, "objective": "multiclass", "num_class": item.scale.n_points}
-
-    def part(is_in: NDArray[np.bool_]) -> Any:
-        sample = data.binned.subset(who[is_in].tolist(), params=parameters).construct()
-        sample.set_label(points[is_in].astype(np.float32))
-        sample.set_init_score(start[is_in])
-        if weights is not None:
-            sample.set_weight(weights[is_in] / weights.mean())  # what a leaf wants is counted in people
-        return sample
-
-    stop = lightgbm.early_stopping(PATIENCE, verbose=False)
-    grown = lightgbm.train(parameters, part(~held_out), MOST_ROUNDS, valid_sets=[part(held_out)], callbacks=[stop])
-    return str(grown.model_to_string(num_iteration=grown.best_iteration))
 
 
 def _logarithms(start: Distributions, item_id: str, rows: Rows) -> Array:

@@ -42,7 +42,7 @@ from worldvaluesbench.pipeline import DEFAULT_PROBE, Results, design_of, plan_pr
 from worldvaluesbench.planning import Costs, Plan, build_plan, estimate_costs, load_tokenizer
 from worldvaluesbench.prompts import choices_of, parse_attributes, parse_codes, persona_of, render_prompt, shown_options
 from worldvaluesbench.scoring import How
-from worldvaluesbench.scoring.compare import COMPARED, COVARIANCES, mean_variance, pilot_variances, read_comparison
+from worldvaluesbench.scoring.compare import COMPARED, COVARIANCES, load_comparison, mean_variance, pilot_variances
 from worldvaluesbench.stats import (
     DEFAULT_VARIANCE,
     LEVEL,
@@ -369,7 +369,7 @@ def power_wanted(given: Given) -> Wanted | None:
         return None
     if pilot is None:
         return Wanted(difference)
-    tables = read_comparison(pilot).tables
+    tables = load_comparison(pilot).tables
     wanted = Wanted(difference, pilot, tables[COMPARED], tables[COVARIANCES])
     _of_pilot(wanted, 1)
     return wanted

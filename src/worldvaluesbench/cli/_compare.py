@@ -40,8 +40,8 @@ from worldvaluesbench.scoring.compare import (
     Comparison,
     compare_answers,
     comparison_document,
+    load_comparison,
     merge_comparisons,
-    read_comparison,
     write_comparison,
 )
 from worldvaluesbench.scoring.measure import GROUPINGS
@@ -135,7 +135,7 @@ def _comparison_of(files: Sequence[Path], given: Given) -> Comparison:
 def _open(path: Path) -> Comparison | None:
     """The comparison in a folder or bundle; None for a run or an answer file."""
     if path.is_dir() and kind_of(path) == KIND:
-        return read_comparison(path)
+        return load_comparison(path)
     # a .zip can be nothing else, however damaged
     return read_bundle(path) if path.suffix == ".zip" or is_bundle(path) else None
 

@@ -1,4 +1,4 @@
-"""The design of a plan: how many items, respondents and samples it asks for, as statistical power wants to know."""
+"""The design of a plan: how many items, respondents and samples it asks for, as a power analysis needs them."""
 
 import numpy as np
 
@@ -14,28 +14,21 @@ def design_of(plan: Plan) -> Design:
     share is counted once for all of them, so that there may be less than one sample for each; a method that states
     probabilities, or one greedy answer for all, has no sampling noise: infinitely many.
     """
-    codebook = plan.examples.dataset.codebook
-    item_ids = plan.examples.item_ids
-    each = np.array([1 / plan.examples.counts[item_id] for item_id in item_ids])
-    n_items = len(item_ids)
-    n = n_items / each.sum()
-    return Design(
-        n_items=n_items,
-        n_respondents=float(n),
-        n_samples=_n_samples(plan),
-        n_topics=len({codebook.item(item_id).topic for item_id in item_ids}),
-        overlap=_shared_part(plan, each) * float(n) if n_items > 1 else 0.0,
-    )
-
-
-def _shared_part(plan: Plan, each: np.ndarray) -> float:
-    """The mean over pairs of items of their common respondents, divided by the respondents of either."""
-    rows = [plan.examples.rows_of(item_id) for item_id in plan.examples.item_ids]
+    examples = plan.examples
+    rows = [examples.rows_of(item_id) for item_id in examples.item_ids]
+    each = np.array([1 / row.size for row in rows])
+    n_items = len(rows)
+    n = float(n_items / each.sum())
     weight = np.zeros(1 + max(int(row.max()) for row in rows))
     for row, part in zip(rows, each.tolist(), strict=True):
         weight[row] += part
-    # the sum over all pairs, less what each item has with itself
-    return float((weight @ weight - each.sum()) / (each.size * (each.size - 1)))
+    # the mean over pairs of items of their common respondents, divided by the respondents of either: the sum over all
+    # pairs, less what each item has with itself
+    shared = float((weight @ weight - each.sum()) / (n_items * (n_items - 1))) if n_items > 1 else 0.0
+    topics = {examples.dataset.codebook.item(item_id).topic for item_id in examples.item_ids}
+    return Design(
+        n_items=n_items, n_respondents=n, n_samples=_n_samples(plan), n_topics=len(topics), overlap=shared * n
+    )
 
 
 def _n_samples(plan: Plan) -> float:
@@ -43,6 +36,6 @@ def _n_samples(plan: Plan) -> float:
     if settings.method not in TEXT_METHODS or settings.method == "verbalised":
         return float("inf")
     if settings.method == "greedy":
-        # greedy answers differ between respondents by what is shown of them alone
+        # greedy answers differ between respondents by their personas alone
         return 1 if settings.uses_persona else float("inf")
     return plan.n_completions / plan.n_examples

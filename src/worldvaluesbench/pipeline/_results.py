@@ -1,7 +1,7 @@
 """The whole job for one model: draw a probe set if there is none, ask it, score it beside the models asked before.
 
 A results folder holds `probe`, a run folder for each model, `scores` of all its finished runs together, and where a
-report is wanted `baselines` of people, the `comparison` of all with one another, and the `report`.
+report is wanted `baselines`, the `comparison` of all with one another, and the `report`.
 """
 
 import json
@@ -22,45 +22,51 @@ from worldvaluesbench.scoring.sources import read_answers, respondents_reference
 from worldvaluesbench.stats import MIN_COVERAGE
 from worldvaluesbench.survey import Grouping
 
-PROBE, SCORES, BASELINES, COMPARISON, REPORT = "probe", "scores", "baselines", "comparison", "report"
-PARTS = (PROBE, SCORES, BASELINES, COMPARISON, REPORT)
-"""What stands in a results folder beside runs."""
+PARTS = ("probe", "scores", "baselines", "comparison", "report")
+"""The names in a results folder that no run can have."""
 
 DEFAULT_PROBE = "paper36"
 
 
 @dataclass(frozen=True)
 class Results:
-    """A results folder, the dataset it is about, and the items asked (None: all of the probe)."""
+    """A results folder, its dataset, and the items asked (None: all of the probe).
+
+    The folders in it: `probe`, the probe set that all its runs ask; `scores` of all its finished runs; `baselines`, a
+    run of each; `comparison` of all finished runs and baselines; `report` of that comparison.
+    """
 
     folder: Path
     dataset: Dataset
     item_ids: Sequence[str] | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+
     @property
     def probe(self) -> Path:
-        """The folder of the probe set that all its runs ask."""
-        return self.folder / PROBE
+        """The folder of the probe set."""
+        return self.folder / "probe"
 
     @property
     def scores(self) -> Path:
-        """The folder of the scores of all its finished runs."""
-        return self.folder / SCORES
+        """The folder of the scores."""
+        return self.folder / "scores"
 
     @property
     def baselines(self) -> Path:
-        """The folder of the runs of baselines of people."""
-        return self.folder / BASELINES
+        """The folder of the baselines."""
+        return self.folder / "baselines"
 
     @property
     def comparison(self) -> Path:
-        """The folder of the comparison of all its finished runs and baselines."""
-        return self.folder / COMPARISON
+        """The folder of the comparison."""
+        return self.folder / "comparison"
 
     @property
     def report(self) -> Path:
-        """The folder of the report of that comparison."""
-        return self.folder / REPORT
+        """The folder of the report."""
+        return self.folder / "report"
 
     def run_folder(self, name: str) -> Path:
         """The folder of the run of this name."""
@@ -68,7 +74,7 @@ class Results:
 
 
 def run_name(model_name: str, settings: Settings) -> str:
-    """What a run is called where nobody names it: the model, whether a person was shown, and the method if unusual.
+    """The default name of a run: the model, whether the prompt shows a persona, and the method if unusual.
 
     The paper's names have the same form: `alpaca-7b`, `alpaca-7b+demographics`.
     """
@@ -102,24 +108,20 @@ def plan_probe(results: Results, settings: Settings, spec: str | Path | None = N
     if not results.probe.exists():
         build_probe(results.dataset, DEFAULT_PROBE if spec is None else spec, results.probe)
     elif spec is not None:
-        _check_spec(results, spec)
+        wanted = json.loads(json.dumps(asdict(read_spec(spec, results.dataset.codebook))))
+        found = differences(read_manifest(results.probe, "probe", "spec")["spec"], wanted)
+        if found:
+            raise ProbeError(
+                f"{results.probe}: was drawn by another specification ({'; '.join(found[:3])}); leave out --spec to "
+                f"ask it, or choose another results folder."
+            )
     return build_plan(probe_examples(results.dataset, results.probe, results.item_ids), settings)
-
-
-def _check_spec(results: Results, spec: str | Path) -> None:
-    wanted = json.loads(json.dumps(asdict(read_spec(spec, results.dataset.codebook))))
-    found = differences(read_manifest(results.probe, "probe", "spec")["spec"], wanted)
-    if found:
-        raise ProbeError(
-            f"{results.probe}: was drawn by another specification ({'; '.join(found[:3])}); leave out --spec to ask "
-            f"it, or choose another results folder."
-        )
 
 
 def ask_model(
     results: Results, plan: Plan, model: Model, name: str, *, budget: Budget | None = None, watch: Watch | None = None
 ) -> Outcome:
-    """Ask a model the plan, as the run of this name; an unfinished one of the same name is gone on with."""
+    """Ask a model the plan, as the run of this name; an unfinished run of the same name is resumed."""
     run = begin_run(plan, model, results.run_folder(name), name)
     return ask(run, model, budget=budget, watch=watch)
 
@@ -131,10 +133,7 @@ def score_results(
 
     Raises RunError where no run is finished.
     """
-    folders = finished_runs(results.folder)
-    if not folders:
-        raise RunError(f"{results.folder}: holds no finished run; `wvb run` makes one.")
-    answers = [read_answers(folder) for folder in folders]
+    answers = [read_answers(folder) for folder in finished_runs(results.folder)]
     how = How(min_coverage=min_coverage)
     scores = score_answers(answers, respondents_reference(results.dataset), groupings=groupings, how=how)
     write_scores(scores, results.scores, force=True)
@@ -142,8 +141,14 @@ def score_results(
 
 
 def finished_runs(folder: Path) -> list[Path]:
-    """The finished runs in a results folder, by name."""
-    return [path for path in sorted(folder.iterdir()) if path.is_dir() and _is_finished_run(path)]
+    """The finished runs in a results folder, by name.
+
+    Raises RunError where there is none.
+    """
+    runs = [path for path in sorted(folder.iterdir()) if path.is_dir() and _is_finished_run(path)]
+    if not runs:
+        raise RunError(f"{folder}: holds no finished run; `wvb run` makes one.")
+    return runs
 
 
 def _is_finished_run(folder: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Answers that are missing: what they could have made of the distance, and the distance with refusals as a category."""
+"""Missing answers: worst-case bounds of the distance, and the distance with refusals as a category of their own."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,10 +10,10 @@ from worldvaluesbench.stats._estimate import Floats
 def distance_bounds(
     humans: ArrayLike, answers: ArrayLike, missing: ArrayLike, n_points: ArrayLike
 ) -> tuple[Array, Array]:
-    r"""The smallest and largest Wasserstein-1 distance that missing answers could have made, wherever they stood.
+    r"""Worst-case bounds (Manski) of the Wasserstein-1 distance: missing answers may be on any points.
 
-    `humans` are counts of all people answered for, those without an answer included, `answers` the counts there are,
-    both (..., points), padded; `missing` the number (or weight) of answers that are not there and `n_points` the
+    `humans` are response counts of all respondents answered for, those without an answer included, `answers` the counts
+    of answers, both (..., points), padded; `missing` the number (or weight) of missing answers and `n_points` the
     scale's length, both (...). With U the cumulative shares of the humans, A the cumulated answers, m those missing,
 
     .. math:: \min_M \text{ and } \max_M \quad \frac{1}{K-1} \sum_{k=1}^{K-1}

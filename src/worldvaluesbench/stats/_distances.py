@@ -42,9 +42,9 @@ def ranked_probability_score(humans: Floats, answers: Floats) -> Floats:
 
     .. math:: RPS = \frac{1}{K-1} \sum_{k=1}^{K-1} \left((V_k - U_k)^2 + U_k (1 - U_k)\right)
 
-    with U and V the cumulative shares of humans and answers: the mean over the people of the squared gaps between the
+    with U and V the cumulative shares of humans and answers: the mean over respondents of the squared gaps between the
     cumulative shares of the answers and those of the one response. It is smallest for V = U, and not 0 then: the
-    people's own spread remains. Source: Epstein (1969); Gneiting and Raftery (2007).
+    variance of responses remains. Source: Epstein (1969); Gneiting and Raftery (2007).
 
     >>> ranked_probability_score(np.array([[0.5], [0.5]]), np.array([[0.5], [0.5]]))
     array([0.25])

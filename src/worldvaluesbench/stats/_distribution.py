@@ -14,7 +14,7 @@ Ints = NDArray[np.int8 | np.int16 | np.int32 | np.int64]
 Mask = NDArray[np.bool_]
 
 MIN_COVERAGE = 0.5
-"""The least probability that must have been on the scale points for an answer to count, where nobody says otherwise."""
+"""The least probability that must have been on the scale points for an answer to count, by default."""
 
 
 def shares_of(counts: ArrayLike) -> Array:
@@ -67,39 +67,20 @@ def wasserstein(first: ArrayLike, second: ArrayLike, n_points: ArrayLike | None 
 
     .. math:: W_1(U, V) = \int_0^1 |U(x) - V(x)|\,dx = \frac{1}{K-1} \sum_{k=1}^{K-1} |U_k - V_k|
 
-    with U and V the cumulative shares and K the number of points, which lie evenly over [0, 1]. 0 means equal
-    distributions; 1 means that all people stand at one end and the whole model at the other.
+    with U and V the cumulative shares and K the number of points, which lie evenly over [0, 1]. 0: equal distributions;
+    1: all responses at one end and all answers at the other. Shares have shape (..., points), leading axes broadcast
+    and NaN gives NaN; `n_points`, shape (...), are the points of each scale where the last axis is padded (by default
+    its length). Returns distances, shape (...), without unit.
 
-    Parameters
-    ----------
-    first, second
-        Shares, shape (..., points); leading axes broadcast. NaN shares give NaN.
-    n_points
-        Points of each scale, shape (...), where the last axis is padded; by default its length.
+    Raises ScaleError where the last axes differ in length.
 
-    Returns
-    -------
-    Distances, shape (...), without unit.
-
-    Raises
-    ------
-    ScaleError
-        Where the last axes differ in length.
-
-    Notes
-    -----
     Source: Zhao et al. (2024), section 3.2; Vallender (1974) for the equality of both forms.
 
-    Examples
-    --------
     >>> float(wasserstein([0.7, 0.2, 0.1], [0.1, 0.2, 0.7]).round(12))
     0.6
-
     """
     u, v = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if u.shape[-1] != v.shape[-1]:
         raise ScaleError(f"Distributions over {u.shape[-1]} and {v.shape[-1]} points cannot be compared.")
     steps = (u.shape[-1] if n_points is None else np.asarray(n_points)) - 1
-    gaps = np.abs(np.cumsum(u - v, axis=-1)[..., :-1])
-    distance: Array = np.asarray(gaps.sum(axis=-1) / steps)
-    return distance
+    return np.asarray(np.abs(np.cumsum(u - v, axis=-1)[..., :-1]).sum(axis=-1) / steps)

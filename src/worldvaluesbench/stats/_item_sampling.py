@@ -1,9 +1,9 @@
 """Standard errors of means over items when both the respondents and the items are a sample.
 
-A benchmark asks some items of each topic, and readers take its mean for more than these items. So a mean over items has
-two sources of error: which respondents were interviewed, and which items were asked. This is the variance of a two-way
-bootstrap (resample respondents, resample items within topics) in which the noise of single items counts once: that
-noise is part of how much observed items differ, so of the respondents only what moves items together is added.
+A benchmark asks some items of each topic, and readers generalise its mean beyond them. So a mean over items has two
+sources of error: which respondents were interviewed, and which items were asked. This is the variance of a two-way
+bootstrap (resample respondents, resample items within topics) in which the noise of single items counts once: it is
+part of how much observed items differ, so of the respondents only the covariance of different items is added.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ ITEM_SAMPLING: tuple[ItemSampling, ...] = get_args(ItemSampling)
 `topics`: other topics could have been asked (topics are clusters of items). `fixed`: these items, and no others."""
 
 LEAST_DESIGN_EFFECT = 0.05
-"""A share of items is never taken to be known as well as from more than 20 times the items that there are."""
+"""The precision of a share of items is never taken to be that of more than 20 times as many independent items."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,9 @@ class Items:
 
 @dataclass(frozen=True)
 class Moments:
-    """How respondents move the values of items: `variance` of each, shape (..., items), and `covariance`, shape (...).
+    """Bootstrap moments of items over respondents: `variance`, shape (..., items), and `covariance`, shape (...).
 
-    `covariance` is the mean covariance between two different items: what all items have in common, so that it does not
-    become smaller with more items.
+    `covariance` is the mean covariance of two different items, which does not become smaller with more items.
     """
 
     variance: Array
@@ -78,17 +77,12 @@ class StandardError:
 
     def half_width(self, level: float) -> Array:
         """Half the width of a confidence interval at this level, shape (...)."""
-        quantile = np.array([t_quantile((1 + level) / 2, df) for df in self.df.ravel().tolist()])
-        return np.asarray(quantile.reshape(self.df.shape) * self.value)
+        return np.asarray(np.vectorize(t_quantile, otypes=[float])((1 + level) / 2, self.df) * self.value)
 
     def p_of(self, size: Array) -> Array:
         """Two-sided p-values of values that lie `size` from 0, shape (...); 1 for a size of 0, whatever the error."""
-        sizes, errors, dfs = np.broadcast_arrays(size, self.value, self.df)
-        found = [
-            _p(a, b, c)
-            for a, b, c in zip(sizes.ravel().tolist(), errors.ravel().tolist(), dfs.ravel().tolist(), strict=True)
-        ]
-        return np.array(found).reshape(sizes.shape)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.vectorize(_p, otypes=[float])(size, self.value, self.df))
 
 
 def _p(size: float, error: float, df: float) -> float:
@@ -153,8 +147,7 @@ def _item_variance(values: Array, own: Array, topic: NDArray[np.int64], sampling
 
 def _sums_by(values: Array, member: NDArray[np.int64]) -> Array:
     """Sums of values (rows, items) by the members of groups, shape (rows, groups)."""
-    is_member = member[:, None] == np.arange(int(member.max()) + 1)
-    return np.asarray(values @ is_member.astype(np.float64))
+    return np.asarray(values @ (member[:, None] == np.arange(int(member.max()) + 1)).astype(np.float64))
 
 
 def collapse_singletons(stratum: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -184,26 +177,23 @@ def draw_items(items: Items, is_in: Mask, n: int, rng: np.random.Generator) -> N
 
     Of m items of a topic m - 1 are drawn with replacement, and each counts as m / (m - 1) (Rao and Wu, 1988).
     """
+
+    def resample(m: int) -> Array:
+        return np.asarray(rng.multinomial(m - 1, np.full(m, 1 / m), size=n).T * (m / (m - 1)))
+
     weight = np.zeros((is_in.size, n), dtype=np.float32)
     kept = np.flatnonzero(is_in)
-    if items.sampling == "fixed" or kept.size < 2:
+    names, place = np.unique(items.topic[kept], return_inverse=True)
+    if items.sampling == "fixed" or kept.size < 2 or (items.sampling == "topics" and names.size == 1):
         weight[kept] = 1
-        return weight
-    topic = items.topic[kept]
-    if items.sampling == "topics":
-        names, place = np.unique(topic, return_inverse=True)
-        weight[kept] = _drawn(names.size, n, rng)[place] if names.size > 1 else 1
-        return weight
-    strata = collapse_singletons(topic)
-    for number in range(int(strata.max()) + 1):
-        members = kept[strata == number]
-        weight[members] = _drawn(members.size, n, rng)
+    elif items.sampling == "topics":
+        weight[kept] = resample(names.size)[place]
+    else:
+        strata = collapse_singletons(items.topic[kept])
+        for number in range(int(strata.max()) + 1):
+            members = kept[strata == number]
+            weight[members] = resample(members.size)
     return weight
-
-
-def _drawn(m: int, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    times = rng.multinomial(m - 1, np.full(m, 1 / m), size=n).T
-    return np.asarray(times * (m / (m - 1)), dtype=np.float32)
 
 
 def design_effect_of_share(share: Array, variance: Array, n: NDArray[np.int64]) -> Array:

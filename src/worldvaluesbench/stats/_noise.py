@@ -1,4 +1,4 @@
-"""The noise floor: the distance that two samples of people from one and the same population have by chance."""
+"""The noise floor: the expected distance of two human samples of one population."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,17 +12,17 @@ _EXACT_UP_TO = 50.0
 
 
 def noise_floor(shares: ArrayLike, n: ArrayLike, n_points: ArrayLike, *, n_shares: ArrayLike | None = None) -> Array:
-    r"""Expected Wasserstein-1 distance of two samples of `n` people each, shares (..., points) -> (...).
+    r"""Expected Wasserstein-1 distance of two samples of `n` respondents each, shares (..., points) -> (...).
 
     .. math:: \frac{1}{K-1} \sum_{k=1}^{K-1} \frac{E|X_k - Y_k|}{n}, \qquad X_k, Y_k \sim \text{Binomial}(n, F_k)
 
     with F the cumulative shares and K the number of points, `n_points`; `n` and `n_points` have shape (...). For large
-    n it is about :math:`\frac{2}{K-1} \sum_k \sqrt{F_k (1 - F_k) / (\pi n)}`. 0: everybody responds alike. With
-    `n_shares`, (...), the shares are themselves those of so many people, whose F (1 - F) is too small by (n - 1) / n on
-    average; that is put right. `n` need not be whole: it may be an effective number, or stand for two sizes
-    (`harmonic_n`).
+    n it is about :math:`\frac{2}{K-1} \sum_k \sqrt{F_k (1 - F_k) / (\pi n)}`. 0: all responses are
+    the same. With `n_shares`, (...), the shares are themselves those of so many respondents, whose F (1 - F) is too
+    small by (n - 1) / n on average; that is corrected. `n` need not be whole: it may be an effective sample size, or
+    the harmonic mean of two (`harmonic_n`).
 
-    NaN where there are no shares, or fewer than two people. Against SciPy's binomial it is exact to 1e-6 of its size.
+    NaN where there are no shares, or n is below two. Against SciPy's binomial it is exact to 1e-6 of its size.
 
     >>> noise_floor([0.25, 0.25, 0.25, 0.25], [5, 230], 4).round(3)
     array([0.221, 0.034])

@@ -1,8 +1,8 @@
-"""Statistical power of a comparison before it is paid for: which differences of two sources a design detects."""
+"""Statistical power of a comparison before it is paid for: the difference of two sources that a design detects."""
 
-from collections.abc import Callable
+from bisect import bisect_left
 from dataclasses import dataclass, replace
-from math import ceil, floor, inf, isnan, sqrt
+from math import ceil, inf, isnan, sqrt
 
 from worldvaluesbench.errors import ScaleError
 from worldvaluesbench.stats._estimate import NORMAL
@@ -10,8 +10,8 @@ from worldvaluesbench.stats._item_sampling import t_quantile
 
 POWER, LEVEL = 0.8, 0.95
 HUMAN_SHARE = 0.5
-"""The share of the sampling variance that is taken to be the humans', which further samples of a model do not reduce.
-An assumption: simulated pairs of models have 0.38 (median), and a larger share promises less of further samples."""
+"""The share of the sampling variance that is due to the humans, which further samples of a model do not reduce. An
+assumption: simulated pairs of models have 0.38 (median); with a larger share further samples help less."""
 
 MOST_ITEMS = 10_000
 """Where so many items do not suffice, none do."""
@@ -26,24 +26,13 @@ class DifferenceVariance:
 
     for I items, n respondents of each and s samples of the model for each respondent.
 
-    Attributes
-    ----------
-    items
-        :math:`\sigma^2`, the variance over the items of a topic of the true difference.
-    sampling
-        :math:`\tau^2`, n times the variance of an item's difference over samples of respondents and answers; its mean
-        over items.
-    shared
-        :math:`\gamma`, n times the covariance of the differences of two items that the same respondents answer; its
-        mean over pairs of items. Where items share only some respondents there is the part o of it, the `overlap`.
-    human_share
-        :math:`\varphi`, the share of `sampling` and `shared` that is due to the humans.
+    `items`: :math:`\sigma^2`, the variance over the items of a topic of the true difference. `sampling`:
+    :math:`\tau^2`, n times the variance of an item's difference over samples of respondents and answers; its mean over
+    items. `shared`: :math:`\gamma`, n times the covariance of the differences of two items that the same respondents
+    answer; its mean over pairs of items. Where items share only some respondents, the part o of it counts (`overlap`).
+    `human_share`: :math:`\varphi`, the share of `sampling` and `shared` that is due to the humans.
 
-    Raises
-    ------
-    ScaleError
-        Where a variance is negative or not finite, or the share is not between 0 and 1.
-
+    Raises ScaleError where a variance is negative or not finite, or the share is not between 0 and 1.
     """
 
     items: float
@@ -143,7 +132,7 @@ def power_of(difference: float, variance: DifferenceVariance, design: Design, *,
     error = sqrt(variance_of(variance, design))
     t = t_quantile((1 + level) / 2, design.df)
     place = abs(difference) / error if error else inf
-    return NORMAL.cdf((place - t * _shrunk(design.df)) / _widened(t, design.df))
+    return NORMAL.cdf((place - t * (1 - 1 / (4 * design.df))) / sqrt(1 + t * t / (2 * design.df)))
 
 
 def detectable_difference(
@@ -160,12 +149,7 @@ def detectable_difference(
 
 
 def needed(
-    difference: float,
-    variance: DifferenceVariance,
-    design: Design,
-    *,
-    power: float = POWER,
-    level: float = LEVEL,
+    difference: float, variance: DifferenceVariance, design: Design, *, power: float = POWER, level: float = LEVEL
 ) -> Needed:
     """How many respondents, items or samples detect a difference, each with the rest of the design as it is.
 
@@ -185,10 +169,11 @@ def needed(
     n_samples = (1 - variance.human_share) / (left - variance.human_share) if left > variance.human_share else inf
 
     def is_enough(n_items: int) -> bool:
-        design_of = replace(design, n_items=n_items)
-        return detectable_difference(variance, design_of, power=power, level=level) <= difference
+        other = replace(design, n_items=n_items)
+        return detectable_difference(variance, other, power=power, level=level) <= difference
 
-    return Needed(_whole(n_respondents), _least(is_enough, MOST_ITEMS), _whole(n_samples))
+    n_items = 1 + bisect_left(range(1, MOST_ITEMS + 1), True, key=is_enough)
+    return Needed(_whole(n_respondents), n_items if n_items <= MOST_ITEMS else inf, _whole(n_samples))
 
 
 def _share_left(variance: DifferenceVariance, n_samples: float) -> float:
@@ -201,14 +186,6 @@ def _per_respondent(variance: DifferenceVariance, design: Design) -> float:
     return variance.sampling / design.n_items + (1 - 1 / design.n_items) * design.overlap * variance.shared
 
 
-def _shrunk(df: float) -> float:
-    return 1 - 1 / (4 * df)
-
-
-def _widened(t: float, df: float) -> float:
-    return sqrt(1 + t * t / (2 * df))
-
-
 def _factor(design: Design, power: float, level: float) -> float:
     """How many standard errors a difference has that is detected with this power."""
     _check_share("power", power)
@@ -216,7 +193,7 @@ def _factor(design: Design, power: float, level: float) -> float:
     if not design.df:
         return inf
     t = t_quantile((1 + level) / 2, design.df)
-    return max(t * _shrunk(design.df) + NORMAL.inv_cdf(power) * _widened(t, design.df), 0.0)
+    return max(t * (1 - 1 / (4 * design.df)) + NORMAL.inv_cdf(power) * sqrt(1 + t * t / (2 * design.df)), 0.0)
 
 
 def _check_share(name: str, value: float) -> None:
@@ -227,14 +204,3 @@ def _check_share(name: str, value: float) -> None:
 def _whole(n: float) -> float:
     """The next whole number, at least 1; not one more for the last digits alone."""
     return n if n == inf or isnan(n) else max(ceil(n - 1e-9), 1)
-
-
-def _least(is_enough: Callable[[int], bool], most: int) -> float:
-    """The least whole number from 1 that is enough, where all above one that is enough are; infinite beyond `most`."""
-    if not is_enough(most):
-        return inf
-    low, high = 0, most
-    while high - low > 1:
-        middle = floor((low + high) / 2)
-        low, high = (low, middle) if is_enough(middle) else (middle, high)
-    return high

@@ -1,4 +1,4 @@
-"""Shrinking the shares of a group towards those of the larger group it stands in, by as much as groups are alike."""
+"""Empirical Bayes shrinkage of the shares of a group towards those of the larger group it is in."""
 
 import math
 
@@ -14,9 +14,9 @@ PRECISION = 1e-5
 
 
 def shrink(counts: Array, means: Array, concentration: float) -> Array:
-    r"""The shares of groups, drawn towards their means: :math:`(n_k + A m_k) / (N + A)`, shape (groups, points).
+    r"""The shares of groups, shrunk towards their means: :math:`(n_k + A m_k) / (N + A)`, shape (groups, points).
 
-    Where nobody is counted, or the concentration A is infinite, they are the means; where A is 0, the plain shares.
+    Where the counts are 0, or the concentration A is infinite, they are the means; where A is 0, the plain shares.
 
     >>> shrink(np.array([[3.0, 1.0], [0.0, 0.0]]), np.array([[0.5, 0.5], [0.5, 0.5]]), 4.0)
     array([[0.625, 0.375],
@@ -31,47 +31,35 @@ def shrink(counts: Array, means: Array, concentration: float) -> Array:
 
 
 def find_concentration(counts: Array, means: Array) -> float:
-    r"""How alike groups are: the concentration A of the Dirichlet distribution that their shares are drawn from.
+    r"""The concentration A of the Dirichlet distribution from which the shares of groups are drawn: large = alike.
 
     The counts :math:`n_g` of a group, N of them, are taken as Dirichlet-multinomial with parameters
-    :math:`A m_{g1}, ..., A m_{gK}`, the means :math:`m_g` being those of the group that it stands in, and known. A is
+    :math:`A m_{g1}, ..., A m_{gK}`, the means :math:`m_g` being those of the group it is in, and known. A is
     where the likelihood is highest, that is where its derivative
 
     .. math:: \sum_g [ \psi(A) - \psi(N_g + A) + \sum_k m_{gk} ( \psi(n_{gk} + A m_{gk}) - \psi(A m_{gk}) ) ]
 
-    goes from positive to negative. A counts people: a group of A people is drawn half of the way towards its mean.
+    goes from positive to negative. A group of A respondents is shrunk half of the way towards its mean.
 
-    Parameters
-    ----------
-    counts
-        How many people gave each response, shape (groups, points); a group without people says nothing. They need not
-        be whole numbers.
-    means
-        Shares, shape (groups, points), above 0 wherever counts are.
+    `counts`, shape (groups, points), are the responses of each group, not necessarily whole; empty groups do not count.
+    `means` are shares of the same shape, above 0 wherever counts are. Returns A, from `LEAST` on; infinite where groups
+    differ no more than samples from one distribution do: where the likelihood does not fall towards infinity, which is
+    where :math:`\sum_g [\sum_k n_{gk} (n_{gk} - 1) / m_{gk} - N_g (N_g - 1)]` is not above 0.
 
-    Returns
-    -------
-    A, from `LEAST` on. Infinite where the groups differ no more than people drawn from one and the same distribution
-    do: where the likelihood does not fall towards infinity, which is where
-    :math:`\sum_g [\sum_k n_{gk} (n_{gk} - 1) / m_{gk} - N_g (N_g - 1)]` is not above 0.
-
-    Notes
-    -----
     Source: Minka (2000), Estimating a Dirichlet distribution, for the derivative with the means held; Levin & Reeds
     (1977), Annals of Statistics 5, 79-87, for the single maximum and the condition at infinity, for one group. It is
-    found by halving an interval of ln A, which cannot diverge as Newton's steps can.
+    found by bisection of ln A, which cannot diverge as Newton's steps can.
 
-    Examples
-    --------
     >>> round(find_concentration(np.array([[9.0, 1.0], [2.0, 8.0]]), np.full((2, 2), 0.5)), 3)
     1.928
     >>> find_concentration(np.array([[5.0, 5.0], [6.0, 4.0]]), np.full((2, 2), 0.5))
     inf
-
     """
-    has_people = counts.sum(axis=-1) > 0
-    counts, means = counts[has_people], means[has_people]
-    if not _differ(counts, means):
+    is_sampled = counts.sum(axis=-1) > 0
+    counts, means = counts[is_sampled], means[is_sampled]
+    n = counts.sum(axis=-1)
+    pairs = np.divide(counts * (counts - 1), means, out=np.zeros_like(counts), where=means > 0)
+    if not pairs.sum() - (n * (n - 1)).sum() > 0:
         return math.inf
     low, high = math.log(LEAST), math.log(MOST)
     while high - low > PRECISION:
@@ -99,13 +87,6 @@ def digamma(x: Array) -> Array:
     series = squared * (1 / 12 - squared * (1 / 120 - squared * (1 / 252 - squared * (1 / 240 - squared / 132))))
     shifted: Array = result + np.log(x) - 0.5 / x - series
     return shifted
-
-
-def _differ(counts: Array, means: Array) -> bool:
-    """Whether groups differ by more than chance alone makes them."""
-    n = counts.sum(axis=-1)
-    pairs = np.divide(counts * (counts - 1), means, out=np.zeros_like(counts), where=means > 0)
-    return bool(pairs.sum() - (n * (n - 1)).sum() > 0)
 
 
 def _slope(counts: Array, means: Array, concentration: float) -> float:

@@ -1,4 +1,4 @@
-"""What a distance is worth: the size of the poll that is as far from the population, and skill between two marks."""
+"""What a distance is worth: the size of the random sample that is as far from the population, and skill scores."""
 
 from collections.abc import Callable
 from math import lgamma, log, pi
@@ -28,35 +28,18 @@ def sampling_distance(
     .. math:: E|X - nF| = 2\,m\,(1 - F)\,\binom{n}{m} F^m (1 - F)^{n-m}, \qquad m = \lfloor nF \rfloor + 1
 
     and for large n about :math:`\sqrt{2/\pi}\,\sum_k \sqrt{F_k (1 - F_k) / n} / (K-1)`. It is the noise floor of a
-    source that states probabilities, for then only the humans are a sample. It never grows with n. 0: everybody
-    responds alike.
+    source that states probabilities, for then only the humans are a sample. It never grows with n. 0: all responses are
+    the same.
 
-    Parameters
-    ----------
-    shares
-        Shares of the population, shape (..., points); padded with zeros where scales differ in length.
-    n
-        Sizes of samples, shape (...), at least 1. Between two whole numbers it is interpolated linearly: the mean of
-        samples of either size, n on average.
-    n_points
-        Points of each scale, shape (...).
-    n_shares
-        Where the shares are themselves those of so many respondents, shape (...): their F (1 - F) is too small by
-        (n - 1) / n on average, and that is put right.
+    `shares`, shape (..., points), are padded with zeros where scales differ in length; `n`, at least 1, and `n_points`
+    have shape (...). Between two whole n it is interpolated linearly: the mean of samples of either size. `n_shares`,
+    shape (...): the shares are themselves those of so many respondents, whose F (1 - F) is too small by (n - 1) / n on
+    average; that is corrected. Returns distances in [0, 1], shape (...); NaN where shares are NaN or n is below 1.
 
-    Returns
-    -------
-    Distances, shape (...), in [0, 1], without unit; NaN where shares are NaN or n is below 1.
-
-    Notes
-    -----
     Source: De Moivre (1730), Miscellanea Analytica; Diaconis and Zabell (1991), Statistical Science 6(3).
 
-    Examples
-    --------
     >>> sampling_distance([0.5, 0.5], [1, 2, 2.5, 100], 2).round(4)
     array([0.5   , 0.25  , 0.25  , 0.0398])
-
     """
     rarer = _rarer_shares(shares, n_shares)
     size = np.asarray(n, dtype=np.float64)
@@ -78,25 +61,16 @@ def poll_size(
     The n at which the mean over items of `sampling_distance` equals the distance: "worth a poll of n respondents".
     A larger distance gives a smaller n, so the ends of an interval change places.
 
-    Parameters
-    ----------
-    distance
-        Mean distances over the same items, shape (...): a value and the ends of its interval, say. They should be free
-        of the noise of the humans they were measured against (bias-corrected), or n is at most about their number.
-    shares, n_points, n_shares
-        The population of each item, shapes (items, points), (items,) and (items,), as for `sampling_distance`.
+    `distance`: mean distances over the same items, shape (...): a value and the ends of its interval, say. They should
+    be bias-corrected, or n is at most about the number of humans. `shares`, `n_points` and `n_shares`: the population
+    of each item, shapes (items, points), (items,) and (items,), as for `sampling_distance`.
 
-    Returns
-    -------
-    Numbers of respondents, shape (...), not whole. 1 where the distance is that of a sample of one or larger: worth one
-    respondent at most. Infinite where it is 0 or less: no sample is as near. NaN where distance or shares are. The
-    smallest such n where samples of several sizes are equally far.
+    Returns numbers of respondents, shape (...), not whole. 1 where the distance is that of a sample of one or larger:
+    worth one respondent at most. Infinite where it is 0 or less: no sample is as close. NaN where distance or shares
+    are. The smallest such n where samples of several sizes are equally far.
 
-    Examples
-    --------
     >>> poll_size([0.6, 0.25, 0.0398, 0.0], [[0.5, 0.5]], [2]).round(1)
     array([  1.,   2., 100.,  inf])
-
     """
     wanted = np.asarray(distance, dtype=np.float64)
     rarer = _rarer_shares(shares, n_shares)
@@ -122,11 +96,11 @@ def skill_score(distance: ArrayLike, uniform: ArrayLike, floor: ArrayLike) -> Ar
 
     .. math:: \frac{W_1(\text{uniform}) - W_1}{W_1(\text{uniform}) - \text{floor}}
 
-    1: as near as a perfect model of this kind is measured on average (the ceiling); 0: as near as the uniform baseline;
-    below 0: farther. Take means over the same items for all three, shape (...), and never average skills over items.
-    Distances with noise in them (raw ones) belong with the floor of their kind, that of `noise_floor` for ratings and
-    of `sampling_distance` for probabilities; bias-corrected ones with a floor of 0. NaN where the uniform baseline is
-    no farther than the floor, and where any of them is NaN.
+    1: as close as a perfect model of this kind is measured on average (the ceiling); 0: as close as the uniform
+    baseline; below 0: farther. Take means over the same items for all three, shape (...), and never average skills over
+    items. Raw distances belong with the floor of their kind, that of `noise_floor` for ratings and of
+    `sampling_distance` for probabilities; bias-corrected ones with a floor of 0. NaN where the uniform baseline is no
+    farther than the floor, and where any of them is NaN.
 
     Source: Murphy (1988), Monthly Weather Review 116, for skill scores with a reference and a perfect forecast.
 
@@ -143,25 +117,17 @@ def skill_score(distance: ArrayLike, uniform: ArrayLike, floor: ArrayLike) -> Ar
 def _search(mean_distance: Callable[[Array], Array], wanted: Array, of_one: float, widest: float) -> Array:
     """Where a mean distance that falls from `of_one` at n = 1, and stays below `widest` / sqrt(n), equals `wanted`.
 
-    Two whole numbers close in on each n. Guesses follow the law that distances fall as 1 / sqrt(n); every fourth halves
-    what is left, for with rare responses alone they fall more slowly.
+    Bisection to two neighbouring whole numbers, and a line between them.
     """
     low, high = np.ones_like(wanted), np.minimum(np.ceil((widest / wanted) ** 2) + 1, _LARGEST_POLL)
     at_low, at_high = np.full_like(wanted, of_one), mean_distance(high)
-    last, at_last = high, at_high
-    turn = 0
     while (is_open := high - low > 1).any():
-        turn += 1
-        guess = np.sqrt(low * high) if turn % 4 == 0 else last * (at_last / wanted) ** 2
-        # from above the guess is rounded down, from below up: so the two ends soon are neighbours
-        guess = np.clip(np.where(at_last > wanted, np.ceil(guess), np.floor(guess)), low + 1, high - 1)
-        guess = np.where(is_open, guess, high)
-        found = mean_distance(guess)
+        middle = np.where(is_open, np.floor((low + high) / 2), high)
+        found = mean_distance(middle)
         # but for the last digits: of sizes that are equally far the smallest counts
         is_low = is_open & (found > wanted * (1 + 1e-12))
-        low, at_low = np.where(is_low, guess, low), np.where(is_low, found, at_low)
-        high, at_high = np.where(is_open & ~is_low, guess, high), np.where(is_open & ~is_low, found, at_high)
-        last, at_last = guess, found
+        low, at_low = np.where(is_low, middle, low), np.where(is_low, found, at_low)
+        high, at_high = np.where(is_open & ~is_low, middle, high), np.where(is_open & ~is_low, found, at_high)
     fall = at_low - at_high
     part = np.divide(at_low - wanted, fall, out=np.ones_like(fall), where=fall > 0)
     return np.asarray(low + np.clip(part, 0, 1))

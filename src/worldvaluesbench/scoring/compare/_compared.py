@@ -1,10 +1,10 @@
-"""What sources are compared by: distances item by item over the same examples, and how respondents move them.
+"""What sources are compared by: distances item by item over the same examples, and their bootstrap moments.
 
-These are aggregates, and all that ranks, differences and intervals of means are made from. Bootstrap draws are not
-among them and are never stored: who is in a draw could be found out, and from enough draws what each one responded.
+These are aggregates, and all that ranks, differences and confidence intervals of means are made from. Bootstrap
+resamples are never stored: they would reveal which respondents are in one, and from enough of them each response.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,10 +45,11 @@ COMPARED_SCHEMA: Schema = {
 are those of `corrected` and `squared` over bootstrap resamples of respondents."""
 
 COVARIANCE = ("covariance", "same_item_covariance")
+_BOTH = tuple(f"{prefix}{name}" for prefix in ("", "squared_") for name in COVARIANCE)
 COVARIANCES_SCHEMA: Schema = {
     **dict.fromkeys(("grouping", "group", "group_codes", "first", "second"), pl.String),
     "n_items": pl.Int64,
-    **dict.fromkeys((f"{squared}{name}" for squared in ("", "squared_") for name in COVARIANCE), pl.Float64),
+    **dict.fromkeys(_BOTH, pl.Float64),
 }
 """A row for each pair of sources, each with itself too, and group. `covariance`: the mean covariance, over resamples of
 respondents, of one source's value of an item with the other's value of another item; `same_item_covariance`: with the
@@ -60,10 +61,9 @@ class Compared:
     """Several sources over the groups of one grouping, item by item.
 
     `is_in`, shape (groups, items): the items for which all sources have a number in the group. Of shape (sources,
-    groups, items): `n_examples`, and `values`, those named in `NUMBERS`. `covariances`, shape
-    (sources, sources, groups), are those of `COVARIANCES_SCHEMA`, NaN for sources that were not compared together.
-    `humans`, shape (groups, items,
-    10), are the shares of the humans.
+    groups, items): `n_examples`, and `values`, those named in `NUMBERS`. `covariances`, shape (sources, sources,
+    groups), are those of `COVARIANCES_SCHEMA`, NaN for sources that were not compared together. `humans`, shape
+    (groups, items, 10), are the shares of the human responses.
     """
 
     grouping: str
@@ -80,7 +80,7 @@ class Compared:
 
     @property
     def n_items(self) -> NDArray[np.int64]:
-        """How many items each group has, shape (groups,)."""
+        """The number of items of each group, shape (groups,)."""
         return np.asarray(self.is_in.sum(axis=1))
 
     def mean(self, name: str) -> Array:
@@ -88,15 +88,15 @@ class Compared:
         return mean_of(self.values[name], self.is_in)
 
     def moments(self, source: int, name: str = "corrected") -> Moments:
-        """How respondents move the values of one source, `corrected` or `squared`."""
+        """The bootstrap moments of one source's values, `corrected` or `squared`."""
         variance, covariance, _ = self._moments_of(name)
         return Moments(variance[source], covariance[source, source])
 
     def moments_of_difference(self, first: int, second: int, name: str = "corrected") -> Moments:
-        """How respondents move the differences of two sources.
+        """The bootstrap moments of the differences of two sources.
 
-        Of sources that were not compared together it is not known how they move together; then the variances, of items
-        and of the mean over items, are the largest that there can be (Cauchy-Schwarz).
+        The covariance of sources that were not compared together is unknown; then the variances, of items and of the
+        mean over items, are the largest possible (Cauchy-Schwarz).
         """
         variance, covariance, same = self._moments_of(name)
         is_known = ~np.isnan(covariance[first, second])
@@ -104,16 +104,16 @@ class Compared:
         together = covariance[first, first] + covariance[second, second] - 2 * covariance[first, second]
         if is_known.all():
             return Moments(np.maximum(of_items, 0), together)
-        spread = [np.sqrt(variance[place]) for place in (first, second)]
         n = np.maximum(self.n_items, 2)
-        own = [np.where(self.is_in, variance[place], 0).sum(axis=1) / n**2 for place in (first, second)]
-        of_mean = [
-            np.sqrt(np.maximum(part + covariance[place, place] * (n - 1) / n, 0))
-            for part, place in zip(own, (first, second), strict=True)
-        ]
+
+        def error_of_mean(place: int) -> Array:
+            own = np.where(self.is_in, variance[place], 0).sum(axis=1) / n**2
+            return np.asarray(np.sqrt(np.maximum(own + covariance[place, place] * (n - 1) / n, 0)))
+
+        spread = np.sqrt(variance[first]), np.sqrt(variance[second])
         # the least that single items add to the variance of the mean is counted already, by how much they differ
         least = np.where(self.is_in, (spread[0] - spread[1]) ** 2, 0).sum(axis=1) / n**2
-        most = ((of_mean[0] + of_mean[1]) ** 2 - least) * n / (n - 1)
+        most = ((error_of_mean(first) + error_of_mean(second)) ** 2 - least) * n / (n - 1)
         return Moments(
             np.where(is_known[:, None], np.maximum(of_items, 0), (spread[0] + spread[1]) ** 2),
             np.where(is_known, together, most),
@@ -143,7 +143,7 @@ def compare_groups(
 ) -> tuple[Compared, list[GroupMeans]]:
     """Compare panels of the same examples by the groups of one grouping.
 
-    Also the means of each source over the items that all groups have, with bootstrap noise; none for everybody pooled.
+    Also the means of each source over the items that all groups have, with bootstrap noise; none for the whole sample.
     """
     resampling = how.resampling or Resampling()
     tallies = [tally_panel(panel, groups.member, len(groups.labels)) for panel in panels]
@@ -151,13 +151,14 @@ def compare_groups(
     is_in: Mask = np.all(
         [(one.n_responses >= n) & (one.n_examples >= n) for one, n in zip(tallies, least, strict=True)], axis=0
     )
-    sampled = Items.of([item.topic for item in items], how.item_sampling)
     kept, common = comparable_cells(is_in)
     if groups.grouping == EVERYONE or not common.any():
         kept = np.zeros_like(kept)
     people = draw_people(panels, groups.member, design, resampling)
-    found = _resample(panels, [Drawing(panel, people, resampling) for panel in panels], is_in, common)
+    drawings = [Drawing(panel, people, resampling) for panel in panels]
+    values, covariances, noise = _resample(panels, drawings, is_in, common, resampling.n)
     humans = shares_of(tallies[0].humans)
+    floors = [floors_of(one, is_stated=panel.is_stated) for one, panel in zip(tallies, panels, strict=True)]
     compared = Compared(
         grouping=groups.grouping,
         labels=groups.labels,
@@ -167,73 +168,78 @@ def compare_groups(
         topics=[item.topic for item in items],
         is_in=is_in,
         n_examples=np.stack([np.asarray(one.n_examples, dtype=np.int64) for one in tallies]),
-        values={
+        values=values
+        | {
             "distance": np.stack([answer_distances(one) for one in tallies]),
-            "corrected": found.corrected,
-            "variance": found.variance,
-            "noise_floor": np.stack(
-                [floors_of(one, is_stated=panel.is_stated) for one, panel in zip(tallies, panels, strict=True)]
-            ),
+            "noise_floor": np.stack(floors),
             "uniform": np.stack([uniform_distances(one.humans, one.n_points) for one in tallies]),
-            "squared": found.squared,
-            "squared_variance": found.squared_variance,
         },
-        covariances=found.covariances,
+        covariances=covariances,
         humans=np.broadcast_to(humans, (len(groups.labels), *humans.shape[1:])),
     )
-    return compared, list(_group_means(compared, found.noise, kept, common, sampled, resampling)) if kept.any() else []
+    if not kept.any():
+        return compared, []
+    sampled = Items.of(compared.topics, how.item_sampling)
+    in_all = np.broadcast_to(common, is_in.shape) & kept[:, None]
+    means = []
+    for place, name in enumerate(names):
+        corrected = values["corrected"][place]
+        moments = compared.moments(place)
+        means.append(
+            GroupMeans(
+                name=name,
+                is_kept=kept,
+                n_items=int(common.sum()),
+                value=mean_of(compared.values["distance"][place], in_all),
+                corrected=mean_of(corrected, in_all),
+                noise=two_way_noise(corrected, noise[place], common, moments, sampled, resampling),
+            )
+        )
+    return compared, means
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What resamples of respondents say; shapes as in `Compared`. `noise`, (sources, groups, resamples): of the means
-    over the common items.
+def _resample(
+    panels: Sequence[Panel], drawings: Sequence[Drawing], is_in: Mask, common: Mask, n: int
+) -> tuple[dict[str, Array], dict[str, Array], Floats]:
+    """Resample respondents `n` times: values, covariances, and noise of the means over the common items.
+
+    The first two are as in `Compared`; noise has shape (sources, groups, resamples).
     """
+    shape = len(panels), *is_in.shape
+    values = {name: np.zeros(shape) for name in ("corrected", "variance", "squared", "squared_variance")}
+    covariances = {name: np.zeros((len(panels), len(panels), len(is_in))) for name in _BOTH}
+    noise = np.zeros((*shape[:2], n), dtype=np.float32)
 
-    corrected: Array
-    variance: Array
-    squared: Array
-    squared_variance: Array
-    covariances: Mapping[str, Array]
-    noise: Floats
-
-
-def _resample(panels: Sequence[Panel], drawings: Sequence[Drawing], is_in: Mask, common: Mask) -> _Found:
-    """Resample respondents, and keep of the draws what means and intervals need."""
-
-    def work(groups: range) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
-        shape = len(groups), panels[0].n_items
-        corrected, draws, squared, squared_draws = [], [], [], []
-        for drawing in drawings:
+    def work(groups: range) -> None:
+        batch, of_batch = slice(groups.start, groups.stop), (len(groups), panels[0].n_items)
+        draws: dict[str, list[Floats]] = {"": [], "squared_": []}
+        for place, drawing in enumerate(drawings):
             drawn = drawing.sums(groups)
             _, gap, of_draws = next(drawn.answered_by)
-            found = resampled_distances(drawn, gap, of_draws, shape)
-            corrected.append(found.corrected.astype(np.float64))
-            draws.append(filled(found.corrected_draws, found.corrected))
+            found = resampled_distances(drawn, gap, of_draws, of_batch)
+            values["corrected"][place, batch] = found.corrected
+            draws[""].append(filled(found.corrected_draws, found.corrected))
             # the square of a gap less its variance has no bias: a U-statistic over respondents; as with other
-            # corrections nothing is taken away where draws say nothing of the variance
+            # corrections nothing is taken away where the resamples do not give the variance
             of_gap = np.nan_to_num(variance_of(of_draws))[:, None]
-            squared.append(drawn.columns.mean_gap(gap.astype(np.float64) ** 2 - of_gap).reshape(shape))
-            of_squares = drawn.columns.mean_gap(of_draws**2).reshape(*shape, -1)
-            squared_draws.append(filled(of_squares, squared[-1].astype(np.float32)))
-        of_batch = [
-            (*_moments(np.stack([one[place] for one in draws]), is_in[group]),
-             *_moments(np.stack([one[place] for one in squared_draws]), is_in[group]),
-             np.stack([_mean_noise(one[place], common) for one in draws]))
-            for place, group in enumerate(groups)
-        ]  # fmt: skip
-        values = (np.stack(corrected), np.stack(squared))
-        return values, tuple(np.stack(part) for part in zip(*of_batch, strict=True))
+            squared = drawn.columns.mean_gap(gap.astype(np.float64) ** 2 - of_gap).reshape(of_batch)
+            values["squared"][place, batch] = squared
+            of_squares = drawn.columns.mean_gap(of_draws**2).reshape(*of_batch, -1)
+            draws["squared_"].append(filled(of_squares, squared.astype(np.float32)))
+        for prefix, of_sources in draws.items():
+            for place, group in enumerate(groups):
+                of_group = np.stack([one[place] for one in of_sources])
+                variance, *both = _moments(of_group, is_in[group])
+                values[f"{prefix}variance"][:, group] = variance
+                for name, covariance in zip(COVARIANCE, both, strict=True):
+                    covariances[f"{prefix}{name}"][:, :, group] = covariance
+                if not prefix and common.any():
+                    mean = np.stack([one[common].mean(axis=0) for one in of_group])
+                    noise[:, group] = mean - mean.mean(axis=1, keepdims=True)
 
-    parts = [found for _, found in each_batch(drawings[0], is_in.shape[0], work)]
-    corrected, squared = (np.concatenate([values[k] for values, _ in parts], axis=1) for k in (0, 1))
-    *moments, noise = (np.concatenate([found[k] for _, found in parts]) for k in range(7))
-    variance, squared_variance = (moments[k].transpose(1, 0, 2) for k in (0, 3))
-    covariances = {name: moments[k].transpose(1, 2, 0) for name, k in zip(_BOTH, (1, 2, 4, 5), strict=True)}
-    return _Found(corrected, variance, squared, squared_variance, covariances, noise.transpose(1, 0, 2))
-
-
-_BOTH = [name for name in COVARIANCES_SCHEMA if name.endswith("covariance")]
+    for _ in each_batch(drawings[0], len(is_in), work):
+        pass
+    return values, covariances, noise
 
 
 def _moments(draws: Floats, is_in: Mask) -> tuple[Array, Array, Array]:
@@ -254,136 +260,113 @@ def _moments(draws: Floats, is_in: Mask) -> tuple[Array, Array, Array]:
     return variance, (sums @ sums.T - same) / free / max(n * (n - 1), 1), same / free / n
 
 
-def _mean_noise(draws: Floats, items: Mask) -> Floats:
-    """The mean of draws (items, resamples) over some items, around its mean over resamples, shape (resamples,)."""
-    mean = draws[items].mean(axis=0) if items.any() else np.zeros(draws.shape[-1], dtype=np.float32)
-    return np.asarray(mean - mean.mean(), dtype=np.float32)
-
-
-def _group_means(
-    compared: Compared, noise: Floats, kept: Mask, common: Mask, items: Items, resampling: Resampling
-) -> Iterator[GroupMeans]:
-    """The means of each source over the same items in all groups that are kept, with the noise of both samplings."""
-    is_in = np.broadcast_to(common, compared.is_in.shape) & kept[:, None]
-    for place, name in enumerate(compared.names):
-        corrected = compared.values["corrected"][place]
-        moments = compared.moments(place)
-        yield GroupMeans(
-            name=name,
-            is_kept=kept,
-            n_items=int(common.sum()),
-            value=mean_of(compared.values["distance"][place], is_in),
-            corrected=mean_of(corrected, is_in),
-            noise=two_way_noise(corrected, noise[place], common, moments, items, resampling),
-        )
-
-
 def compared_tables(compared: Compared) -> dict[str, pl.DataFrame]:
     """The tables `compared` and `covariances` of one grouping."""
-    source, group, item = np.nonzero(np.broadcast_to(compared.is_in, compared.n_examples.shape))
-    known = source, group, item
-    names, labels = pl.Series(compared.names, dtype=pl.String), pl.Series(compared.labels, dtype=pl.String)
-    codes = pl.Series(compared.codes, dtype=pl.String)
-    keys = {
-        "answers": names.gather(source),
-        "grouping": pl.repeat(compared.grouping, source.size, dtype=pl.String, eager=True),
-        "group": labels.gather(group),
-        "group_codes": codes.gather(group),
-        "item_id": pl.Series(compared.item_ids, dtype=pl.String).gather(item),
-        "topic": pl.Series(compared.topics, dtype=pl.String).gather(item),
+    is_pair = np.triu(np.ones((len(compared.names), len(compared.names)), dtype=bool))
+    item_places = np.nonzero(np.broadcast_to(compared.is_in, compared.n_examples.shape))
+    pair_places = np.nonzero(is_pair[..., None] & compared.is_in.any(axis=1))
+    source, group, item = item_places
+    first, second, of_pair = pair_places
+
+    def texts(values: Sequence[str | None], places: NDArray[np.int64]) -> pl.Series:
+        return pl.Series(values, dtype=pl.String).gather(places)
+
+    def groups(places: NDArray[np.int64]) -> dict[str, pl.Series]:
+        grouping = pl.repeat(compared.grouping, places.size, dtype=pl.String, eager=True)
+        labels, codes = texts(compared.labels, places), texts(compared.codes, places)
+        return {"grouping": grouping, "group": labels, "group_codes": codes}
+
+    items = {
+        "answers": texts(compared.names, source),
+        **groups(group),
+        "item_id": texts(compared.item_ids, item),
+        "topic": texts(compared.topics, item),
+        "n_examples": compared.n_examples[item_places],
+        **{name: pl.Series(compared.values[name][item_places]).fill_nan(None) for name in NUMBERS},
     }
-    numbers = {name: pl.Series(compared.values[name][known]).fill_nan(None) for name in NUMBERS}
-    items = pl.DataFrame({**keys, "n_examples": compared.n_examples[known], **numbers}, schema=COMPARED_SCHEMA)
-    first, second, group = np.nonzero(
-        np.triu(np.ones((len(names), len(names)), dtype=bool))[..., None] & compared.is_in.any(axis=1)
-    )
     pairs = {
-        "grouping": pl.repeat(compared.grouping, first.size, dtype=pl.String, eager=True),
-        "group": labels.gather(group),
-        "group_codes": codes.gather(group),
-        "first": names.gather(first),
-        "second": names.gather(second),
-        "n_items": compared.n_items[group],
-        **{name: compared.covariances[name][first, second, group] for name in _BOTH},
+        **groups(of_pair),
+        "first": texts(compared.names, first),
+        "second": texts(compared.names, second),
+        "n_items": compared.n_items[of_pair],
+        **{name: compared.covariances[name][pair_places] for name in _BOTH},
     }
-    return {COMPARED: items, COVARIANCES: pl.DataFrame(pairs, schema=COVARIANCES_SCHEMA)}
+    return {
+        COMPARED: pl.DataFrame(items, schema=COMPARED_SCHEMA),
+        COVARIANCES: pl.DataFrame(pairs, schema=COVARIANCES_SCHEMA),
+    }
 
 
-def read_compared(
-    compared: pl.DataFrame, covariances: pl.DataFrame, distributions: pl.DataFrame, names: Sequence[str]
-) -> Iterator[Compared]:
+def read_compared(tables: Mapping[str, pl.DataFrame], names: Sequence[str]) -> Iterator[Compared]:
     """Sources out of the tables of one or more comparisons, grouping by grouping, over what all of them have.
 
-    Groups that any of them lacks are left out, and items that any of them lacks in a group. So are groups of which any
-    comparison hides means and covariances, as disclosure control has it where cells are suppressed.
+    Groups that any of them lacks are left out, and items that any of them lacks in a group. So are groups whose means
+    and covariances are absent from any comparison, as cell suppression has it.
     """
     codes = ["group", "group_codes"]
-    of_each = covariances.filter(pl.col("first") == pl.col("second"))
-    for (grouping,), of_grouping in compared.group_by("grouping", maintain_order=True):
-        n_with_items = of_grouping.group_by(codes, maintain_order=True).agg(n=pl.col("answers").n_unique())
-        n_with_moments = of_each.filter(grouping=grouping).group_by(codes).agg(n=pl.col("first").n_unique())
-        has_all = pl.col("n") == len(names)
-        shared = n_with_items.filter(has_all).join(
-            n_with_moments.filter(has_all), on=codes, how="semi", nulls_equal=True, maintain_order="left"
+    has_all = pl.col("n") == len(names)
+    of_each = tables[COVARIANCES].filter(pl.col("first") == pl.col("second"))
+    for (grouping,), rows in tables[COMPARED].group_by("grouping", maintain_order=True):
+        with_items = rows.group_by(codes, maintain_order=True).agg(n=pl.col("answers").n_unique()).filter(has_all)
+        with_moments = of_each.filter(grouping=grouping).group_by(codes).agg(n=pl.col("first").n_unique())
+        shared = with_items.join(
+            with_moments.filter(has_all), on=codes, how="semi", nulls_equal=True, maintain_order="left"
         )
         if shared.height:
-            yield _read_grouping(of_grouping, covariances, distributions, names, shared.select(codes).rows())
+            others = (tables[name].filter(grouping=grouping) for name in (COVARIANCES, "distributions"))
+            yield _read_grouping(str(grouping), rows, *others, names=names, groups=shared.select(codes))
 
 
 def _read_grouping(
+    grouping: str,
     rows: pl.DataFrame,
-    covariances: pl.DataFrame,
+    pairs: pl.DataFrame,
     distributions: pl.DataFrame,
+    *,
     names: Sequence[str],
-    groups: Sequence[tuple[str, str | None]],
+    groups: pl.DataFrame,
 ) -> Compared:
-    grouping = str(rows["grouping"][0])
     items = rows.select("item_id", "topic").unique(maintain_order=True)
-    place_of = {name: place for place, name in enumerate(names)}
-    group_of = {codes: place for place, (_, codes) in enumerate(groups)}
-    item_of = {item_id: place for place, item_id in enumerate(items["item_id"].to_list())}
-    kept = rows.filter(pl.col("group_codes").is_in(list(group_of), nulls_equal=True))
-    source = kept["answers"].replace_strict(place_of, return_dtype=pl.Int64).to_numpy()
-    group = np.array([group_of[codes] for codes in kept["group_codes"].to_list()], dtype=np.int64)
-    item = kept["item_id"].replace_strict(item_of, return_dtype=pl.Int64).to_numpy()
-    shape = len(names), len(groups), items.height
-    has_number = np.zeros(shape, dtype=bool)
-    has_number[source, group, item] = True
+    in_groups = pl.col("group_codes").is_in(groups["group_codes"].implode(), nulls_equal=True)
+    group_of, item_of = _places(groups["group_codes"]), _places(items["item_id"])
+    source_of = _places(pl.Series(names))
+    kept, pairs = rows.filter(in_groups), pairs.filter(in_groups)
+    places = source_of(kept["answers"]), group_of(kept["group_codes"]), item_of(kept["item_id"])
+    shape = len(names), groups.height, items.height
+    has_number, n_examples = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=np.int64)
+    has_number[places], n_examples[places] = True, kept["n_examples"].to_numpy()
     values = {name: np.full(shape, np.nan) for name in NUMBERS}
     for name, found in values.items():
-        found[source, group, item] = kept[name].fill_null(np.nan).to_numpy()
-    n_examples = np.zeros(shape, dtype=np.int64)
-    n_examples[source, group, item] = kept["n_examples"].to_numpy()
-    both = {name: np.full((len(names), len(names), len(groups)), np.nan) for name in _BOTH}
-    for row in covariances.filter(grouping=grouping).iter_rows(named=True):
-        if row["group_codes"] in group_of:
-            first, second, where = place_of[row["first"]], place_of[row["second"]], group_of[row["group_codes"]]
-            for name, found in both.items():
-                found[first, second, where] = found[second, first, where] = row[name]
+        found[places] = kept[name].fill_null(np.nan).to_numpy()
+    first, second, group = source_of(pairs["first"]), source_of(pairs["second"]), group_of(pairs["group_codes"])
+    covariances = {name: np.full((len(names), len(names), groups.height), np.nan) for name in _BOTH}
+    for name, found in covariances.items():
+        found[first, second, group] = found[second, first, group] = pairs[name].to_numpy()
+    # the human shares as the first source that shows them has them
+    shown = distributions.filter(in_groups & pl.col("item_id").is_in(items["item_id"].implode()))
+    cell = ["group_codes", "item_id"]
+    shown = shown.unique([*cell, "rating"], keep="first", maintain_order=True)
+    point = shown.select(pl.col("rating").rank("ordinal").over(cell) - 1).to_series().to_numpy()
+    of_cell = group_of(shown["group_codes"]), item_of(shown["item_id"])
+    humans = np.full((*shape[1:], MAX_POINTS), np.nan)
+    humans[of_cell] = 0
+    humans[*of_cell, point] = shown["humans"].to_numpy()
     return Compared(
         grouping=grouping,
-        labels=[label for label, _ in groups],
-        codes=[codes for _, codes in groups],
+        labels=groups["group"].to_list(),
+        codes=groups["group_codes"].to_list(),
         names=names,
         item_ids=items["item_id"].to_list(),
         topics=items["topic"].to_list(),
         is_in=np.asarray(has_number.all(axis=0)),
         n_examples=n_examples,
         values=values,
-        covariances=both,
-        humans=_read_humans(distributions.filter(grouping=grouping), group_of, item_of),
+        covariances=covariances,
+        humans=humans,
     )
 
 
-def _read_humans(distributions: pl.DataFrame, group_of: Mapping[str | None, int], item_of: Mapping[str, int]) -> Array:
-    """The shares of the humans as the first source that shows them has them, (groups, items, 10); NaN elsewhere."""
-    found = np.full((len(group_of), len(item_of), MAX_POINTS), np.nan)
-    is_group = pl.col("group_codes").is_in(list(group_of), nulls_equal=True)
-    shown = distributions.filter(is_group & pl.col("item_id").is_in(list(item_of)))
-    first = shown.unique(["group_codes", "item_id", "rating"], keep="first", maintain_order=True)
-    for (codes, item_id), cell in first.group_by("group_codes", "item_id", maintain_order=True):
-        shares = cell.sort("rating")["humans"].to_numpy()
-        place = group_of[None if codes is None else str(codes)], item_of[str(item_id)]
-        found[place] = 0
-        found[place][: shares.size] = shares
-    return found
+def _places(order: pl.Series) -> Callable[[pl.Series], NDArray[np.int64]]:
+    """A function that finds the places of texts in a list, nulls among them."""
+    known = {text: place for place, text in enumerate(order.to_list())}
+    return lambda texts: np.array([known[text] for text in texts.to_list()], dtype=np.int64)

@@ -1,24 +1,24 @@
-"""What is said of several sources: leaderboard with ranks, paired differences, with against without demographics."""
+"""The tables of a comparison: leaderboard with ranks, paired differences, group disparities, Table 2 of the paper."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from itertools import combinations
-from typing import cast
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from worldvaluesbench.scoring import Scores
 from worldvaluesbench.scoring.compare._compared import Compared, Schema
 from worldvaluesbench.scoring.compare._disparity import GroupMeans, find_disparity
 from worldvaluesbench.scoring.compare._paired import (
     Difference,
-    Ranks,
     difference_of,
     holm,
     rank_sources,
     squared_difference_of,
 )
-from worldvaluesbench.scoring.sources import Sort, pairs_of
+from worldvaluesbench.scoring.sources import EVERYONE, MAJORITY, ORACLE, UNIFORM, Sort, pairs_of
 from worldvaluesbench.stats import (
     Array,
     Items,
@@ -32,238 +32,26 @@ from worldvaluesbench.stats import (
 )
 from worldvaluesbench.survey import load_codebook
 
-Rows = list[dict[str, object]]
-Pairs = Mapping[tuple[int, int], tuple[Difference, Difference]]
-"""Of each two sources: the difference of mean W1, and that of mean squared gaps."""
+DECIMALS = 2
+"""Distances of Table 2 are compared as far as the paper prints them."""
 
-
-@dataclass(frozen=True)
-class Terms:
-    """How contrasts are made: at which confidence level, and what is said of the sampling of items."""
-
-    level: float = 0.95
-    item_sampling: ItemSampling = "within-topics"
-
-    @classmethod
-    def of(cls, settings: Mapping[str, object], resampling: Resampling) -> "Terms":
-        """Those of the settings of a comparison."""
-        return cls(resampling.level, cast("ItemSampling", settings["item_sampling"]))
-
-    def items(self, compared: Compared) -> Items:
-        """The items of a comparison, as they were sampled."""
-        return Items.of(compared.topics, self.item_sampling)
-
-
-def contrast(
-    compared: Iterable[Compared], sorts: Mapping[str, Sort], keys: Mapping[str, object], terms: Terms
-) -> dict[str, pl.DataFrame]:
-    """The tables `leaderboard`, `pairs` and `demographics`; `keys` stand before each row of them."""
-    names = ("leaderboard", "pairs", "demographics")
-    found: dict[str, Rows] = {name: [] for name in names}
-    for one in compared:
-        for name, rows in _of_grouping(one, sorts, terms):
-            found[name] += [dict(keys) | {"grouping": one.grouping} | row for row in rows]
-    return {name: pl.DataFrame(found[name], schema=SCHEMAS[name], orient="row") for name in names}
-
-
-def _of_grouping(compared: Compared, sorts: Mapping[str, Sort], terms: Terms) -> Iterator[tuple[str, Rows]]:
-    places = range(len(compared.names))
-    pairs = {(i, j): _differ(compared, i, j, terms) for i, j in combinations(places, 2)}
-    p_holm, squared_p_holm = _holm_of(list(pairs.values()), len(compared.labels))
-    yield "leaderboard", _leaderboard(compared, sorts, _ranks(compared, pairs, p_holm, terms), terms)
-    yield "pairs", _pairs(compared, pairs, p_holm, squared_p_holm)
-    yield "demographics", _demographics(compared, sorts, terms)
-
-
-def _differ(compared: Compared, first: int, second: int, terms: Terms) -> tuple[Difference, Difference]:
-    items = terms.items(compared)
-    return (
-        difference_of(compared, first, second, items, terms.level),
-        squared_difference_of(compared, first, second, items, terms.level),
-    )
-
-
-def _holm_of(found: Sequence[tuple[Difference, Difference]], n_groups: int) -> tuple[Array, Array]:
-    """Adjusted p-values of differences of mean W1, and of mean squared gaps, each of shape (pairs, groups)."""
-    distance, squared = (np.array([one[k].p for one in found]).reshape(len(found), n_groups) for k in (0, 1))
-    return holm(distance), holm(squared)
-
-
-def _leaderboard(compared: Compared, sorts: Mapping[str, Sort], ranks: Ranks, terms: Terms) -> Rows:
-    rows: Rows = []
-    n_examples = np.where(compared.is_in, compared.n_examples, 0).sum(axis=-1)
-    uniform, floor = compared.mean("uniform"), compared.mean("noise_floor")
-    for place, name in enumerate(compared.names):
-        ends = mean_ends(compared, place, terms)
-        skill = skill_score(ends["mean"], uniform[place], floor[place])
-        polls = [_poll_ends(compared, ends, group) for group in range(len(compared.labels))]
-        for group in np.flatnonzero(compared.n_items).tolist():
-            rows.append(
-                _of_group(compared, group)
-                | {
-                    "answers": name,
-                    "kind": sorts[name].kind,
-                    "n_items": int(compared.n_items[group]),
-                    "n_examples": int(n_examples[place, group]),
-                    **{key: float(values[group]) for key, values in ends.items()},
-                    "noise_floor": _known(floor[place, group]),
-                    "uniform": _known(uniform[place, group]),
-                    "skill": _known(skill[group]),
-                    **polls[group],
-                    "rank": int(ranks.rank[place, group]),
-                    "rank_low": int(ranks.low[place, group]),
-                    "rank_high": int(ranks.high[place, group]),
-                    "is_tied": bool(ranks.is_tied[place, group]),
-                }
-            )
-    return rows
-
-
-def mean_ends(compared: Compared, source: int, terms: Terms) -> dict[str, Array]:
-    """The means of one source, with the confidence interval of the corrected one, each of shape (groups,)."""
-    value, corrected = (compared.mean(name)[source] for name in ("distance", "corrected"))
-    error = standard_error(
-        compared.values["corrected"][source], compared.is_in, compared.moments(source), terms.items(compared)
-    )
-    half = error.half_width(terms.level)
-    low, high = mean_interval(value, corrected, -half, half)
-    bias_left, _ = bias_bounds(value, corrected)
-    return {"mean": value, "corrected": corrected, "low": low, "high": high, "bias_left": bias_left}
-
-
-def _poll_ends(compared: Compared, ends: Mapping[str, Array], group: int) -> dict[str, float | None]:
-    """The size of the random sample that is as far from its population as the source is, and its interval."""
-    is_in = compared.is_in[group] & ~np.isnan(compared.humans[group, :, 0])
-    if not is_in.any():
-        return {"poll_n": None, "poll_n_low": None, "poll_n_high": None}
-    codebook = load_codebook()
-    items = [item_id for item_id, kept in zip(compared.item_ids, is_in.tolist(), strict=True) if kept]
-    n_points = np.array([codebook.item(item_id).scale.n_points for item_id in items])
-    # the larger the distance, the smaller the poll
-    distances = np.array([max(ends[key][group], 0.0) for key in ("corrected", "high", "low")])
-    found = poll_size(distances, compared.humans[group, is_in], n_points)
-    return {
-        name: float(n) if np.isfinite(n) else None
-        for name, n in zip(("poll_n", "poll_n_low", "poll_n_high"), found.tolist(), strict=True)
-    }
-
-
-def _known(number: float) -> float | None:
-    return None if np.isnan(number) else float(number)
-
-
-def _ranks(compared: Compared, pairs: Pairs, p_holm: Array, terms: Terms) -> Ranks:
-    shape = len(compared.names), len(compared.names), len(compared.labels)
-    differences, p = np.zeros(shape), np.ones(shape)
-    for ((i, j), (found, _)), of_pair in zip(pairs.items(), p_holm, strict=True):
-        differences[i, j], differences[j, i] = found.value, -found.value
-        p[i, j] = p[j, i] = of_pair
-    return rank_sources(compared.mean("corrected"), differences, p, terms.level)
-
-
-def _pairs(compared: Compared, pairs: Pairs, p_holm: Array, squared_p_holm: Array) -> Rows:
-    rows: Rows = []
-    for ((i, j), found), of_pair, squared in zip(pairs.items(), p_holm, squared_p_holm, strict=True):
-        for group in np.flatnonzero(compared.n_items).tolist():
-            rows.append(
-                _of_group(compared, group)
-                | {"first": compared.names[i], "second": compared.names[j], "n_items": int(compared.n_items[group])}
-                | _difference(found, group, of_pair[group], squared[group])
-            )
-    return rows
-
-
-def _demographics(compared: Compared, sorts: Mapping[str, Sort], terms: Terms) -> Rows:
-    """With minus without demographics of each model that was asked both ways: the question of the paper."""
-    pairs = pairs_of(sorts)
-    tested = [pair for pair in pairs if pair.is_tested]
-    place = {name: number for number, name in enumerate(compared.names)}
-    found = [_differ(compared, place[pair.shown], place[pair.without], terms) for pair in tested]
-    judged = dict(zip(tested, zip(found, *_holm_of(found, len(compared.labels)), strict=True), strict=True))
-    rows: Rows = []
-    for pair in pairs:
-        for group in np.flatnonzero(compared.n_items).tolist():
-            row: dict[str, object] = {"model": pair.family, "without": pair.without, "with": pair.shown}
-            row |= {"n_items": int(compared.n_items[group]), "differs_in": pair.differs_in}
-            if pair in judged:
-                both, p_holm, squared_p_holm = judged[pair]
-                row |= _difference(both, group, p_holm[group], squared_p_holm[group])
-            rows.append(_of_group(compared, group) | row)
-    return rows
-
-
-def disparity_tables(
-    compared: Compared, means: Iterable[GroupMeans], keys: Mapping[str, object], resampling: Resampling
-) -> dict[str, pl.DataFrame]:
-    """The tables `disparity` and `group_means` of one grouping: sources over the items that all its groups have."""
-    grouping, labels, codes = compared.grouping, compared.labels, compared.codes
-    n_shown = int(np.count_nonzero(compared.n_items))
-    rows: dict[str, Rows] = {"disparity": [], "group_means": []}
-    for one in means:
-        found = find_disparity(one, one.is_kept, resampling)
-        if found is None:
-            continue
-        content = {key: getattr(found, key) for key in found.__dataclass_fields__}
-        content |= {key: labels[content[key]] for key in ("best", "worst")}
-        n_groups = int(one.is_kept.sum())
-        counts = {"n_items": one.n_items, "n_groups": n_groups, "n_groups_left_out": n_shown - n_groups}
-        rows["disparity"].append({**keys, "grouping": grouping, "answers": one.name} | counts | content)
-        low, high = group_ends(one, resampling)
-        for group in np.flatnonzero(one.is_kept).tolist():
-            of_group = {"group": labels[group], "group_codes": codes[group], "answers": one.name}
-            numbers = {"mean": one.value, "corrected": one.corrected, "low": low, "high": high}
-            rows["group_means"].append(
-                {**keys, "grouping": grouping, **of_group, "n_items": one.n_items}
-                | {name: float(values[group]) for name, values in numbers.items()}
-            )
-    return {name: pl.DataFrame(found_rows, schema=SCHEMAS[name], orient="row") for name, found_rows in rows.items()}
-
-
-def group_ends(means: GroupMeans, resampling: Resampling) -> tuple[Array, Array]:
-    """The ends of the confidence intervals of the means of groups over the same items, shape (groups,)."""
-    below, above = np.quantile(means.noise.astype(np.float64), resampling.ends, axis=1)
-    return mean_interval(means.value, means.corrected, below, above)
-
-
-def _difference(found: tuple[Difference, Difference], group: int, p: float, squared_p: float) -> dict[str, object]:
-    distance, squared = found
-    ends = {name: float(getattr(distance, name)[group]) for name in ("value", "low", "high", "p")}
-    of_squared = {f"squared_{name}": float(getattr(squared, name)[group]) for name in ("value", "low", "high", "p")}
-    return {
-        "difference": ends.pop("value"),
-        **ends,
-        "p_holm": p,
-        "squared_difference": of_squared.pop("squared_value"),
-        **of_squared,
-        "squared_p_holm": squared_p,
-    }
-
-
-def _of_group(compared: Compared, group: int) -> dict[str, object]:
-    return {"group": compared.labels[group], "group_codes": compared.codes[group]}
-
+COUNTRY = "B_COUNTRY"
 
 _KEYS: Schema = {"reference": pl.String, "edition": pl.String, "weight": pl.String, "grouping": pl.String}
 _GROUP: Schema = {**_KEYS, "group": pl.String, "group_codes": pl.String}
 _VALUES = ("difference", "low", "high", "p", "p_holm")
 _DIFFERENCE: Schema = {
     "n_items": pl.Int64,
-    **dict.fromkeys(_VALUES, pl.Float64),
-    **dict.fromkeys((f"squared_{name}" for name in _VALUES), pl.Float64),
+    **dict.fromkeys((f"{prefix}{name}" for prefix in ("", "squared_") for name in _VALUES), pl.Float64),
 }
-_OF_GAPS = (
-    *("gap", "gap_low", "gap_high", "gap_by_chance", "p"),
-    *("spread", "spread_low", "spread_high", "spread_as_is"),
-)
+_GAPS = ("gap", "gap_low", "gap_high", "gap_by_chance", "p", "spread", "spread_low", "spread_high", "spread_as_is")
 _MEANS = ("mean", "corrected", "low", "high", "bias_left", "noise_floor", "uniform", "skill")
 _POLLS = ("poll_n", "poll_n_low", "poll_n_high")
 SCHEMAS: Mapping[str, Schema] = {
     "leaderboard": {
         **_GROUP,
-        "answers": pl.String,
-        "kind": pl.String,
-        "n_items": pl.Int64,
-        "n_examples": pl.Int64,
+        **dict.fromkeys(("answers", "kind"), pl.String),
+        **dict.fromkeys(("n_items", "n_examples"), pl.Int64),
         **dict.fromkeys((*_MEANS, *_POLLS), pl.Float64),
         **dict.fromkeys(("rank", "rank_low", "rank_high"), pl.Int64),
         "is_tied": pl.Boolean,
@@ -279,9 +67,8 @@ SCHEMAS: Mapping[str, Schema] = {
         **_KEYS,
         "answers": pl.String,
         **dict.fromkeys(("n_items", "n_groups", "n_groups_left_out"), pl.Int64),
-        "best": pl.String,
-        "worst": pl.String,
-        **dict.fromkeys(_OF_GAPS, pl.Float64),
+        **dict.fromkeys(("best", "worst"), pl.String),
+        **dict.fromkeys(_GAPS, pl.Float64),
     },
     "group_means": {
         **_GROUP,
@@ -291,3 +78,220 @@ SCHEMAS: Mapping[str, Schema] = {
     },
 }
 """The columns of each table, in their order."""
+
+
+def contrast(
+    compared: Iterable[Compared],
+    sorts: Mapping[str, Sort],
+    keys: Mapping[str, object],
+    level: float,
+    sampling: ItemSampling,
+) -> dict[str, pl.DataFrame]:
+    """The tables `leaderboard`, `pairs` and `demographics` at a confidence level; `keys` come first in each row."""
+    found: dict[str, list[pl.DataFrame]] = {name: [] for name in ("leaderboard", "pairs", "demographics")}
+    for one in compared:
+        items = Items.of(one.topics, sampling)
+        pairs = _differ(one, list(combinations(range(len(one.names)), 2)), items, level)
+        found["leaderboard"] += _leaderboard(one, sorts, pairs, keys, items, level)
+        for (i, j), columns in pairs.items():
+            both = {"first": one.names[i], "second": one.names[j]}
+            found["pairs"].append(_rows("pairs", one, keys, both | columns))
+        found["demographics"] += _demographics(one, sorts, keys, items, level)
+    return {name: pl.concat(parts) if parts else pl.DataFrame(schema=SCHEMAS[name]) for name, parts in found.items()}
+
+
+Columns = Mapping[str, Any]
+"""Columns of a table, each an array of shape (groups,), or one value for all groups."""
+
+
+def _rows(table: str, compared: Compared, keys: Mapping[str, object], columns: Columns) -> pl.DataFrame:
+    """A row of a table for each group that has items; columns that are not given are null."""
+    n = len(compared.labels)
+    groups = {"group": compared.labels, "group_codes": compared.codes, "n_items": compared.n_items}
+    given = {**keys, "grouping": compared.grouping, **groups, **columns}
+
+    def series(name: str, dtype: Any) -> pl.Series:
+        value = given.get(name)
+        return pl.Series(name, [value] * n if value is None or isinstance(value, str) else value, dtype=dtype)
+
+    made = pl.DataFrame([series(name, dtype) for name, dtype in SCHEMAS[table].items()])
+    return made.filter(pl.Series(compared.n_items > 0))
+
+
+def _differ(
+    compared: Compared, pairs: Sequence[tuple[int, int]], items: Items, level: float
+) -> dict[tuple[int, int], dict[str, Array]]:
+    """The differences of pairs of sources as columns, with p-values adjusted for the number of pairs."""
+    found: dict[tuple[int, int], dict[str, Array]] = {pair: {} for pair in pairs}
+    for prefix, measure in (("", difference_of), ("squared_", squared_difference_of)):
+        of_pairs: list[Difference] = [measure(compared, *pair, items, level) for pair in pairs]
+        adjusted = holm(np.array([one.p for one in of_pairs]).reshape(len(pairs), len(compared.labels)))
+        for pair, one, p_holm in zip(pairs, of_pairs, adjusted, strict=True):
+            values = (one.value, one.low, one.high, one.p, p_holm)
+            found[pair] |= {f"{prefix}{name}": value for name, value in zip(_VALUES, values, strict=True)}
+    return found
+
+
+def _leaderboard(
+    compared: Compared,
+    sorts: Mapping[str, Sort],
+    pairs: Mapping[tuple[int, int], Mapping[str, Array]],
+    keys: Mapping[str, object],
+    items: Items,
+    level: float,
+) -> list[pl.DataFrame]:
+    shape = len(compared.names), len(compared.names), len(compared.labels)
+    differences, p = np.zeros(shape), np.ones(shape)
+    for (i, j), found in pairs.items():
+        differences[i, j], differences[j, i] = found["difference"], -found["difference"]
+        p[i, j] = p[j, i] = found["p_holm"]
+    ranks = rank_sources(compared.mean("corrected"), differences, p, level)
+    n_examples = np.where(compared.is_in, compared.n_examples, 0).sum(axis=-1)
+    uniform, floor = compared.mean("uniform"), compared.mean("noise_floor")
+    parts = []
+    for place, name in enumerate(compared.names):
+        ends = mean_ends(compared, place, items, level)
+        skill = skill_score(ends["mean"], uniform[place], floor[place])
+        known = {"noise_floor": floor[place], "uniform": uniform[place], "skill": skill}
+        columns: dict[str, Any] = {
+            "answers": name,
+            "kind": sorts[name].kind,
+            "n_examples": n_examples[place],
+            **ends,
+            **{name: pl.Series(values).fill_nan(None) for name, values in known.items()},
+            **_poll_sizes(compared, ends),
+            "rank": ranks.rank[place],
+            "rank_low": ranks.low[place],
+            "rank_high": ranks.high[place],
+            "is_tied": ranks.is_tied[place],
+        }
+        parts.append(_rows("leaderboard", compared, keys, columns))
+    return parts
+
+
+def mean_ends(compared: Compared, source: int, items: Items, level: float) -> dict[str, Array]:
+    """The means of one source, with the confidence interval of the corrected one, each of shape (groups,)."""
+    value, corrected = (compared.mean(name)[source] for name in ("distance", "corrected"))
+    error = standard_error(compared.values["corrected"][source], compared.is_in, compared.moments(source), items)
+    half = error.half_width(level)
+    low, high = mean_interval(value, corrected, -half, half)
+    bias_left, _ = bias_bounds(value, corrected)
+    return {"mean": value, "corrected": corrected, "low": low, "high": high, "bias_left": bias_left}
+
+
+def _poll_sizes(compared: Compared, ends: Mapping[str, Array]) -> dict[str, list[float | None]]:
+    """The size of the random sample that is as far from its population as the source is, and its interval."""
+    codebook = load_codebook()
+    found: dict[str, list[float | None]] = {name: [] for name in _POLLS}
+    for group, in_group in enumerate(compared.is_in & ~np.isnan(compared.humans[..., 0])):
+        items = [item_id for item_id, is_in in zip(compared.item_ids, in_group.tolist(), strict=True) if is_in]
+        sizes = np.full(3, np.inf)
+        if items:
+            n_points = np.array([codebook.item(item_id).scale.n_points for item_id in items])
+            # the larger the distance, the smaller the poll
+            distances = np.array([max(ends[key][group], 0.0) for key in ("corrected", "high", "low")])
+            sizes = poll_size(distances, compared.humans[group, in_group], n_points)
+        for name, n in zip(_POLLS, sizes.tolist(), strict=True):
+            found[name].append(n if np.isfinite(n) else None)
+    return found
+
+
+def _demographics(
+    compared: Compared, sorts: Mapping[str, Sort], keys: Mapping[str, object], items: Items, level: float
+) -> list[pl.DataFrame]:
+    """With minus without demographics of each model that was asked both ways: the question of the paper."""
+    place = {name: number for number, name in enumerate(compared.names)}
+    pairs = {pair: (place[pair.shown], place[pair.without]) for pair in pairs_of(sorts)}
+    found = _differ(compared, [both for pair, both in pairs.items() if pair.is_tested], items, level)
+    parts = []
+    for pair, both in pairs.items():
+        said = {"model": pair.family, "without": pair.without, "with": pair.shown, "differs_in": pair.differs_in}
+        parts.append(_rows("demographics", compared, keys, said | (found[both] if pair.is_tested else {})))
+    return parts
+
+
+def disparity_tables(
+    compared: Compared, means: Iterable[GroupMeans], keys: Mapping[str, object], resampling: Resampling
+) -> dict[str, pl.DataFrame]:
+    """The tables `disparity` and `group_means` of one grouping: sources over the items that all its groups have."""
+    n_shown = int(np.count_nonzero(compared.n_items))
+    rows: list[dict[str, Any]] = []
+    parts = [pl.DataFrame(schema=SCHEMAS["group_means"])]
+    for one in means:
+        found = find_disparity(one, one.is_kept, resampling)
+        if found is None:
+            continue
+        n_groups = int(one.is_kept.sum())
+        said: dict[str, Any] = {**keys, "grouping": compared.grouping, "answers": one.name, "n_items": one.n_items}
+        said |= {"n_groups": n_groups, "n_groups_left_out": n_shown - n_groups, **asdict(found)}
+        rows.append(said | {key: compared.labels[said[key]] for key in ("best", "worst")})
+        below, above = np.quantile(one.noise.astype(np.float64), resampling.ends, axis=1)
+        low, high = mean_interval(one.value, one.corrected, below, above)
+        columns = {"answers": one.name, "mean": one.value, "corrected": one.corrected, "low": low, "high": high}
+        n_items = np.full(one.value.size, one.n_items)
+        table = _rows("group_means", compared, keys, columns | {"n_items": n_items})
+        parts.append(table.filter(pl.Series(one.is_kept[compared.n_items > 0])))
+    return {"disparity": pl.DataFrame(rows, schema=SCHEMAS["disparity"], orient="row"), "group_means": pl.concat(parts)}
+
+
+def table_2(scores: pl.DataFrame, sorts: Mapping[str, Sort]) -> pl.DataFrame:
+    """A row for each item and column of Table 2: the distances of sources, from their scores, with the paper's marks.
+
+    `kind` is that of the column: `oracle` (uniform, majority), `baseline`, `without` or `with` demographics. `is_best`:
+    closest of all in its row, as printed; `is_best_of_kind`: of its kind; `is_better_of_pair`: of the two of one model,
+    without and with demographics, it is not the farther one. Ties are marked together.
+    """
+    pooled = scores.filter(pl.col("grouping") == EVERYONE)
+    kinds = {name: sort.kind for name, sort in sorts.items()} | {UNIFORM: ORACLE, MAJORITY: ORACLE}
+    other = {a: b for pair in pairs_of(sorts) for a, b in ((pair.without, pair.shown), (pair.shown, pair.without))}
+    columns = ("item_id", "topic", "n_responses", "noise_floor")
+    # of the first source that has a number for the item
+    first = pooled.sort(pl.col(UNIFORM).is_null(), maintain_order=True).unique("item_id", keep="first")
+    oracles = [first.select(*columns, answers=pl.lit(name), distance=name) for name in (UNIFORM, MAJORITY)]
+    own = pooled.select(*columns, "answers", "distance", "low", "high", "corrected")
+    long = pl.concat([*oracles, own], how="diagonal")
+    # rounded as Python prints a number, which rounds exact halves to even
+    printed = [None if one is None else float(f"{one:.{DECIMALS}f}") for one in long["distance"]]
+    long = long.with_columns(
+        printed=pl.Series(printed, dtype=pl.Float64),
+        kind=pl.col("answers").replace_strict(kinds, return_dtype=pl.String),
+        partner=pl.col("answers").replace_strict(other, default=None, return_dtype=pl.String),
+    )
+    of_partners = long.select("item_id", partner="answers", printed_of_partner="printed")
+    order = {item_id: place for place, item_id in enumerate(load_codebook().item_ids)}
+    shown = pl.col("printed")
+    marks = {
+        "is_best": shown == shown.min().over("item_id"),
+        "is_best_of_kind": shown == shown.min().over("item_id", "kind"),
+        "is_better_of_pair": shown <= pl.col("printed_of_partner"),
+    }
+    return (
+        long.join(of_partners, on=["item_id", "partner"], how="left", maintain_order="left")
+        .with_columns(**{name: mark.fill_null(False) for name, mark in marks.items()})
+        .sort(pl.col("item_id").replace_strict(order, return_dtype=pl.Int64), maintain_order=True)
+        .select(*columns, "answers", "kind", "distance", "low", "high", "corrected", *marks)
+    )
+
+
+def countries_table(scores: Scores) -> pl.DataFrame:
+    """Mean distances by country, ready for a map: code, alpha-3 code, name and continent of each, with intervals.
+
+    Without a row where scores are not grouped by country (`B_COUNTRY`).
+    """
+    countries = pl.DataFrame(
+        [
+            {"group_codes": str(country.code), "alpha3": country.alpha3, "continent": country.continent}
+            for country in scores.reference.codebook.countries
+        ]
+    )
+    by_country = scores.summary.filter((pl.col("grouping") == COUNTRY) & (pl.col("n_items") > 0))
+    numbers = ("n_items", "n_effective", "mean", "mean_low", "mean_high", "mean_corrected", "noise_floor")
+    return by_country.join(countries, on="group_codes", how="left", maintain_order="left").select(
+        "answers",
+        "answered_by",
+        pl.col("group_codes").cast(pl.Int64).alias("country"),
+        "alpha3",
+        pl.col("group").alias("name"),
+        "continent",
+        *numbers,
+    )

@@ -1,7 +1,7 @@
-"""Group disparity: how much farther a model is from some groups than from others, beside what chance alone would make.
+"""Group disparity: how much farther a model is from some groups than from others, beyond chance.
 
-The worst of many noisy numbers is bad, and the best is good; so there is a gap between groups even where a model is
-equally far from all of them. What is claimed is what goes beyond that.
+The largest of many noisy numbers is large, and the smallest is small; so there is a gap between groups even where a
+model is equally far from all of them. Only what exceeds that is claimed.
 """
 
 from dataclasses import dataclass
@@ -25,21 +25,21 @@ from worldvaluesbench.stats import (
 )
 
 N_PAIRS = 100
-"""Of so many pairs of groups, the farthest apart, the draws are looked at."""
+"""Bootstrap quantiles are taken of so many pairs of groups, those with the largest gaps."""
 
 N_TRUTHS = 400
-"""At so many places it is tried whether the true spread can be there."""
+"""So many true spreads are tried."""
 
 LEAST_SHARE = 0.9
-"""Groups are compared that have numbers for this share of the items that any of them has."""
+"""Groups are compared that have numbers for at least this share of the items that any of them has."""
 
 
 @dataclass(frozen=True)
 class GroupMeans:
     """Mean distances of one source over the items that all groups have, shape (groups,); NaN for other groups.
 
-    `value` is that of the distances as they are, `corrected` that without bias. `noise`, shape (groups, resamples), is
-    how far each two-way resample, of respondents and of items, lies from the mean of all.
+    `value` is the raw mean, `corrected` the bias-corrected one. `noise`, shape (groups, resamples), is that of two-way
+    resamples, of respondents and of items, centred.
     """
 
     name: str
@@ -56,11 +56,11 @@ def two_way_noise(
     """Two-way bootstrap noise of the means of groups over the same items, shape (groups, resamples).
 
     `corrected`, (groups, items), are the values; `noise`, (groups, resamples), is that of their means over the `common`
-    items as respondents are resampled. Items are resampled for all groups alike. What respondents do to single items is
-    part of how much items differ, so of their noise only what items have in common is added (`item_sampling`), or as
-    much more as it takes for groups to move no less beside one another than with fixed items. Few items differ little
-    by chance now and then: what they add is larger as the quantile of Student's t is, at their degrees of freedom
-    times those of the groups.
+    items as respondents are resampled. Items are resampled in the same way for all groups. The noise of single items is
+    part of how much items differ, so of respondents' noise only the covariance of items is added (`item_sampling`), or
+    as much more as it takes for differences between groups to vary no less than with fixed items. Few items may differ
+    little by chance: what they add is scaled by the quantile of Student's t, at their degrees of freedom times those of
+    the groups.
     """
     weight = draw_items(items, common, noise.shape[1], np.random.default_rng([resampling.seed, 3]))
     n = np.count_nonzero(common)
@@ -82,12 +82,12 @@ def two_way_noise(
 
 @dataclass(frozen=True)
 class Disparity:
-    """How unequally a source meets groups, over items that all of them have.
+    """The disparity of a source between groups, over items that all of them have.
 
-    `best` and `worst` are the places of the groups with the smallest and largest corrected mean, and `gap` how far they
-    are apart. `gap_by_chance` is the gap to be expected were all equally far, and `p` how often it is as large as the
-    part of this one that no bias can have made. `spread` is the standard deviation over groups without what chance
-    adds to it, `spread_as_is` with it. `_low` and `_high` are the ends of intervals of the true gap and spread.
+    `best` and `worst` are the places of the groups with the smallest and largest corrected mean, and `gap` is their
+    difference. `gap_by_chance` is the gap expected if all were equally far, and `p` the probability that it is as large
+    as the part of this one that no bias can have made. `spread` is the standard deviation over groups less the part due
+    to chance, `spread_as_is` with it. `_low` and `_high` are the ends of confidence intervals.
     """
 
     best: int
@@ -106,7 +106,7 @@ class Disparity:
 def comparable_cells(is_shown: Mask) -> tuple[Mask, Mask]:
     """Which groups, shape (groups,), and which of their items, (items,), can be compared: every such cell is shown.
 
-    Groups that lack more than a tenth of the items are left out, for who lacks the hard items looks good.
+    Groups that lack more than a tenth of the items are left out: a group that lacks the hard items looks good.
     """
     n_items = is_shown.any(axis=0).sum()
     groups = is_shown.sum(axis=1) >= max(1, np.ceil(LEAST_SHARE * n_items))
@@ -117,10 +117,9 @@ def comparable_cells(is_shown: Mask) -> tuple[Mask, Mask]:
 def find_disparity(means: GroupMeans, groups: Mask, resampling: Resampling) -> Disparity | None:
     """The disparity between these groups; None for fewer than two.
 
-    Chance is that of the resamples: how far the means of these groups move, each around its own, as people are drawn.
-    No gap differs from the true one by more than the range of what moves them, so the true one is at least the gap less
-    a range that is seldom exceeded. It is at most what the pair that is farthest apart may be apart. What bias may be
-    left in a mean makes nobody the worst group: the ends allow for it, and so does `p`.
+    Chance is the noise of the resamples, each group's around its own mean. The gap differs from the true one by no more
+    than the range of that noise over groups, so the true one is at least the gap less a high quantile of the range. It
+    is at most the largest upper end of any pair of groups. The ends and `p` allow for the bias that may be left.
     """
     kept = np.flatnonzero(groups & ~np.isnan(means.corrected))
     if kept.size < 2:
@@ -147,9 +146,9 @@ def find_disparity(means: GroupMeans, groups: Mask, resampling: Resampling) -> D
 
 
 def _farthest_apart(value: Array, noise: Floats, too_large: Array, too_small: Array, resampling: Resampling) -> float:
-    """The upper end of the interval of the pair of groups whose upper end is highest.
+    """The largest upper end of the intervals of all pairs of groups.
 
-    Draws are ordered for the pairs alone that are farthest apart by a normal curve.
+    Quantiles of resamples are taken only of the pairs with the largest upper ends by a normal approximation.
     """
     apart = (value + too_small)[:, None] - (value - too_large)
     together = np.cov(noise, bias=True)
@@ -161,10 +160,10 @@ def _farthest_apart(value: Array, noise: Floats, too_large: Array, too_small: Ar
 
 
 def _spread(value: Array, noise: Floats, resampling: Resampling) -> tuple[float, float, float]:
-    """The standard deviation over groups without what chance adds to its square, and the ends of its interval.
+    """The standard deviation over groups less the variance due to chance, and the ends of its confidence interval.
 
-    Groups that were spread as these are, but so much wider or narrower, would be seen as spread as these or more (or
-    less) in some share of draws. The ends are where that share is no more than the level leaves.
+    The interval inverts a test: it holds the true spreads, in the proportions of these groups, with which resamples
+    show a spread as large (or as small) as this one more often than the level leaves.
     """
     as_is = float(value.std(ddof=1))
     own = max(as_is**2 - float(noise.var(axis=1).mean()), 0.0) ** 0.5

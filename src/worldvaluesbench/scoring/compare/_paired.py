@@ -1,7 +1,7 @@
 """Paired comparisons: differences of means over the same items and respondents, p-values, and ranks.
 
-What the correction of a mean may have left of its bias does not go away with more items, so no difference of mean W1 is
-claimed that it could have made. Squared gaps between cumulative shares have no such bias: their test has more power.
+What bias the correction of a mean may leave does not go away with more items, so no difference of mean W1 is claimed
+that it could have made. Squared gaps between cumulative shares have no such bias: their test has more power.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,9 @@ NEAR_0 = 1e-6
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of mean corrected W1 of two sources, the first less the second; arrays of shape (groups,).
+    """The difference of two sources, the first minus the second, each part of shape (groups,).
 
-    `value` is that of means that are not below 0, for no distance is. `low` and `high` are the ends of its confidence
-    interval, `p` its two-sided p-value, of the part of the difference that no bias can have made.
+    `value`, the ends `low` and `high` of its confidence interval, and its two-sided p-value `p`.
     """
 
     value: Array
@@ -31,10 +30,14 @@ class Difference:
 
 
 def difference_of(compared: Compared, first: int, second: int, items: Items, level: float) -> Difference:
-    """The difference of two sources, group by group; below 0 the first is closer to the humans."""
+    """The difference of mean corrected W1 of two sources, group by group; negative = the first is closer to humans.
+
+    Means below 0 count as 0, for no distance is below it. The interval allows for the bias that the correction may
+    leave in either mean, and p is that of the part of the difference that no such bias can have made.
+    """
     corrected, raw = compared.mean("corrected"), compared.mean("distance")
     over, under = bias_bounds(raw, corrected)
-    # the same distances hold the same bias
+    # the same distances have the same bias
     is_same = (np.abs(raw[first] - raw[second]) < NEAR_0) & (np.abs(corrected[first] - corrected[second]) < NEAR_0)
     too_large = np.where(is_same, 0, over[first] + under[second])
     too_small = np.where(is_same, 0, under[first] + over[second])
@@ -44,10 +47,8 @@ def difference_of(compared: Compared, first: int, second: int, items: Items, lev
     error = standard_error(of_items, compared.is_in, compared.moments_of_difference(first, second), items)
     half = error.half_width(level)
     sure = np.maximum(np.where(value > 0, value - too_large, -value - too_small), 0)
-    low, high = value - half - too_large, value + half + too_small
-    return Difference(
-        value, np.maximum(low, -1), np.minimum(high, 1), error.p_of(np.where(np.isnan(value), value, sure))
-    )
+    low, high = np.maximum(value - half - too_large, -1), np.minimum(value + half + too_small, 1)
+    return Difference(value, low, high, error.p_of(np.where(np.isnan(value), value, sure)))
 
 
 def squared_difference_of(compared: Compared, first: int, second: int, items: Items, level: float) -> Difference:
@@ -58,12 +59,10 @@ def squared_difference_of(compared: Compared, first: int, second: int, items: It
     is the squared Cramér distance of two distributions on a scale of K points. It is estimated without bias, a
     U-statistic over respondents, so it needs no allowance; it can be below 0. Source: Székely and Rizzo (2013).
     """
-    squared = compared.values["squared"]
-    of_items = squared[first] - squared[second]
-    found = compared.mean("squared")
+    squared, found = compared.values["squared"], compared.mean("squared")
     value = np.where(np.abs(found[first] - found[second]) < NEAR_0**2, 0, found[first] - found[second])
     moments = compared.moments_of_difference(first, second, "squared")
-    error = standard_error(of_items, compared.is_in, moments, items)
+    error = standard_error(squared[first] - squared[second], compared.is_in, moments, items)
     half = error.half_width(level)
     # both may be below 0 by chance, and no distance is
     is_claimed = np.maximum(found[first], 0) != np.maximum(found[second], 0)
@@ -92,9 +91,9 @@ def holm(p: Array) -> Array:
 
 @dataclass(frozen=True)
 class Ranks:
-    """Ranks of sources within each group, 1 the closest to the humans; shape (sources, groups).
+    """Ranks of sources within each group, 1 = closest to the humans; shape (sources, groups).
 
-    `low` and `high` are the ends of the rank's confidence interval: it is no better than `low` where so many less one
+    `low` and `high` are the ends of the rank's confidence interval: it is no better than `low` where `low` - 1 sources
     are significantly closer. Sources that are equally close share a rank; `is_tied` says which do.
     """
 
@@ -107,16 +106,16 @@ class Ranks:
 def rank_sources(corrected: Array, differences: Array, p_holm: Array, level: float) -> Ranks:
     """Rank sources by their corrected means, (sources, groups); below 0 they count as 0.
 
-    `differences` and `p_holm` have shape (sources, sources, groups), the first less the second; on the diagonal they
-    say nothing. A pair is significant where its p is below 1 less the level, so that with this confidence all intervals
-    of ranks are right together. Source: Mogstad, Romano, Shaikh and Wilhelm (2024), by pairs.
+    `differences` and `p_holm` have shape (sources, sources, groups), the first minus the second; the diagonal is not
+    used. A pair is significant where its p is below 1 - level, so that with this confidence all intervals of ranks are
+    right together. Source: Mogstad, Romano, Shaikh and Wilhelm (2024), by pairs.
     """
     value = np.maximum(np.nan_to_num(corrected, nan=np.inf), 0)
     is_clear = p_holm < 1 - level
-    n_nearer = np.where(is_clear & (differences > 0), 1, 0).sum(axis=1)
+    n_closer = np.where(is_clear & (differences > 0), 1, 0).sum(axis=1)
     n_farther = np.where(is_clear & (differences < 0), 1, 0).sum(axis=1)
     with np.errstate(invalid="ignore"):
         apart = value[None] - value[:, None]
     rank = 1 + (apart < -NEAR_0).sum(axis=1)
     is_tied = (rank[None] == rank[:, None]).sum(axis=1) > 1
-    return Ranks(rank, 1 + n_nearer, corrected.shape[0] - n_farther, is_tied)
+    return Ranks(rank, 1 + n_closer, corrected.shape[0] - n_farther, is_tied)

@@ -1,13 +1,11 @@
-"""What varies between sources of a pilot: the parts of the variance of their difference, from its comparison."""
+"""Variance components of the difference of two sources, from the comparison of a pilot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.scoring.compare._compared import COVARIANCE
@@ -15,35 +13,23 @@ from worldvaluesbench.scoring.sources import EVERYONE
 from worldvaluesbench.stats import HUMAN_SHARE, Array, DifferenceVariance
 
 _OF_ITEMS = ("corrected", "variance")
-_OF_BOTH = [*_OF_ITEMS, *(f"{name}_b" for name in _OF_ITEMS)]
 
 
 def pilot_variances(
     compared: pl.DataFrame, covariances: pl.DataFrame, *, n_samples: float = 1, human_share: float = HUMAN_SHARE
 ) -> dict[tuple[str, str], DifferenceVariance]:
-    """What varies between each two sources of a pilot, from two tables of its comparison, over all respondents.
+    """The variance components of each two sources of a pilot, from two tables of its comparison, over all respondents.
 
-    `items` is the variance of corrected differences over the items of a topic, less what sampling makes of it; at least
+    `items` is the variance of corrected differences over the items of a topic, less the part due to sampling; at least
     0.
 
-    Parameters
-    ----------
-    compared
-        One row for each source and item: answers, grouping, item_id, topic, n_examples, corrected (W1), variance (that
-        of `corrected` over samples of respondents).
-    covariances
-        One row for each two sources, themselves included: grouping, first, second, covariance (mean over pairs of
-        different items), same_item_covariance (mean over items).
-    n_samples
-        How many samples of the model the pilot had for each respondent.
-    human_share
-        The share of the sampling variance that is the humans', an assumption; see `DifferenceVariance`.
+    `compared` has one row for each source and item: answers, grouping, item_id, topic, n_examples, corrected (W1),
+    variance (of `corrected` over samples of respondents). `covariances` has one row for each two sources, themselves
+    included: grouping, first, second, covariance (mean over pairs of different items), same_item_covariance (mean over
+    items). `n_samples`: how many samples of the model the pilot had for each respondent. `human_share`: the share of
+    the sampling variance that is the humans', an assumption; see `DifferenceVariance`.
 
-    Raises
-    ------
-    AnswersError
-        Where a column lacks, or there are not two sources with two items that both have.
-
+    Raises AnswersError where a column is absent, or there are not two sources with two items that both have.
     """
     _check_columns("compared", compared, ("answers", "grouping", "item_id", "topic", "n_examples", *_OF_ITEMS))
     _check_columns("covariances", covariances, ("grouping", "first", "second", *COVARIANCE))
@@ -53,16 +39,15 @@ def pilot_variances(
         for row in covariances.filter(pl.col("grouping") == EVERYONE).iter_rows(named=True)
     }
     names = rows["answers"].unique(maintain_order=True).to_list()
-    parts = {name: rows.filter(pl.col("answers") == name) for name in names}
+    parts = {name: rows.filter(pl.col("answers") == name).drop_nulls(_OF_ITEMS).drop_nans(_OF_ITEMS) for name in names}
+    left = human_share + (1 - human_share) / n_samples
     found = {}
     for first, second in combinations(names, 2):
-        both = parts[first].join(parts[second], on="item_id", suffix="_b").drop_nulls(_OF_BOTH)
-        both = both.filter(pl.all_horizontal(pl.col(_OF_BOTH).is_not_nan()))
+        both = parts[first].join(parts[second], on="item_id", suffix="_b")
         if both.height >= 2:
-            made = _variance_of_pair(both, [between.get(frozenset(pair)) for pair in _pairs_of(first, second)])
-            left = human_share + (1 - human_share) / n_samples
-            sampling, shared = made["sampling"] / left, made["shared"] / left
-            found[first, second] = DifferenceVariance(made["items"], sampling, shared, human_share)
+            pairs = ((first, first), (second, second), (first, second))
+            items, sampling, shared = _components(both, [between.get(frozenset(pair), (0.0, 0.0)) for pair in pairs])
+            found[first, second] = DifferenceVariance(items, sampling / left, shared / left, human_share)
     if not found:
         raise AnswersError(
             f"A pilot compares two sources or more over two items or more, this one has {len(names)} with "
@@ -72,7 +57,7 @@ def pilot_variances(
 
 
 def mean_variance(variances: Sequence[DifferenceVariance]) -> DifferenceVariance:
-    """The mean of several, part by part: what varies between two of their sources on average.
+    """The mean of several, component by component.
 
     >>> mean_variance([DifferenceVariance(0.01, 0.2, 0), DifferenceVariance(0.03, 0.3, 0)]).items
     0.02
@@ -87,28 +72,24 @@ def _check_columns(name: str, table: pl.DataFrame, columns: Sequence[str]) -> No
         raise AnswersError(f"The table {name} of a pilot lacks {', '.join(lacking)}; compare again with this version.")
 
 
-def _pairs_of(first: str, second: str) -> tuple[tuple[str, str], ...]:
-    return (first, first), (second, second), (first, second)
-
-
-def _variance_of_pair(both: pl.DataFrame, between: Sequence[tuple[float, ...] | None]) -> Mapping[str, float]:
-    """The parts of the variance of two sources' difference, as large as a pilot's samples make them."""
+def _components(both: pl.DataFrame, between: Sequence[tuple[float, ...]]) -> tuple[float, float, float]:
+    """The variance between items, of sampling and of what items share, at the numbers of respondents of the pilot."""
     difference = (both["corrected"] - both["corrected_b"]).to_numpy()
     n = both["n_examples"].to_numpy().astype(np.float64)
-    of_first, of_second, of_both = (one or (0.0, 0.0) for one in between)
+    of_first, of_second, of_both = between
     shared = max(of_first[0] + of_second[0] - 2 * of_both[0], 0.0)
-    # what both share within an item, on average, takes from the variance of their difference there
+    # what both share within an item, on average, reduces the variance of their difference there
     sampling = (both["variance"] + both["variance_b"]).to_numpy()
     sampling = sampling * (max(1 - 2 * of_both[1] / float(sampling.mean()), 0.0) if sampling.any() else 0.0)
     # sampling makes differences vary over items, but for what it does to all of them alike
-    items = _variance_within(difference, both["topic"].to_numpy()) - float(sampling.mean()) + shared
+    items = _variance_within(difference, both["topic"]) - float(sampling.mean()) + shared
     n_usual = float(n.size / (1 / n).sum())
-    return {"items": max(items, 0.0), "sampling": float((sampling * n).mean()), "shared": shared * n_usual}
+    return max(items, 0.0), float((sampling * n).mean()), shared * n_usual
 
 
-def _variance_within(values: Array, topics: NDArray[Any]) -> float:
-    """The variance of values within topics, pooled; of all values where each topic has one alone."""
-    _, topic = np.unique(topics, return_inverse=True)
+def _variance_within(values: Array, topics: pl.Series) -> float:
+    """The variance of values within topics, pooled; of all values where each topic has only one."""
+    _, topic = np.unique(topics.to_numpy(), return_inverse=True)
     n_topics = int(topic.max()) + 1
     if n_topics == values.size:
         return float(values.var(ddof=1))

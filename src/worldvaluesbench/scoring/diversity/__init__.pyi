@@ -1,1 +1,1 @@
-from ._diagnostics import diagnose as diagnose
+from ._diversity import diagnose as diagnose

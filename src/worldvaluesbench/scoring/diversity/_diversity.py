@@ -1,28 +1,71 @@
-"""Collapse: answers that vary less than people do, and groups told apart more sharply than people differ.
+"""Response diversity: do answers vary as responses do, within groups, between them and across items?
 
-Whatever the distance says, answers can be too much alike (within a cell: entropy, variance, modal share, points used),
-or follow from the group too strictly (between cells: the share of variance that the group explains).
+Whatever the distance says, answers can be too much alike within a cell (entropy, variance, share of the modal answer,
+points used), or follow from the group too strictly (the share of variance that the group explains).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from worldvaluesbench.scoring.sources import Groups
+from worldvaluesbench.scoring import How
+from worldvaluesbench.scoring.diversity._structure import compare_structure, positions_of
+from worldvaluesbench.scoring.measure import Entries, Source, tally_panel
+from worldvaluesbench.scoring.sources import POOLED, Groups
 from worldvaluesbench.stats import Array, Ints, Mask, shares_of
 
-MEASURES = {
-    "entropy": "entropy of the distribution, as a share of the most that the scale allows",
-    "variance": "variance of positions",
-    "modal_share": "share of the most frequent point",
-    "n_points_used": "how many points of the scale anybody stands on",
-}
-"""What is said of each side of a cell. The first two also as a ratio, answers by humans."""
-
 RATIOS = ("entropy", "variance")
+"""The measures of which there is a ratio too, answers by humans."""
+
+MEASURES = (*RATIOS, "modal_share", "n_points_used")
+"""The measures of each side of a cell."""
+
+
+def diagnose(sources: Sequence[Source], groups: Groups, how: How) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The diversity tables of every source by the groups of one grouping, each with its name.
+
+    A cell that is too small for one source is left out for all, so that all are over the same cells.
+    """
+    least = max(how.least_n(is_stated=source.panel.is_stated) for source in sources)
+    for source in sources:
+        keys = (pl.lit(source.answers.name).alias("answers"), pl.lit(groups.grouping).alias("grouping"))
+        for name, table in _tables_of(source, groups, least):
+            yield name, table.select(*keys, pl.all())
+
+
+def _tables_of(source: Source, groups: Groups, least: int) -> Iterator[tuple[str, pl.DataFrame]]:
+    tally = tally_panel(source.panel, groups.member, len(groups.labels))
+    is_shown = np.asarray((tally.n_responses >= least) & (tally.n_examples >= least))
+    item_ids = [item.item_id for item in source.humans.items]
+    cells = describe_collapse(
+        tally.humans, tally.answers, tally.n_points, item_ids=item_ids, groups=groups, is_shown=is_shown
+    ).filter(is_shown.ravel())
+    yield "collapse", cells
+    yield "collapse_summary", summarise_collapse(cells)
+    if groups is not POOLED:
+        humans, answers = tally.humans * is_shown[..., None], tally.answers * is_shown[..., None]
+        n_effective = np.where(is_shown, tally.n_effective, 0)
+        items = describe_determination(humans, answers, tally.n_points, item_ids=item_ids, n_effective=n_effective)
+        yield "determination", items
+        yield "determination_summary", summarise_determination(items)
+    elif source.panel.marginals is None:
+        yield "structure", _structure(source)
+
+
+def _structure(source: Source) -> pl.DataFrame:
+    """Correlations between items in the responses, and in the answers given for the same respondents."""
+    panel = source.panel
+    people, place = np.unique(panel.examples.person, return_inverse=True)
+    of_answers = Entries(
+        np.searchsorted(people, panel.answers.person), panel.answers.item, panel.answers.point, panel.answers.weight
+    )
+    of_humans = Entries(place, panel.examples.item, panel.examples.point, panel.examples.weight)
+    humans, answers = (positions_of(side, panel.n_points, people.size) for side in (of_humans, of_answers))
+    weight: Array | None = None if source.humans.weights is None else source.humans.weights[people]
+    return compare_structure(humans, answers, [item.topic for item in source.humans.items], weight=weight)
 
 
 def entropy(counts: ArrayLike, n_points: ArrayLike) -> Array:
@@ -31,7 +74,7 @@ def entropy(counts: ArrayLike, n_points: ArrayLike) -> Array:
     .. math:: H(U) = -\frac{1}{\log_2 K} \sum_{k=1}^{K} u_k \log_2 u_k
 
     with u the shares and K the number of points, `n_points`. 0: all on one point; 1: all points equally frequent. In
-    bits it is `log2(K)` times as much. NaN where nothing was counted. Of few people it is too low: by about
+    bits it is `log2(K)` times as much. NaN where nothing was counted. Of few respondents it is too low: by about
     (K - 1) / (2 n ln K) (Miller, 1955), so a cell of 5 says little. Source: Shannon (1948).
 
     >>> entropy([[1, 1, 0, 0], [7, 0, 0, 0]], 4)
@@ -57,8 +100,7 @@ def variance(counts: ArrayLike, n_points: ArrayLike) -> Array:
     shares = shares_of(counts)
     position = _positions(n_points, shares.shape[-1])
     mean = (shares * position).sum(axis=-1, keepdims=True)
-    spread: Array = (shares * (position - mean) ** 2).sum(axis=-1)
-    return spread
+    return np.asarray((shares * (position - mean) ** 2).sum(axis=-1))
 
 
 def modal_share(counts: ArrayLike) -> Array:
@@ -67,8 +109,7 @@ def modal_share(counts: ArrayLike) -> Array:
     >>> modal_share([[1, 2, 1], [0, 5, 0]])
     array([0.5, 1. ])
     """
-    top: Array = shares_of(counts).max(axis=-1)
-    return top
+    return np.asarray(shares_of(counts).max(axis=-1))
 
 
 def count_points_used(counts: ArrayLike) -> NDArray[np.int64]:
@@ -93,7 +134,7 @@ def describe_collapse(
 
     `humans` and `answers` are counts or sums of weights, shape (groups, items, 10), `n_points` has shape (items,).
     Cells outside `is_shown`, shape (groups, items), and those where a side is empty, have nulls; so has a ratio
-    without human entropy or variance. A ratio below 1 says that the answers vary less than people do.
+    without human entropy or variance. A ratio below 1 says that the answers vary less than the responses.
     """
     sides = {"humans": np.asarray(humans, dtype=np.float64), "answers": np.asarray(answers, dtype=np.float64)}
     has_both = np.all([counts.sum(axis=-1) > 0 for counts in sides.values()], axis=0)
@@ -104,9 +145,12 @@ def describe_collapse(
         "group": pl.Series(groups.labels, dtype=pl.String).gather(group),
         "group_codes": pl.Series(groups.codes, dtype=pl.String).gather(group),
     }
-    found = {side: _measure(counts, n_points) for side, counts in sides.items()}
-    for name in MEASURES:
-        of_humans, of_answers = (np.where(shown, found[side][name], np.nan) for side in sides)
+    measured = [
+        (entropy(counts, n_points), variance(counts, n_points), modal_share(counts), count_points_used(counts))
+        for counts in sides.values()
+    ]
+    for name, *of_sides in zip(MEASURES, *measured, strict=True):
+        of_humans, of_answers = (np.where(shown, values, np.nan) for values in of_sides)
         table[f"{name}_humans"] = _series(of_humans)
         table[f"{name}_answers"] = _series(of_answers)
         if name in RATIOS:
@@ -118,7 +162,7 @@ def describe_collapse(
 def summarise_collapse(table: pl.DataFrame) -> pl.DataFrame:
     """A row for each group of `describe_collapse`: means over items of each measure, medians of the ratios.
 
-    Medians, for one item on which people hardly differ can make a ratio as large as it likes. `n_items` are those
+    Medians, for one item on which responses hardly vary can make a ratio arbitrarily large. `n_items` are those
     with numbers, `n_entropy_ratios` and `n_variance_ratios` those with a ratio.
     """
     means = [pl.col(f"{name}_{side}").mean() for name in MEASURES for side in ("humans", "answers")]
@@ -130,11 +174,11 @@ def summarise_collapse(table: pl.DataFrame) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class Explained:
-    """How much of the variance of positions the group explains, each of shape (items,); NaN where it cannot be said.
+    """How much of the variance of positions the group explains, each of shape (items,); NaN where it is undefined.
 
     `eta_squared` is what the sample shows, `epsilon_squared` and `omega_squared` estimate what holds beyond the sample;
     they may come out below 0. `by_chance` is the eta squared to be expected where groups do not differ at all.
-    `n_groups` are those with anybody in them.
+    `n_groups` are those that are not empty.
     """
 
     eta_squared: Array
@@ -147,8 +191,8 @@ class Explained:
 def explain_by_group(counts: ArrayLike, n_points: Ints, *, n_effective: ArrayLike | None = None) -> Explained:
     r"""Share of the variance of positions that lies between groups, counts (groups, items, 10) -> (items,).
 
-    With p_g the share of group g, m_g and v_g its mean and variance of positions, n_g its number of people, and s^2 the
-    variance within groups without bias,
+    With p_g the share of group g, m_g and v_g its mean and variance of positions, n_g its number of respondents, and
+    s^2 the variance within groups without bias,
 
     .. math::
         B = \sum_g p_g (m_g - m)^2, \quad T = B + \sum_g p_g v_g, \quad
@@ -158,10 +202,10 @@ def explain_by_group(counts: ArrayLike, n_points: Ints, *, n_effective: ArrayLik
         \eta^2 = \frac{B}{T}, \qquad \epsilon^2 = \frac{B - D}{T}, \qquad
         \omega^2 = \frac{B - D}{T + s^2 \sum_g p_g^2 / n_g}
 
-    0: the groups have the same mean; 1: everybody answers as their group does. The means of small groups differ by
-    chance, and D is by how much: eta squared of G groups among N people is about (G - 1) / (N - 1) even where there is
-    no difference. Without weights this is the textbook's :math:`\epsilon^2 = 1 - (1 - \eta^2)(N - 1)/(N - G)`.
-    Distributions that stand for single answers count with their spread: it is variance within a group.
+    0: the groups have the same mean; 1: all of a group answer alike. The means of small groups differ by
+    chance, and D is by how much: eta squared of G groups among N respondents is about (G - 1) / (N - 1) even where
+    there is no difference. Without weights this is the textbook's :math:`\epsilon^2 = 1 - (1 - \eta^2)(N - 1)/(N - G)`.
+    The variance of an answer that is a distribution counts as variance within its group.
 
     `n_effective`, shape (groups, items), are the n_g where counts are sums of weights (by default their sums).
     Sources: Kelley (1935) for epsilon squared, Hays (1963) for omega squared; Okada (2013) compares their bias.
@@ -182,12 +226,12 @@ def explain_by_group(counts: ArrayLike, n_points: Ints, *, n_effective: ArrayLik
     total = between + inside
     s_squared = _ratio(inside, (share * (1 - per_head)).sum(axis=0))
     drift = (share * (1 - share) * per_head).sum(axis=0)
-    of_everybody = (share**2 * per_head).sum(axis=0)
+    of_all = (share**2 * per_head).sum(axis=0)
     return Explained(
         eta_squared=_ratio(between, total),
         epsilon_squared=_ratio(between - s_squared * drift, total),
-        omega_squared=_ratio(between - s_squared * drift, total + s_squared * of_everybody),
-        by_chance=_ratio(drift, 1 - of_everybody),
+        omega_squared=_ratio(between - s_squared * drift, total + s_squared * of_all),
+        by_chance=_ratio(drift, 1 - of_all),
         n_groups=np.count_nonzero(size > 0, axis=0),
     )
 
@@ -203,9 +247,9 @@ def describe_determination(
     """A row for each item: how much the group explains in the answers against in the humans.
 
     Counts have shape (groups, items, 10); groups that either side lacks are left out of both. `n_effective`, shape
-    (groups, items), is that of weighted humans. `eta_ratio`, answers by humans as both stand in the sample, is for
-    answers that are one rating for each person, which vary by chance as people do. `excess`, eta squared of the answers
-    less epsilon squared of the humans, is for probabilities, which do not. Above 1 and above 0 the answers are
+    (groups, items), is that of weighted humans. `eta_ratio`, answers by humans as both are in the sample, is for
+    answers that are one rating per respondent, which vary by chance as responses do. `excess`, eta squared of the
+    answers less epsilon squared of the humans, is for probabilities, which do not. Above 1 and above 0 the answers are
     over-determined.
     """
     people, model = np.asarray(humans, dtype=np.float64), np.asarray(answers, dtype=np.float64)
@@ -241,29 +285,15 @@ def summarise_determination(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _measure(counts: Array, n_points: Ints) -> dict[str, Array]:
-    """All of `MEASURES`."""
-    found = (
-        entropy(counts, n_points),
-        variance(counts, n_points),
-        modal_share(counts),
-        count_points_used(counts).astype(np.float64),
-    )
-    return dict(zip(MEASURES, found, strict=True))
-
-
 def _positions(n_points: ArrayLike, width: int) -> Array:
     """The position of each point, shape (..., width); beyond an item's scale they mean nothing."""
-    steps = np.asarray(n_points, dtype=np.float64)[..., None] - 1
-    place: Array = np.arange(width) / steps
-    return place
+    return np.asarray(np.arange(width) / (np.asarray(n_points, dtype=np.float64)[..., None] - 1))
 
 
 def _ratio(part: Array, whole: Array) -> Array:
     """Part by whole; NaN where the whole is nothing."""
-    tiny = np.finfo(np.float64).eps
-    found: Array = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.nan_to_num(whole) > tiny)
-    return found
+    is_some = np.nan_to_num(whole) > np.finfo(np.float64).eps
+    return np.asarray(np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=is_some))
 
 
 def _series(found: Array) -> pl.Series:

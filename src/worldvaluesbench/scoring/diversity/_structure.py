@@ -1,7 +1,7 @@
-"""Structure: which items go together. Correlations between items in the answers, held against those in the humans.
+"""Structure: correlations between items in the answers, compared with those in the human responses.
 
-People who find religion important in their lives also pray more often. Answers can meet the distribution of every
-item and still put its parts together as no person does; or put them together too neatly, as a stereotype does.
+Respondents who find religion important also pray more often. Answers can match the distribution of every item and still
+combine items as no respondent does; or combine them too neatly, as a stereotype does.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,23 +16,23 @@ from worldvaluesbench.scoring.measure import Entries
 from worldvaluesbench.stats import Array, Ints, Mask
 
 LEAST = 30
-"""Two items need so many people in common for a correlation."""
+"""Two items need so many respondents in common for a correlation."""
 
 LEAST_VARIANCE = 1e-12
-"""Positions whose variance is no more than this do not vary: it is that of a spread of a millionth of the scale."""
+"""Positions whose variance is no more than this do not vary: a standard deviation of a millionth of the scale."""
 
 ALL, INSIDE, ACROSS, TOPIC = "all", "inside", "across", "topic"
-"""Which pairs of items are meant: all; two of one topic; of two topics; two of the topic that is named."""
+"""Sets of pairs of items: all; two of one topic; of two topics; two of the topic that is named."""
 
 PEOPLE_AT_ONCE = 4096
-"""Products are summed up over so many people at a time."""
+"""Products are summed over so many respondents at a time."""
 
 
 @dataclass(frozen=True)
 class Correlations:
-    """Correlations between items over the people who have both, shape (items, items); NaN where there is none.
+    """Correlations between items over the respondents who have both, shape (items, items); NaN where there is none.
 
-    `n`, of the same shape, is how many people have both items, `n_effective` how many of equal weight they are worth.
+    `n`, of the same shape, is the number of respondents who have both items, `n_effective` their effective number.
     `varies`: whether both items vary among them.
     """
 
@@ -43,7 +43,7 @@ class Correlations:
 
 
 def positions_of(entries: Entries, n_points: Ints, n_people: int) -> Array:
-    """The mean position of the entries of each person and item, shape (people, items), in [0, 1]; NaN without any.
+    """The mean position of each respondent's entries for each item, shape (people, items), in [0, 1]; NaN without any.
 
     Of a response it is its position, of an answer with probabilities the expected one, of several samples their mean.
 
@@ -63,15 +63,16 @@ def positions_of(entries: Entries, n_points: Ints, n_people: int) -> Array:
 
 
 def correlate(positions: Array, *, least: int = LEAST, weight: Array | None = None) -> Correlations:
-    r"""Pearson correlations between all items, each over the people who have both; positions (people, items).
+    r"""Pearson correlations between all items, each over the respondents who have both; positions (people, items).
 
     .. math:: r_{ij} = \frac{\sum_p w_p (x_{pi} - \bar x_{i|j}) (x_{pj} - \bar x_{j|i})}
         {\sqrt{\sum_p w_p (x_{pi} - \bar x_{i|j})^2} \sqrt{\sum_p w_p (x_{pj} - \bar x_{j|i})^2}}
 
-    with sums and means over the people p with a position on both i and j. A missing position is NaN. -1 and 1: each
-    item follows from the other; 0: no straight line helps. NaN for a pair with fewer than `least` people, or of which
-    an item does not vary among them (a variance of `LEAST_VARIANCE` or less). `weight`, shape (people,): survey
-    weights, above 0. Source: Pearson (1896); pairs over the people they have are those of `pandas.DataFrame.corr`.
+    with sums and means over the respondents p with a position on both i and j. A missing position is NaN. -1 and 1:
+    each item follows from the other; 0: no straight line helps. NaN for a pair with fewer than `least` respondents, or
+    of which an item does not vary among them (a variance of `LEAST_VARIANCE` or less). `weight`, shape (people,):
+    survey weights, above 0. Source: Pearson (1896); pairs over the respondents they have are those of
+    `pandas.DataFrame.corr`.
 
     >>> x = np.arange(4.0)[:, None] / 3
     >>> correlate(np.hstack([x, 1 - x]), least=2).value.round(6)
@@ -81,7 +82,7 @@ def correlate(positions: Array, *, least: int = LEAST, weight: Array | None = No
     n_items = positions.shape[1]
     n, mass, squares, first, second, product = (np.zeros((n_items, n_items)) for _ in range(6))
     for has, x, w in _parts(positions, weight):
-        # a place with no position holds 0 in both factors, so each product runs over the people who have both items
+        # a place with no position holds 0 in both factors, so each product runs over the respondents who have both
         n += has.T @ has
         mass += (w * has).T @ has
         squares += (w**2 * has).T @ has
@@ -104,17 +105,17 @@ def compare_structure(
 ) -> pl.DataFrame:
     """Correlations between items in the answers against those in the humans: of all pairs, by topic inside and across.
 
-    Positions, shape (people, items), row for row of the same people; NaN where one is missing. A person counts for an
-    item with both a response and an answer. `topics` names the topic of each item. A row for each of `pairs`: `all`,
-    `inside` (one topic), `across` (two), and a row `topic` for every single topic:
+    Positions, shape (people, items), of the same respondents row for row; NaN where one is missing. A respondent counts
+    for an item with both a response and an answer. `topics` names the topic of each item. A row for each of `pairs`:
+    `all`, `inside` (one topic), `across` (two), and a row `topic` for every single topic:
 
-    - `n_pairs`: pairs of items; of them `n_too_few` with fewer than `least` people, `n_constant_humans` and
-      `n_constant_answers` that have no correlation since a side does not vary (of both, if both do not), and
+    - `n_pairs`: pairs of items; of them `n_too_few` with fewer than `least` respondents, `n_constant_humans`
+      and `n_constant_answers` that have no correlation since a side does not vary (of both, if both do not), and
       `n_compared` with correlations on both sides, which all that follows is about;
     - `mean_abs_humans`, `mean_abs_answers`: mean of the absolute correlations, and `by_chance`, what it would be if no
       items went together: the mean of sqrt(2 / (pi (n - 1)));
     - `agreement`: correlation, over pairs, of the correlations of both sides; null for fewer than 3 pairs;
-    - `reliability`: how much of the variance between human correlations is no noise, 1 less the mean of
+    - `reliability`: the share of the variance between human correlations that is not noise, 1 less the mean of
       (1 - r^2)^2 / (n - 1) by their variance. Answers right in all correlations would still agree only to about its
       square root; where it is 0 or below, agreement says nothing.
 
@@ -123,7 +124,7 @@ def compare_structure(
     if humans.shape != answers.shape or humans.shape[1] != len(topics):
         raise ScaleError(
             f"Positions of humans {humans.shape}, of answers {answers.shape} and {len(topics)} topics do not fit; "
-            f"expected a row for each person and a column for each item, the same on both sides."
+            f"expected a row for each respondent and a column for each item, the same on both sides."
         )
     has_both = ~(np.isnan(humans) | np.isnan(answers))
     people = correlate(np.where(has_both, humans, np.nan), least=least, weight=weight)
@@ -146,7 +147,7 @@ _SCHEMA = {
 
 
 def _parts(positions: Array, weight: Array | None) -> Iterator[tuple[Array, Array, Array]]:
-    """Some people at a time: whether they have each item, where from its mean, and their weights (people, 1)."""
+    """Some respondents at a time: whether they have each item, its position from the mean, and weights (people, 1)."""
     has_any = ~np.isnan(positions)
     n = has_any.sum(axis=0)
     middle = np.where(has_any, positions, 0).sum(axis=0) / np.maximum(n, 1)
@@ -157,7 +158,7 @@ def _parts(positions: Array, weight: Array | None) -> Iterator[tuple[Array, Arra
 
 
 def _sets_of_pairs(topics: Sequence[str]) -> Iterator[tuple[str, str | None, Mask]]:
-    """The sets of pairs that are spoken of, each as a mask (items, items) of places above the diagonal."""
+    """The sets of pairs of items, each as a mask (items, items) of places above the diagonal."""
     number = {topic: place for place, topic in enumerate(dict.fromkeys(topics))}
     of_item = np.array([number[topic] for topic in topics], dtype=np.int64)
     above = np.triu(np.ones((of_item.size, of_item.size), dtype=bool), k=1)
@@ -186,7 +187,7 @@ def _compare(people: Correlations, model: Correlations, which: Mask, least: int)
 
 
 def _figures(r: Array, of_answers: Array, n: Array) -> tuple[float | None, ...]:
-    """What is said of the pairs that are compared."""
+    """The figures of the pairs that are compared, `_FIGURES`."""
     if r.size == 0:
         return (None,) * len(_FIGURES)
     strengths = float(np.abs(r).mean()), float(np.abs(of_answers).mean()), float(np.sqrt(2 / (np.pi * (n - 1))).mean())
