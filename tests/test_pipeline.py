@@ -1,5 +1,6 @@
 """The whole job for one model: the probe that is there is the one asked for, or nothing is asked; and its report."""
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -7,10 +8,10 @@ import pytest
 
 from worldvaluesbench.baselines._build import build_baselines, makeable
 from worldvaluesbench.benchmark._dataset import Dataset
-from worldvaluesbench.errors import ProbeError, RunError
+from worldvaluesbench.errors import ModelError, ProbeError, RunError
 from worldvaluesbench.pipeline._demo import explain_order, mean_by_group
 from worldvaluesbench.pipeline._report import report_results
-from worldvaluesbench.pipeline._results import Results, plan_probe
+from worldvaluesbench.pipeline._results import Results, evaluate, plan_probe
 from worldvaluesbench.planning._examples import ExampleSet, probe_examples
 from worldvaluesbench.prompts._settings import settle
 from worldvaluesbench.scoring._score import score_answers
@@ -90,3 +91,20 @@ def test_why_baselines_stand_in_another_order_is_said_of_each_that_does() -> Non
     trees, human = explain_order(means)
     assert trees.startswith("trees scores worse than cell: what attributes tell beyond the country averages out")
     assert human.startswith("human scores worse than cell and trees: it answers with one rating per respondent")
+
+
+def test_evaluate_does_what_run_does(paper: Dataset, tmp_path: Path) -> None:
+    def always_two(prompt: str) -> str:
+        assert "\n" in prompt
+        return "2"
+
+    out = tmp_path / "results"
+    scores = evaluate(always_two, paper.folder, out, item_ids=["Q1", "Q106"], groupings="continent*Q260", limit=300)
+    assert {row["answered_by"] for row in scores.summary.to_dicts()} >= {"always_two+demographics", "uniform"}
+    assert scores.table["grouping"].unique().sort().to_list() == ["all", "continent*Q260"]
+    manifest = json.loads((out / "always_two+demographics" / "manifest.json").read_text())
+    assert (manifest["examples"]["n"], manifest["examples"]["limit"]) == (300, 300)
+    assert manifest["examples"]["item_ids"] == ["Q1", "Q106"]
+    assert evaluate(always_two, paper, out, item_ids=["Q1", "Q106"], limit=300).table.height > 0
+    with pytest.raises(ModelError, match="always_two: cannot answer by token_probs, only by greedy, sampled"):
+        evaluate(always_two, paper, out, settings=settle("default", method="token_probs"))

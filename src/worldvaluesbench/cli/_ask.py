@@ -144,7 +144,7 @@ def run(data: Path, out: Path, spec: str | None, by: str, has_report: bool, **gi
     groupings = groupings_of(by, dataset.codebook)
     check_method(given, model, settings)
     results = Results(out, dataset, item_ids_of(given, dataset.codebook))
-    plan = plan_probe(results, settings, spec)
+    plan = plan_probe(results, settings, spec, limit=given["limit"])
     name = given["name"] or run_name(model.name, settings)
     folder = results.run_folder(name)
     costs = costs_of(given, plan, model)

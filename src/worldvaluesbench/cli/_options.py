@@ -182,7 +182,7 @@ def examples_of(given: Given, dataset: Dataset) -> ExampleSet:
         found = split_examples(dataset, given["split"], item_ids)
     else:
         found = read_examples(dataset, given["examples"], item_ids)
-    return found
+    return found.first(given["limit"])
 
 
 def item_ids_of(given: Given, codebook: Codebook) -> list[str] | None:

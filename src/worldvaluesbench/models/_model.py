@@ -37,8 +37,9 @@ class TokenModel(Protocol):
         ...
 
 
+@runtime_checkable
 class Model(Protocol):
-    """Whoever answers requests."""
+    """What answers requests."""
 
     @property
     def name(self) -> str:

@@ -5,6 +5,6 @@ from ._demo import (
 from ._design import design_of as design_of
 from ._report import COMPARED_BY as COMPARED_BY, report_results as report_results
 from ._results import (
-    DEFAULT_PROBE as DEFAULT_PROBE, Results as Results, ask_model as ask_model, plan_probe as plan_probe,
-    run_name as run_name, score_results as score_results,
+    DEFAULT_PROBE as DEFAULT_PROBE, Results as Results, ask_model as ask_model, evaluate as evaluate,
+    plan_probe as plan_probe, run_name as run_name, score_results as score_results,
 )

@@ -6,21 +6,21 @@ report is wanted `baselines`, the `comparison` of all with one another, and the 
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from worldvaluesbench._io import read_manifest
 from worldvaluesbench.asking import Budget, Outcome, Watch, ask, begin_run
-from worldvaluesbench.benchmark import Dataset, build_probe, read_spec
-from worldvaluesbench.errors import FolderError, ProbeError, RunError
-from worldvaluesbench.models import Model
+from worldvaluesbench.benchmark import Dataset, build_probe, load_dataset, read_spec
+from worldvaluesbench.errors import FolderError, ModelError, ProbeError, RunError
+from worldvaluesbench.models import FunctionModel, Model
 from worldvaluesbench.planning import Plan, build_plan, probe_examples
-from worldvaluesbench.prompts import Settings, differences
+from worldvaluesbench.prompts import DEFAULT_PRESET, Settings, differences, settle
 from worldvaluesbench.scoring import How, Scores, score_answers, write_scores
 from worldvaluesbench.scoring.sources import read_answers, respondents_reference
 from worldvaluesbench.stats import MIN_COVERAGE
-from worldvaluesbench.survey import Grouping
+from worldvaluesbench.survey import Grouping, parse_groupings
 
 PARTS = ("probe", "scores", "baselines", "comparison", "report")
 """The names in a results folder that no run can have."""
@@ -98,7 +98,9 @@ def slug_of(name: str) -> str:
     return slug
 
 
-def plan_probe(results: Results, settings: Settings, spec: str | Path | None = None) -> Plan:
+def plan_probe(
+    results: Results, settings: Settings, spec: str | Path | None = None, *, limit: int | None = None
+) -> Plan:
     """The plan that asks the results folder's probe set, which is drawn first if there is none.
 
     `spec` None: the one that is there, else `DEFAULT_PROBE`.
@@ -115,7 +117,8 @@ def plan_probe(results: Results, settings: Settings, spec: str | Path | None = N
                 f"{results.probe}: was drawn by another specification ({'; '.join(found[:3])}); leave out --spec to "
                 f"ask it, or choose another results folder."
             )
-    return build_plan(probe_examples(results.dataset, results.probe, results.item_ids), settings)
+    examples = probe_examples(results.dataset, results.probe, results.item_ids)
+    return build_plan(examples.first(limit), settings)
 
 
 def ask_model(
@@ -124,6 +127,50 @@ def ask_model(
     """Ask a model the plan, as the run of this name; an unfinished run of the same name is resumed."""
     run = begin_run(plan, model, results.run_folder(name), name)
     return ask(run, model, budget=budget, watch=watch)
+
+
+def evaluate(  # noqa: PLR0913 - what `wvb run` takes
+    model: Model | Callable[[str], str],
+    data: Dataset | str | Path,
+    out: str | Path = "results",
+    *,
+    preset: str = DEFAULT_PRESET,
+    settings: Settings | None = None,
+    spec: str | Path | None = None,
+    item_ids: Sequence[str] | None = None,
+    groupings: str | Sequence[Grouping] = (),
+    name: str | None = None,
+    limit: int | None = None,
+    budget: Budget | None = None,
+    watch: Watch | None = None,
+    min_coverage: float = MIN_COVERAGE,
+) -> Scores:
+    """Draw a probe set (if there is none), ask a model, score it; what `wvb run` does, resumed where it stopped.
+
+    `model`: a `Model`, or a function from a prompt to a text. `data`: a dataset, or its folder. `out`: the results
+    folder, where runs of other models are scored beside it. `settings`, or those of a `preset`, say how it is asked;
+    `spec`, `item_ids` and `limit` (the first N examples) what; `groupings` ("continent*Q260") by what it is scored.
+    `watch` is called with the progress of asking.
+
+    Raises ModelError where the model cannot answer by the method, RunError where asking could not be finished.
+    """
+    dataset = data if isinstance(data, Dataset) else load_dataset(data)
+    chosen = settings or settle(preset)
+    if isinstance(model, Model):
+        asked: Model = model
+    else:
+        complete = model
+        asked = FunctionModel(getattr(model, "__name__", "model"), lambda prompt, _: complete(prompt))
+    if chosen.method not in asked.methods:
+        known = ", ".join(sorted(asked.methods))
+        raise ModelError(f"{asked.name}: cannot answer by {chosen.method}, only by {known}.")
+    results = Results(Path(out), dataset, item_ids)
+    by = parse_groupings(groupings, dataset.codebook) if isinstance(groupings, str) and groupings else groupings
+    plan = plan_probe(results, chosen, spec, limit=limit)
+    outcome = ask_model(results, plan, asked, name or run_name(asked.name, chosen), budget=budget, watch=watch)
+    if not outcome.is_finished:
+        raise RunError(f"{results.folder}: {outcome.why}")
+    return score_results(results, [one for one in by if isinstance(one, Grouping)], min_coverage=min_coverage)
 
 
 def score_results(

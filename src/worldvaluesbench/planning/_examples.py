@@ -5,7 +5,7 @@ for one item at a time, they are row numbers of the dataset.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,19 @@ class ExampleSet:
     def item_ids(self) -> tuple[str, ...]:
         """The items that are asked, in questionnaire order."""
         return tuple(self.counts)
+
+    def first(self, n: int | None) -> "ExampleSet":
+        """The first n examples in the order in which they are asked, item by item; all of them for None."""
+        if n is None or n >= self.n:
+            return self
+        counts: dict[str, int] = {}
+        for item_id, count in self.counts.items():
+            if (left := n - sum(counts.values())) > 0:
+                counts[item_id] = min(count, left)
+        source = {**self.source, "limit": n}
+        return replace(
+            self, counts=counts, rows_of=lambda item_id: self.rows_of(item_id)[: counts[item_id]], source=source
+        )
 
     def describe(self) -> dict[str, Any]:
         """What a run's files say of its examples: the source, how many, which items. No respondent."""
