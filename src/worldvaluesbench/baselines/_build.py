@@ -47,7 +47,7 @@ from worldvaluesbench.benchmark import dataset_difference
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.planning import ExampleSet, Rows
 from worldvaluesbench.prompts import differences
-from worldvaluesbench.runs import ANSWER_COLUMNS, RUN_KIND, describe_run, used_versions, write_precomputed_run
+from worldvaluesbench.runs import RUN_KIND, complete_answers, describe_run, used_versions, write_precomputed_run
 from worldvaluesbench.survey import Grouping
 
 FIT_KIND = "fit"
@@ -141,15 +141,7 @@ def answers_table(examples: ExampleSet, answer: Answer) -> pl.DataFrame:
         answers = pl.Series("rating", given) if given.ndim == 1 else pl.Series("probabilities", given).arr.to_list()
         part = pl.DataFrame([pl.Series("respondent_id", ids[rows]), answers])
         parts.append(part.select(pl.lit(item_id, dtype=items).alias("item_id"), pl.all()))
-    found = pl.concat(parts)
-    constants = {"order": 0, "sample": 0, "coverage": 1.0, "n": 1, "attempt": 0}
-    return found.select(
-        "item_id",
-        *(
-            pl.col(name).cast(dtype) if name in found.columns else pl.lit(constants.get(name), dtype=dtype).alias(name)
-            for name, dtype in ANSWER_COLUMNS.items()
-        ),
-    )
+    return complete_answers(pl.concat(parts))
 
 
 def _check(name: BaselineName, examples: ExampleSet, out: Path, options: BaselineOptions, *, force: bool) -> None:

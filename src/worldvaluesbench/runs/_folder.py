@@ -2,6 +2,7 @@
 
 `run.json` says which examples are asked, of which model and how. Beside it are the plan (`requests.parquet`,
 `examples.parquet`), the journal of what came back and, once all has come, `answers.parquet` and `manifest.json`.
+A precomputed run, whose answers a baseline made or were imported, has neither settings nor requests nor a journal.
 """
 
 import hashlib
@@ -17,7 +18,17 @@ from urllib.parse import urlsplit
 
 import polars as pl
 
-from worldvaluesbench._io import MANIFEST, parse_json, reason_of
+from worldvaluesbench._io import (
+    MANIFEST,
+    file_facts,
+    manifest_of,
+    new_folder,
+    parse_json,
+    read_manifest,
+    reason_of,
+    write_json,
+    write_manifest,
+)
 from worldvaluesbench.benchmark import Dataset
 from worldvaluesbench.errors import FolderError, RunError
 
@@ -218,6 +229,45 @@ def describe_run(
         "n_requests": n_requests,
         "n_completions": n_completions,
     }
+
+
+def examples_of(table: pl.DataFrame) -> pl.DataFrame:
+    """Each distinct item, respondent and order of an answers table, in order of appearance; of no request."""
+    return (
+        table.select("item_id", "respondent_id", "order")
+        .drop_nulls()
+        .unique(maintain_order=True)
+        .with_columns(request=pl.lit(None, dtype=pl.UInt32), sample=pl.lit(None, dtype=pl.Int16))
+    )
+
+
+def complete_answers(table: pl.DataFrame) -> pl.DataFrame:
+    """An answers table with every column of a run; those it lacks say that each example was answered once."""
+    answer = [pl.col(name).is_not_null() for name in ("rating", "probabilities") if name in table.columns]
+    filled = {name: pl.lit(value) for name, value in {"order": 0, "sample": 0, "n": 1, "attempt": 0}.items()}
+    filled |= {"coverage": pl.when(pl.any_horizontal(answer)).then(1.0)}
+    columns = [
+        (pl.col(name) if name in table.columns else filled.get(name, pl.lit(None))).cast(dtype).alias(name)
+        for name, dtype in ANSWER_COLUMNS.items()
+    ]
+    return table.select("item_id", *columns, pl.exclude("item_id", *ANSWER_COLUMNS))
+
+
+def write_precomputed_run(
+    folder: Path, content: Mapping[str, Any], table: pl.DataFrame, *, counts: Mapping[str, Any], force: bool = False
+) -> dict[str, Any]:
+    """Write an answers table as a finished run folder; returns its manifest.
+
+    `content` is what `run.json` says (`describe_run`, and more); the manifest repeats it, with `counts`.
+    Raises FolderError where the folder cannot be made.
+    """
+    with new_folder(folder, RUN_KIND, force=force) as staging:
+        examples_of(table).write_parquet(staging / EXAMPLES, compression="zstd")
+        files = {EXAMPLES: file_facts(staging / EXAMPLES)}
+        write_json(staging / RUN, manifest_of(RUN_KIND, content) | {"files": files})
+        table.write_parquet(staging / ANSWERS, compression="zstd")
+        write_manifest(staging, RUN_KIND, {**content, **counts})
+    return read_manifest(folder, RUN_KIND)
 
 
 def fingerprint_of(content: Mapping[str, object] | Sequence[object]) -> str:
