@@ -432,7 +432,7 @@ def test_sources_without_an_example_in_common_are_refused(people: Dataset, tmp_p
         read_answers(write_answers(tmp_path / f"{name}.tsv", [("Q1", key, 1) for key in keys]))
         for name, keys in (("early", range(101, 121)), ("late", range(121, 141)))
     ]
-    with pytest.raises(AnswersError, match="No example is answered by all of early, late; compare runs that asked"):
+    with pytest.raises(AnswersError, match="No example is answered by all of early, late; compare runs that answer"):
         compare_answers(sources, respondents_reference(people), how=HOW)
 
 

@@ -202,7 +202,7 @@ def test_sources_are_compared_with_one_minimum_and_merged_only_with_the_same(peo
     assert merge_comparisons([first, second]).receipt["settings"]["min_coverage"] == 0.38
     other = load_comparison(compared(runs[1], 0.5))
     assert other.n_common == N + 3
-    with pytest.raises(WorldValuesBenchError, match=r"differ in settings min_coverage: 0\.38 and 0\.5; make them"):
+    with pytest.raises(WorldValuesBenchError, match=r"differ in settings min_coverage: 0\.38 and 0\.5; compare"):
         merge_comparisons([first, other])
     # one of an earlier version says nothing, and was made with a half
     del other.receipt["settings"]["min_coverage"]

@@ -92,23 +92,29 @@ def contrast(
     for one in compared:
         items = Items.of(one.topics, sampling)
         pairs = _differ(one, list(combinations(range(len(one.names)), 2)), items, level)
-        found["leaderboard"] += _leaderboard(one, sorts, pairs, keys, items, level)
+        found["leaderboard"] += _leaderboard(one, sorts, pairs, items, level)
         for (i, j), columns in pairs.items():
             both = {"first": one.names[i], "second": one.names[j]}
-            found["pairs"].append(_rows("pairs", one, keys, both | columns))
-        found["demographics"] += _demographics(one, sorts, keys, items, level)
-    return {name: pl.concat(parts) if parts else pl.DataFrame(schema=SCHEMAS[name]) for name, parts in found.items()}
+            found["pairs"].append(_rows("pairs", one, both | columns))
+        found["demographics"] += _demographics(one, sorts, items, level)
+    return {name: _table(name, parts, keys) for name, parts in found.items()}
+
+
+def _table(name: str, parts: Sequence[pl.DataFrame], keys: Mapping[str, object]) -> pl.DataFrame:
+    """The rows of a table together, with the same keys in each."""
+    rows = pl.concat([pl.DataFrame(schema=SCHEMAS[name]), *parts])
+    return rows.with_columns(pl.lit(value, dtype=pl.String).alias(key) for key, value in keys.items())
 
 
 Columns = Mapping[str, Any]
 """Columns of a table, each an array of shape (groups,), or one value for all groups."""
 
 
-def _rows(table: str, compared: Compared, keys: Mapping[str, object], columns: Columns) -> pl.DataFrame:
+def _rows(table: str, compared: Compared, columns: Columns) -> pl.DataFrame:
     """A row of a table for each group that has items; columns that are not given are null."""
     n = len(compared.labels)
     groups = {"group": compared.labels, "group_codes": compared.codes, "n_items": compared.n_items}
-    given = {**keys, "grouping": compared.grouping, **groups, **columns}
+    given = {"grouping": compared.grouping, **groups, **columns}
 
     def series(name: str, dtype: Any) -> pl.Series:
         value = given.get(name)
@@ -136,7 +142,6 @@ def _leaderboard(
     compared: Compared,
     sorts: Mapping[str, Sort],
     pairs: Mapping[tuple[int, int], Mapping[str, Array]],
-    keys: Mapping[str, object],
     items: Items,
     level: float,
 ) -> list[pl.DataFrame]:
@@ -165,7 +170,7 @@ def _leaderboard(
             "rank_high": ranks.high[place],
             "is_tied": ranks.is_tied[place],
         }
-        parts.append(_rows("leaderboard", compared, keys, columns))
+        parts.append(_rows("leaderboard", compared, columns))
     return parts
 
 
@@ -196,9 +201,7 @@ def _poll_sizes(compared: Compared, ends: Mapping[str, Array]) -> dict[str, list
     return found
 
 
-def _demographics(
-    compared: Compared, sorts: Mapping[str, Sort], keys: Mapping[str, object], items: Items, level: float
-) -> list[pl.DataFrame]:
+def _demographics(compared: Compared, sorts: Mapping[str, Sort], items: Items, level: float) -> list[pl.DataFrame]:
     """With minus without demographics of each model that was asked both ways: the question of the paper."""
     place = {name: number for number, name in enumerate(compared.names)}
     pairs = {pair: (place[pair.shown], place[pair.without]) for pair in pairs_of(sorts)}
@@ -206,7 +209,7 @@ def _demographics(
     parts = []
     for pair, both in pairs.items():
         said = {"model": pair.family, "without": pair.without, "with": pair.shown, "differs_in": pair.differs_in}
-        parts.append(_rows("demographics", compared, keys, said | (found[both] if pair.is_tested else {})))
+        parts.append(_rows("demographics", compared, said | (found[both] if pair.is_tested else {})))
     return parts
 
 
@@ -215,23 +218,24 @@ def disparity_tables(
 ) -> dict[str, pl.DataFrame]:
     """The tables `disparity` and `group_means` of one grouping: sources over the items that all its groups have."""
     n_shown = int(np.count_nonzero(compared.n_items))
-    rows: list[dict[str, Any]] = []
-    parts = [pl.DataFrame(schema=SCHEMAS["group_means"])]
+    disparities, group_means = [], []
     for one in means:
         found = find_disparity(one, one.is_kept, resampling)
         if found is None:
             continue
         n_groups = int(one.is_kept.sum())
-        said: dict[str, Any] = {**keys, "grouping": compared.grouping, "answers": one.name, "n_items": one.n_items}
+        said: dict[str, Any] = {"grouping": compared.grouping, "answers": one.name, "n_items": one.n_items}
         said |= {"n_groups": n_groups, "n_groups_left_out": n_shown - n_groups, **asdict(found)}
-        rows.append(said | {key: compared.labels[said[key]] for key in ("best", "worst")})
+        said |= {key: compared.labels[said[key]] for key in ("best", "worst")}
+        disparities.append(pl.DataFrame([said], schema=SCHEMAS["disparity"]))
         below, above = np.quantile(one.noise.astype(np.float64), resampling.ends, axis=1)
         low, high = mean_interval(one.value, one.corrected, below, above)
         columns = {"answers": one.name, "mean": one.value, "corrected": one.corrected, "low": low, "high": high}
-        n_items = np.full(one.value.size, one.n_items)
-        table = _rows("group_means", compared, keys, columns | {"n_items": n_items})
-        parts.append(table.filter(pl.Series(one.is_kept[compared.n_items > 0])))
-    return {"disparity": pl.DataFrame(rows, schema=SCHEMAS["disparity"], orient="row"), "group_means": pl.concat(parts)}
+        columns["n_items"] = np.full(one.value.size, one.n_items)
+        table = _rows("group_means", compared, columns)
+        group_means.append(table.filter(pl.Series(one.is_kept[compared.n_items > 0])))
+    both = {"disparity": disparities, "group_means": group_means}
+    return {name: _table(name, parts, keys) for name, parts in both.items()}
 
 
 def table_2(scores: pl.DataFrame, sorts: Mapping[str, Sort]) -> pl.DataFrame:
