@@ -20,7 +20,7 @@ from .errors import WorldValuesBenchError as WorldValuesBenchError
 from .models import FunctionModel as FunctionModel, Model as Model, TextModel as TextModel, TokenModel as TokenModel
 from .models.hosted import HostedModel as HostedModel, HostedOptions as HostedOptions
 from .models.local import LocalModel as LocalModel, LocalOptions as LocalOptions
-from .models.mock import MockOptions as MockOptions, MockServer as MockServer, mock_server as mock_server
+from .models.standin import mock_server as mock_server
 from .parsing import Unparsed as Unparsed, parse_rating as parse_rating
 from .pipeline import (
     Results as Results, ask_model as ask_model, plan_probe as plan_probe, report_results as report_results,
