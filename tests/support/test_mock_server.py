@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import openai
 import pytest
 
 from tests.elicitation.mock_prompts import choices, prompt_of
@@ -60,6 +59,8 @@ def error_of(reply: tuple[int, dict[str, str], bytes]) -> tuple[int, str | None,
 
 
 def test_the_official_client_reads_every_answer() -> None:
+    openai = pytest.importorskip("openai", reason="the official client is not a dependency")
+
     with mock_server() as server, openai.OpenAI(base_url=server.base_url, api_key="any", max_retries=0) as client:
         answered = client.chat.completions.create(
             model="mock-good",
@@ -90,6 +91,8 @@ def test_the_official_client_reads_every_answer() -> None:
 
 
 def test_the_official_client_reads_structured_answers() -> None:
+    openai = pytest.importorskip("openai", reason="the official client is not a dependency")
+
     schema = dict(answer_schema(choices("Q1")))
     with mock_server() as server, openai.OpenAI(base_url=server.base_url, api_key="any", max_retries=0) as client:
         answered = client.chat.completions.create(
@@ -102,11 +105,11 @@ def test_the_official_client_reads_structured_answers() -> None:
 
 
 def test_the_official_client_over_aiohttp_gets_through_every_fault() -> None:
-    async def ask_all(base_url: str) -> int:
-        from openai import DefaultAioHttpClient
+    openai = pytest.importorskip("openai", reason="the official client is not a dependency")
 
+    async def ask_all(base_url: str) -> int:
         async with (
-            DefaultAioHttpClient() as transport,
+            openai.DefaultAioHttpClient() as transport,
             openai.AsyncOpenAI(base_url=base_url, api_key="any", max_retries=20, http_client=transport) as client,
         ):
             calls = (
