@@ -62,7 +62,7 @@ def decode_all(runner: BatchRunner, loaded: LoadedModel, decoders: Sequence[Deco
     for batch in runner.run(rows, extra=max((decoder.max_tokens for decoder in decoders), default=0)):
         left, is_full = list(batch.places), False
         try:
-            for place, decoded in _decode_batch(loaded, batch, {place: replace(decoders[place]) for place in left}):
+            for place, decoded in _decode_batch(loaded, batch, [(place, replace(decoders[place])) for place in left]):
                 left.remove(place)
                 yield place, decoded
         except torch.OutOfMemoryError:
@@ -75,14 +75,15 @@ def decode_all(runner: BatchRunner, loaded: LoadedModel, decoders: Sequence[Deco
                 yield half[place], decoded
 
 
-def _decode_batch(loaded: LoadedModel, batch: Batch, decoders: dict[int, Decoder]) -> Iterator[tuple[int, Decoded]]:
+def _decode_batch(
+    loaded: LoadedModel, batch: Batch, decoders: list[tuple[int, Decoder]]
+) -> Iterator[tuple[int, Decoded]]:
     """Each completion as it ends, so that an interrupt costs only those that have not ended."""
     model, logits, cache = loaded.model, batch.logits[:, 0], batch.cache
     while True:
         left: list[int] = []
-        active = list(decoders.items())
-        for number, token in enumerate(_choose(logits.float(), list(decoders.values()))):
-            place, decoder = active[number]
+        tokens = _choose(logits.float(), [decoder for _, decoder in decoders])
+        for number, (token, (place, decoder)) in enumerate(zip(tokens, decoders, strict=True)):
             decoded = decoder.add(token, loaded)
             if decoded is None:
                 left.append(number)
@@ -92,13 +93,13 @@ def _decode_batch(loaded: LoadedModel, batch: Batch, decoders: dict[int, Decoder
             return
         # no yield within: the consumer of what is yielded would be in inference mode too
         with torch.inference_mode():
-            if cache is not None and len(left) < len(active):
+            if cache is not None and len(left) < len(decoders):
                 cache = cache.rows(left)
-            decoders = dict(active[number] for number in left)
+            decoders = [decoders[number] for number in left]
             if cache is None:
-                logits = last_logits(model, [one.prompt + tuple(one.tokens) for one in decoders.values()])
+                logits = last_logits(model, [one.prompt + tuple(one.tokens) for _, one in decoders])
             else:
-                at_places, cache = forward(model, cache, [Row((one.tokens[-1],)) for one in decoders.values()])
+                at_places, cache = forward(model, cache, [Row((one.tokens[-1],)) for _, one in decoders])
                 logits = at_places[:, 0]
             check_logits(model, logits)
 
