@@ -22,14 +22,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+from tests.support.mock_server import MockOptions, MockServer, mock_server
 
 from worldvaluesbench._io._folder import MANIFEST
 from worldvaluesbench.asking._journal import read_journal
 from worldvaluesbench.asking._run import load_run
 from worldvaluesbench.benchmark._build import build_dataset
 from worldvaluesbench.models.hosted._background import AHEAD
-from worldvaluesbench.models.mock._options import MockOptions
-from worldvaluesbench.models.mock._server import MockServer, mock_server
 from worldvaluesbench.runs._folder import ANSWERS, JOURNAL, RUN
 from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 

@@ -19,7 +19,7 @@ import torch
 from transformers.utils import logging
 
 from benchmarks.local_parts import SHAPES, make_model, make_requests, make_tokenizer
-from worldvaluesbench.models.local._local import LocalModel, LocalOptions
+from worldvaluesbench.models.local import LocalModel, LocalOptions
 from worldvaluesbench.prompts._request import Request
 
 Logprobs = dict[str, tuple[float, ...]]
@@ -105,7 +105,7 @@ def largest_difference(found: dict[str, Logprobs], name: str) -> float:
 
 def ours(folder: str, **options: Any) -> Way:
     model = LocalModel(folder, options=LocalOptions(prompt="plain", **options))
-    joins = model.wording.n_tokens(" 10") == 1
+    joins = model.encoder.n_tokens(" 10") == 1
 
     def ask(requests: Sequence[Request]) -> Logprobs:
         found = {reply.request.request_id: reply.option_logprobs for reply in model.replies(requests)}

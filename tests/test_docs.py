@@ -16,7 +16,7 @@ import worldvaluesbench
 from worldvaluesbench.benchmark._build import build_dataset
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli import COMMANDS, main
-from worldvaluesbench.models.mock._server import mock_server
+from worldvaluesbench.models.standin import mock_server
 from worldvaluesbench.survey._codebook import load_codebook
 from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 
@@ -43,8 +43,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paper: Dataset) -
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    with mock_server() as server:
-        yield server.base_url
+    with mock_server() as base_url:
+        yield base_url
 
 
 def test_the_readmes_commands_and_python_run(workplace: Path, endpoint: str) -> None:

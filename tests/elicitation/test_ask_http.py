@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.elicitation.runs import small_plan
+from tests.support.mock_server import MockOptions, MockServer, mock_server
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._budget import Budget
 from worldvaluesbench.asking._journal import read_journal
@@ -22,8 +23,6 @@ from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models.hosted._hosted import HostedModel
 from worldvaluesbench.models.hosted._pace import HostedOptions
-from worldvaluesbench.models.mock._options import MockOptions
-from worldvaluesbench.models.mock._server import MockServer, mock_server
 
 KEY = "sk-mock-0123456789abcdef"
 

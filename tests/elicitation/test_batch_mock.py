@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 
 from tests.elicitation.runs import small_plan
+from tests.support.mock_server import mock_server
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._run import begin_run
 from worldvaluesbench.asking.batch._export import batch_model_of, export_batch
 from worldvaluesbench.asking.batch._import import import_batch
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.models.hosted._hosted import HostedModel
-from worldvaluesbench.models.mock._server import mock_server
 
 
 def served(paths: Iterable[Path], base_url: str) -> list[str]:

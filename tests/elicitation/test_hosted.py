@@ -21,13 +21,12 @@ from tests.elicitation.scripted import (
     request_of,
     scripted,
 )
+from tests.support.mock_server import MockOptions, mock_server
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models._bodies import seed_of
 from worldvaluesbench.models._model import Model
 from worldvaluesbench.models.hosted._hosted import HostedModel
 from worldvaluesbench.models.hosted._pace import HostedOptions
-from worldvaluesbench.models.mock._options import MockOptions
-from worldvaluesbench.models.mock._server import mock_server
 from worldvaluesbench.prompts._request import Completion, Reply, Request, Sampling
 
 

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 
 from tests.elicitation.scripted import PROMPT, Response, chat, model_at, refusal, reply_to, request_of, scripted
+from tests.support.mock_server import MockOptions, mock_server
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models.hosted._hosted import HostedModel
 from worldvaluesbench.models.hosted._pace import HostedOptions
 from worldvaluesbench.models.hosted._trial import GREETING
-from worldvaluesbench.models.mock._options import MockOptions
-from worldvaluesbench.models.mock._server import mock_server
 from worldvaluesbench.prompts._request import Completion, Reply, Sampling
 
 GOOD = chat("2")

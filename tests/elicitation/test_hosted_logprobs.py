@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from tests.elicitation.scripted import PROMPT, Response, chat, model_at, refusal, reply_to, request_of, scripted
+from tests.support.mock_server import MockOptions, mock_server
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models.hosted._echo import TRIAL, Scored, read_option
 from worldvaluesbench.models.hosted._hosted import HostedModel
-from worldvaluesbench.models.mock._options import MockOptions
-from worldvaluesbench.models.mock._server import mock_server
 from worldvaluesbench.prompts._logprobs import apart
 from worldvaluesbench.prompts._request import Sampling
 

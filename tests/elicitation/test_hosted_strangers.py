@@ -19,6 +19,7 @@ import pytest
 
 from tests.elicitation.runs import small_plan
 from tests.elicitation.scripted import PROMPT, Response, chat, model_at, refusal, reply_to, request_of, scripted
+from tests.support.mock_server import MockOptions, MockServer, mock_server
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._budget import Budget
 from worldvaluesbench.asking._journal import read_journal
@@ -30,8 +31,6 @@ from worldvaluesbench.models._said import said_of
 from worldvaluesbench.models.hosted._hosted import HostedModel
 from worldvaluesbench.models.hosted._pace import HostedOptions
 from worldvaluesbench.models.hosted._trial import steps_of
-from worldvaluesbench.models.mock._options import MockOptions
-from worldvaluesbench.models.mock._server import MockServer, mock_server
 from worldvaluesbench.prompts._presets import METHODS, Method
 from worldvaluesbench.prompts._request import Reply, Request, Sampling
 

@@ -16,7 +16,7 @@ import torch
 
 from tests.elicitation.local_models import make_model, plain_logprobs, save
 from worldvaluesbench.errors import ModelError
-from worldvaluesbench.models.local._local import LocalModel, LocalOptions
+from worldvaluesbench.models.local import LocalModel, LocalOptions
 from worldvaluesbench.parsing._shares import Distribution
 from worldvaluesbench.parsing._tokens import read_tokens
 from worldvaluesbench.prompts._choices import ShownChoice
@@ -69,21 +69,21 @@ def ask(
 
 
 def full_text(model: LocalModel, prompt: str) -> str:
-    if not model.wording.is_chat:
+    if not model.encoder.is_chat:
         return prompt
     return f"<s><|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
 
 
 def tokens_of(model: LocalModel, text: str) -> list[int]:
-    tokens: list[int] = model.wording.tokenizer(text, add_special_tokens=False)["input_ids"]
-    has_begin = model.wording.tokenizer("a")["input_ids"][0] == 0
+    tokens: list[int] = model.encoder.tokenizer(text, add_special_tokens=False)["input_ids"]
+    has_begin = model.encoder.tokenizer("a")["input_ids"][0] == 0
     return [0, *tokens] if has_begin and tokens[0] != 0 else tokens
 
 
 def plain_likelihood(model: LocalModel, prompt: str, option: str) -> float:
     """The log-probability of an option behind a prompt, by one forward pass over both."""
     text = full_text(model, prompt)
-    behind = option if model.wording.is_chat else f" {option}"
+    behind = option if model.encoder.is_chat else f" {option}"
     whole, n_prompt = tokens_of(model, text + behind), len(tokens_of(model, text))
     logprobs = plain_logprobs(model.loaded.model, whole)
     return sum(float(logprobs[place - 1, whole[place]]) for place in range(n_prompt, len(whole)))
@@ -109,7 +109,7 @@ def test_weights_that_give_no_numbers_are_refused_in_one_line(folders: dict[str,
     model = LocalModel(str(folders["whole"]))
     for weights in model.loaded.model.parameters():
         weights.data.fill_(math.nan)
-    with pytest.raises(ModelError, match=r"^\S+: its logits are no finite numbers in float32"):
+    with pytest.raises(ModelError, match=r"^\S+: its logits are not finite numbers in float32"):
         ask(model, method)
 
 
@@ -141,7 +141,7 @@ def test_one_and_ten_are_different_answers_when_digits_are_split(folders: dict[s
 @pytest.mark.parametrize("kind", ["whole", "split", "chat", "alibi"])
 def test_token_probabilities_are_those_of_plain_forward_passes(folders: dict[str, Path], kind: str) -> None:
     model = local(folders[kind])
-    texts = model.wording.vocabulary.texts
+    texts = model.encoder.vocabulary.texts
     for prompt, reply in zip(prompts(), ask(model, "token_probs"), strict=True):
         context = tokens_of(model, full_text(model, prompt))
         logprobs = plain_logprobs(model.loaded.model, context)[-1]
@@ -157,7 +157,7 @@ def test_token_probabilities_are_those_of_plain_forward_passes(folders: dict[str
 
 def probability_of_ten(model: LocalModel, context: list[int]) -> float:
     """The log-probability that "10" follows, as one token or as two."""
-    texts, total, logprobs = model.wording.vocabulary.texts, 0.0, plain_logprobs(model.loaded.model, context)[-1]
+    texts, total, logprobs = model.encoder.vocabulary.texts, 0.0, plain_logprobs(model.loaded.model, context)[-1]
     if len(tokens_of(model, "10")) == len(tokens_of(model, "1")):
         return float(logprobs[texts.index("10")])
     one = texts.index("1")
@@ -187,7 +187,7 @@ class biased:  # noqa: N801
     """Within it a model says digits much more often than anything else."""
 
     def __init__(self, model: LocalModel, symbols: Sequence[str]) -> None:
-        texts = model.wording.vocabulary.texts
+        texts = model.encoder.vocabulary.texts
         boost = torch.zeros(model.loaded.n_tokens)
         for symbol in symbols:
             for text in (symbol, f" {symbol}", *(["0"] if symbol == "10" else [])):
@@ -204,7 +204,7 @@ class biased:  # noqa: N801
 
 def by_hand(model: LocalModel, context: list[int]) -> list[float]:
     """The probability of each number from 1 to 10 as an answer: a number that goes on is not the one it began as."""
-    texts = model.wording.vocabulary.texts
+    texts = model.encoder.vocabulary.texts
     found = dict.fromkeys(TEN, 0.0)
     first = plain_logprobs(model.loaded.model, context)[-1].exp()
     for token, text in enumerate(texts):
@@ -244,7 +244,7 @@ def test_greedy_completions_are_the_most_likely_tokens_one_by_one(folders: dict[
     replies = ask(model, "greedy", sampling=Sampling(max_tokens=12))
     for prompt, reply in zip(prompts(), replies, strict=True):
         wanted = plain_greedy(model, tokens_of(model, full_text(model, prompt)), 12)
-        text = model.wording.tokenizer.decode(wanted, skip_special_tokens=True)
+        text = model.encoder.tokenizer.decode(wanted, skip_special_tokens=True)
         assert [completion.text for completion in reply.completions] == [text]
         assert reply.completions[0].finish_reason == ("stop" if wanted[-1] == 1 else "length")
         assert reply.completion_tokens == len(wanted)
@@ -279,9 +279,9 @@ def test_samples_are_as_frequent_as_the_model_says(folders: dict[str, Path]) -> 
     (reply,) = model.replies([request])
     shares = (2 * plain_logprobs(model.loaded.model, tokens_of(model, request.prompt))[-1]).softmax(-1)
     token = int(shares.argmax())
-    text = model.wording.decode([token])
+    text = model.encoder.decode([token])
     n = sum(completion.text == text for completion in reply.completions)
-    same = sum(float(share) for other, share in enumerate(shares) if model.wording.decode([other]) == text)
+    same = sum(float(share) for other, share in enumerate(shares) if model.encoder.decode([other]) == text)
     assert abs(n / 600 - same) < 4 * math.sqrt(same * (1 - same) / 600) + 1e-9
 
 
@@ -297,10 +297,10 @@ def test_a_completion_ends_before_its_stop(folders: dict[str, Path]) -> None:
 
 def test_a_chat_prompt_begins_once(folders: dict[str, Path]) -> None:
     model = local(folders["chat"])
-    (tokens,) = model.wording.encode(model.wording.texts(["Trust?"]))
+    (tokens,) = model.encoder.encode([model.encoder.render("Trust?")])
     assert tokens.count(0) == 1
     plain = LocalModel(str(folders["chat"]), options=LocalOptions(prompt="plain"))
-    (tokens,) = plain.wording.encode(plain.wording.texts(["Trust?"]))
+    (tokens,) = plain.encoder.encode([plain.encoder.render("Trust?")])
     assert tokens[0] == 0
     assert tokens.count(0) == 1
 
@@ -329,9 +329,9 @@ def small_device(forward: Any, n_rows: int) -> Any:
 
 
 def test_a_model_that_cannot_share_is_known(folders: dict[str, Path]) -> None:
-    assert local(folders["split"]).reader.keeps_memory
-    assert not local(folders["alibi"]).reader.keeps_memory
-    assert local(folders["window"]).reader.window == 48
+    assert local(folders["split"]).runner.can_share
+    assert not local(folders["alibi"]).runner.can_share
+    assert local(folders["window"]).runner.window == 48
 
 
 def test_requests_are_taken_window_by_window(folders: dict[str, Path]) -> None:
@@ -359,10 +359,10 @@ def test_what_a_local_model_cannot_do_is_said_in_one_line(folders: dict[str, Pat
         list(model.replies([long]))
     assert "secret" not in str(caught.value)
     with pytest.raises(ModelError, match="chat template"):
-        _ = LocalModel(str(folders["whole"]), options=LocalOptions(prompt="chat")).wording
+        _ = LocalModel(str(folders["whole"]), options=LocalOptions(prompt="chat")).encoder
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match=r"^empty: its model cannot be loaded .*\.$"):
-        _ = LocalModel(str(tmp_path / "empty")).wording
+        _ = LocalModel(str(tmp_path / "empty")).encoder
     with pytest.raises(ModelError, match="no device 'tpux'"):
         _ = LocalModel(str(folders["whole"]), options=LocalOptions(device="tpux")).loaded
 

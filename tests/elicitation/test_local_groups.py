@@ -10,10 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldvaluesbench.errors import ModelError
-from worldvaluesbench.models.local._groups import batches, group_prompts, in_halves, levels_of
-from worldvaluesbench.models.local._local import LocalModel, LocalOptions
-from worldvaluesbench.models.local._tree import tree_of
-from worldvaluesbench.models.local._vocabulary import Vocabulary
+from worldvaluesbench.models.local import LocalModel, LocalOptions
+from worldvaluesbench.models.local._encoding import Vocabulary
+from worldvaluesbench.models.local._prefixes import batches, group_prompts, in_halves, levels_of, tree_of
 from worldvaluesbench.prompts._request import Request, Sampling
 
 ROOT = tuple(range(1000, 1050))
@@ -54,8 +53,8 @@ def test_every_prompt_is_in_one_group_and_is_read_whole(parts: list[tuple[int, i
     read: list[Sequence[int]] = [()]
     n_read = 0
     for level in levels:
-        read = [(*read[parent], *tokens) for tokens, parent in zip(level.segments, level.parents, strict=True)]
-        n_read += sum(map(len, level.segments))
+        read = [(*read[parent], *tokens) for tokens, parent in level]
+        n_read += sum(len(tokens) for tokens, _ in level)
     for group, place in zip(groups, places, strict=True):
         for member in group.members:
             assert tuple(read[place]) == prompts[member][: group.n_shared]
@@ -90,9 +89,8 @@ def test_what_is_too_much_is_halved_until_it_fits() -> None:
 
 def test_a_tree_holds_every_beginning_once_and_no_last_token() -> None:
     tree = tree_of(frozenset({(5,), (1,), (1, 0), (7, 8, 9), (7, 8, 6)}))
-    assert set(tree.places()) == {(), (1,), (7,), (7, 8)}
-    assert tree.depth(tree.places()[7, 8] - 1) == 1
-    assert tree_of(frozenset({(1,), (2,)})).tokens == ()
+    assert tree == ((), (1,), (7,), (7, 8))
+    assert tree_of(frozenset({(1,), (2,)})) == ((),)
 
 
 def test_a_vocabulary_knows_what_begins_an_option_in_any_spelling() -> None:
@@ -101,7 +99,7 @@ def test_a_vocabulary_knows_what_begins_an_option_in_any_spelling() -> None:
     assert words.beginnings(("4", "10")) == {0, 1}
     assert words.beginnings(("Not at all",)) == {3, 4, 5}
     assert words.beginnings(("Not at all",), " not") == {6}
-    assert words.going_on([6], is_word=True).nonzero()[0].tolist() == [0, 2, 4, 5, 6, 7, 8]
+    assert words.continuing([6], is_word=True).nonzero()[0].tolist() == [0, 2, 4, 5, 6, 7, 8]
 
 
 def test_options_that_cannot_be_are_refused() -> None:

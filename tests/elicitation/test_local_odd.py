@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.elicitation.local_models import CHAT_TEMPLATE, make_model, make_tokenizer, plain_logprobs, save
 from worldvaluesbench.errors import ModelError
-from worldvaluesbench.models.local._local import LocalModel, LocalOptions
+from worldvaluesbench.models.local import LocalModel, LocalOptions
 from worldvaluesbench.prompts._presets import Method
 from worldvaluesbench.prompts._request import Reply, Request, Sampling
 
@@ -58,8 +58,8 @@ def rewrite(path: Path, **changed: object) -> None:
 
 def check_every_method(model: LocalModel, tokens: Sequence[int]) -> None:
     """Hold the likelihood of "7" by all methods beside a plain forward pass; and greedy text beside plain argmax."""
-    wording = model.wording
-    blank, bare = (wording.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (" 7", "7"))
+    encoder = model.encoder
+    blank, bare = (encoder.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (" 7", "7"))
     behind = logprobs_behind(model, tokens)
     top = ask(model, "token_probs").tokens[0].top
     assert top["7"] == pytest.approx(float(behind[bare[0]]), abs=1e-5)
@@ -69,7 +69,7 @@ def check_every_method(model: LocalModel, tokens: Sequence[int]) -> None:
     written = list(tokens)
     for _ in range(6):
         written.append(int(logprobs_behind(model, written).argmax()))
-    text = wording.tokenizer.decode(written[len(tokens) :], skip_special_tokens=True)
+    text = encoder.tokenizer.decode(written[len(tokens) :], skip_special_tokens=True)
     assert ask(model, "greedy").completions[0].text == text
 
 
@@ -118,7 +118,7 @@ def test_a_vocabulary_may_have_holes(tmp_path: Path) -> None:
     make: Any = PreTrainedTokenizerFast
     model = saved(tmp_path, make(tokenizer_object=tokenizer, eos_token="</s>"), n + 7)
     tuned(model, {n + 5: 60.0})
-    check_every_method(model, model.wording.tokenizer(PROMPT, add_special_tokens=False)["input_ids"])
+    check_every_method(model, model.encoder.tokenizer(PROMPT, add_special_tokens=False)["input_ids"])
     assert ask(model).completions[0].text == "7" * 6
     tuned(model, {n + 6: 120.0})
     assert ask(model).completions[0].finish_reason == "stop", "the end of an answer lies behind the hole"
@@ -176,8 +176,8 @@ def test_options_that_a_tokenizer_does_not_know_or_tell_apart_are_refused(tmp_pa
 
 def test_an_option_behind_a_blank_that_belongs_to_it_is_read_whole(tmp_path: Path) -> None:
     model = LocalModel(str(save(tmp_path)))
-    ((_, sequences),) = model.wording.with_spellings([PROMPT + " "], [("Not", "No", "10")])
-    (wanted,) = (model.wording.tokenizer(text)["input_ids"] for text in ("Not",))
+    ((_, sequences),) = model.encoder.encode_options([PROMPT + " "], [("Not", "No", "10")], spelled=True)
+    (wanted,) = (model.encoder.tokenizer(text)["input_ids"] for text in ("Not",))
     assert sequences[0] == tuple(wanted), "and not what is left of it behind as many tokens as the prompt has alone"
 
 
@@ -205,7 +205,7 @@ def test_a_template_that_does_not_show_the_prompt_is_refused_and_plain_prompts_g
     save(tmp_path / "model", is_chat=True)
     (tmp_path / "model" / "chat_template.jinja").write_text(template)
     with pytest.raises(ModelError, match=f"^model: its chat template {message}") as caught:
-        _ = LocalModel(str(tmp_path / "model")).wording
+        _ = LocalModel(str(tmp_path / "model")).encoder
     assert "\n" not in str(caught.value)
     plain = LocalModel(str(tmp_path / "model"), LocalOptions(prompt="plain"))
     without = LocalModel(str(save(tmp_path / "without")))
@@ -226,7 +226,7 @@ def test_what_a_template_says_of_a_prompt_is_not_repeated(tmp_path: Path) -> Non
 def test_an_empty_template_is_none(tmp_path: Path) -> None:
     folder = save(tmp_path, is_chat=True)
     (folder / "chat_template.jinja").write_text("")
-    assert not LocalModel(str(folder)).wording.is_chat
+    assert not LocalModel(str(folder)).encoder.is_chat
 
 
 THINKING = CHAT_TEMPLATE + "{% if enable_thinking is defined and not enable_thinking %}<|im_end|>{% endif %}"
@@ -238,14 +238,14 @@ def test_variables_of_a_chat_template_reach_it_and_are_part_of_the_description(t
     usual = LocalModel(str(folder))
     given = LocalModel(str(folder), LocalOptions(chat_template_kwargs={"enable_thinking": False}))
     other = LocalModel(str(folder), LocalOptions(chat_template_kwargs={"enable_thinkin": False}))
-    assert given.wording.texts(["Trust?"]) == [usual.wording.texts(["Trust?"])[0] + "<|im_end|>"]
-    assert other.wording.texts(["Trust?"]) == usual.wording.texts(["Trust?"])
+    assert given.encoder.render("Trust?") == usual.encoder.render("Trust?") + "<|im_end|>"
+    assert other.encoder.render("Trust?") == usual.encoder.render("Trust?")
     assert "chat_template_kwargs" not in usual.describe(), "runs that were begun before go on"
     assert given.describe() == {**usual.describe(), "chat_template_kwargs": {"enable_thinking": False}}
     assert (usual.notes, given.notes) == ((), ())
     assert other.notes == ("model: its chat template does not mention enable_thinkin, which changes nothing.",)
     with pytest.raises(ModelError, match="tokenize is an argument of transformers"):
-        _ = LocalModel(str(folder), LocalOptions(chat_template_kwargs={"tokenize": True})).wording
+        _ = LocalModel(str(folder), LocalOptions(chat_template_kwargs={"tokenize": True})).encoder
 
 
 def test_variables_without_a_template_are_refused(tmp_path: Path) -> None:
@@ -253,15 +253,15 @@ def test_variables_without_a_template_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Plain prompts go through no chat template"):
         LocalOptions(prompt="plain", chat_template_kwargs=kwargs)
     with pytest.raises(ModelError, match="no chat template; ask without --chat-template-kwargs"):
-        _ = LocalModel(str(save(tmp_path)), LocalOptions(chat_template_kwargs=kwargs)).wording
+        _ = LocalModel(str(save(tmp_path)), LocalOptions(chat_template_kwargs=kwargs)).encoder
 
 
 def test_what_a_template_writes_twice_stays_as_transformers_has_it(tmp_path: Path) -> None:
     folder = save(tmp_path, is_chat=True, has_begin=True)
     (folder / "chat_template.jinja").write_text("{{ bos_token }}" + CHAT_TEMPLATE)
-    wording = LocalModel(str(folder)).wording
-    direct = wording.tokenizer.apply_chat_template([{"role": "user", "content": "Trust?"}], add_generation_prompt=True)
-    assert wording.encode(wording.texts(["Trust?"])) == [tuple(direct["input_ids"])]
+    encoder = LocalModel(str(folder)).encoder
+    direct = encoder.tokenizer.apply_chat_template([{"role": "user", "content": "Trust?"}], add_generation_prompt=True)
+    assert encoder.encode([encoder.render("Trust?")]) == [tuple(direct["input_ids"])]
 
 
 def test_a_folder_without_a_tokenizer_or_without_an_end_is_told_or_read(tmp_path: Path) -> None:
@@ -291,7 +291,7 @@ def test_logits_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
         with torch.no_grad():
             model.loaded.model.lm_head.weight[5] = math.nan
         for method in ("greedy", "token_probs", "option_likelihood"):
-            with pytest.raises(ModelError, match=rf"^{architecture}: its logits are no finite numbers in float32"):
+            with pytest.raises(ModelError, match=rf"^{architecture}: its logits are not finite numbers in float32"):
                 ask(model, method)
 
 
@@ -327,7 +327,7 @@ def test_weights_are_never_unpickled_as_code(tmp_path: Path) -> None:
     wanted = ask(LocalModel(str(folder)), "option_likelihood")
     (folder / "model.safetensors").unlink()
     torch.save({"model.embed_tokens.weight": _Marks(mark)}, folder / "pytorch_model.bin")
-    with pytest.raises(ModelError, match=r"^model: its \.bin weights hold more than numbers.*take weights in safeten"):
+    with pytest.raises(ModelError, match=r"^model: its \.bin weights hold more than numbers.*use weights in safeten"):
         ask(LocalModel(str(folder)))
     assert not mark.exists()
     torch.save(numbers, folder / "pytorch_model.bin")

@@ -23,7 +23,7 @@ from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._journal import read_journal
 from worldvaluesbench.asking._run import Run, begin_run
 from worldvaluesbench.benchmark._dataset import Dataset
-from worldvaluesbench.models.local._local import LocalModel, LocalOptions
+from worldvaluesbench.models.local import LocalModel, LocalOptions
 from worldvaluesbench.prompts._presets import Method
 
 ASKED: dict[Method, dict[str, Any]] = {
@@ -74,13 +74,13 @@ def test_the_first_interrupt_lets_the_batch_at_hand_arrive_and_no_other(
 ) -> None:
     whole = fresh(folder)
     undisturbed = begun(paper, tmp_path, whole, method, "whole")
-    _ = whole.reader
+    _ = whole.runner
     calls: list[int] = []
     monkeypatch.setattr(whole.loaded.model, "forward", at_call(0, whole.loaded.model.forward, interrupt, calls))
     assert ask(undisturbed, whole).is_finished
 
     model, some = fresh(folder), begun(paper, tmp_path, fresh(folder), method)
-    _ = model.reader
+    _ = model.runner
     seen: list[int] = []
     monkeypatch.setattr(model.loaded.model, "forward", at_call(3, model.loaded.model.forward, interrupt, seen))
     outcome = ask(some, model)
@@ -103,7 +103,7 @@ def test_a_second_interrupt_stops_at_once_and_keeps_the_completions_that_had_end
     model = fresh(brief)
     run = begun(paper, tmp_path, model, "sampled")
     loaded = model.loaded.model
-    _ = model.reader
+    _ = model.runner
 
     def twice() -> None:
         interrupt()

@@ -13,6 +13,7 @@ import pytest
 from tests.elicitation.mock_prompts import prompt_of
 from tests.elicitation.runs import small_plan
 from tests.elicitation.scripted import PROMPT, Response, model_at, refusal, reply_to, request_of, scripted
+from tests.support.mock_server import MISREPORTS, Misreport, MockOptions, mock_server
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._journal import read_journal
 from worldvaluesbench.asking._run import begin_run
@@ -24,8 +25,6 @@ from worldvaluesbench.models._bodies import Endpoint
 from worldvaluesbench.models._model import FunctionModel
 from worldvaluesbench.models.hosted._echo import TRIAL
 from worldvaluesbench.models.hosted._hosted import HostedModel
-from worldvaluesbench.models.mock._options import MISREPORTS, Misreport, MockOptions
-from worldvaluesbench.models.mock._server import mock_server
 from worldvaluesbench.prompts._logprobs import apart, check_options
 from worldvaluesbench.prompts._request import Reply, Sampling, TokenChoice
 from worldvaluesbench.runs._folder import JOURNAL

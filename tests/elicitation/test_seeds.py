@@ -10,6 +10,7 @@ import pytest
 
 from tests.elicitation.runs import small_plan
 from tests.elicitation.scripted import Response, chat, refusal, scripted
+from tests.support.mock_server import MockOptions, mock_server
 from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._journal import read_journal
 from worldvaluesbench.asking._run import Run, begin_run
@@ -20,8 +21,6 @@ from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models._bodies import chat_body
 from worldvaluesbench.models.hosted._hosted import HostedModel
 from worldvaluesbench.models.hosted._pace import HostedOptions
-from worldvaluesbench.models.mock._options import MockOptions
-from worldvaluesbench.models.mock._server import mock_server
 from worldvaluesbench.planning._examples import split_examples
 from worldvaluesbench.planning._plan import build_plan
 from worldvaluesbench.prompts._settings import settle

@@ -6,7 +6,7 @@
    `test_q56_and_q119_have_their_words_in_the_recoded_order`.
 3. "1" and the first token of "10" taken for one another: `tests/elicitation/test_local.py`,
    `test_one_and_ten_are_different_answers_when_digits_are_split`; `tests/elicitation/test_hosted_logprobs.py`,
-   `test_ten_is_as_likely_whatever_the_tokens_of_the_mock_server_are`; `tests/elicitation/test_mock_answers.py`,
+   `test_ten_is_as_likely_whatever_the_tokens_of_the_mock_server_are`; `tests/support/test_mock_answers.py`,
    `test_split_digits_are_read_right_where_the_answer_begins_with_one`.
 4. Answers off the scale scored, replaced or spread out: `test_an_answer_off_the_scale_is_neither_scored_nor_replaced`;
    `tests/elicitation/test_parse.py`, `test_a_rating_off_the_scale_is_said_as_written`.

@@ -1,1 +1,1 @@
-from ._local import LocalModel as LocalModel, LocalOptions as LocalOptions
+from ._model import LocalModel as LocalModel, LocalOptions as LocalOptions

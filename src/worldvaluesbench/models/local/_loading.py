@@ -2,31 +2,31 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from inspect import signature
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 from worldvaluesbench.errors import ModelError
-from worldvaluesbench.models.local._wording import SAMPLE, Wording
+from worldvaluesbench.models.local._encoding import SAMPLE, PromptEncoder
 
 _HASHED = ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 _WEIGHTS = (".safetensors", ".bin")
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """A model ready to be read by, and what else its folder says of it.
+class LoadedModel:
+    """A model ready to use, and what else its folder says of it.
 
-    `context`: the most tokens of a text, None where it does not say; `window`: see `Reader`; `ends`: the tokens that
-    end an answer.
+    `context`: the most tokens of a text, None where it does not say; `window`: see `BatchRunner`; `ends`: the tokens
+    that end an answer.
     """
 
     model: Any
-    wording: Wording
+    encoder: PromptEncoder
     context: int | None
     window: int | None
     ends: frozenset[int]
@@ -37,50 +37,54 @@ class Loaded:
         return int(self.model.get_input_embeddings().num_embeddings)
 
 
-def load_wording(name: str, prompt: str, template_kwargs: Mapping[str, Any] | None = None) -> Wording:
+def load_encoder(name: str, prompt: str, template_kwargs: Mapping[str, Any] | None = None) -> PromptEncoder:
     """The tokenizer. `prompt`: `chat`, `plain`, or `auto` for chat where the tokenizer has a template.
 
     Raises ModelError where there is none, or the model needs code that comes with it; where there is no template for
     `chat` or `template_kwargs`, or it cannot render a prompt.
     """
-    transformers = _transformers(name)
-    _read_config(transformers, name)  # what cannot be loaded at all is told before anything is made
+    transformers, shown = _import(name, "transformers"), shown_name(name)
+    _read_config(transformers, name)  # a model that cannot be loaded at all is reported first
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(name, **_only_data(name))
         is_blind = set(tokenizer(SAMPLE, add_special_tokens=False)["input_ids"]) <= {tokenizer.unk_token_id}
-    except Exception as error:  # anything can be wrong with a folder or a connection, and each library says it its way
+    except Exception as error:  # anything can be wrong with a folder or a connection; each library has its own errors
         raise ModelError(_failure(name, "tokenizer", error)) from None
     if is_blind:  # what transformers makes of a folder without a tokenizer may be an empty one
-        raise ModelError(f"{shown_name(name)}: its tokenizer knows no word; are its files beside the weights?")
+        raise ModelError(f"{shown}: its tokenizer knows no word; are its files beside the weights?")
     has_template = bool(getattr(tokenizer, "chat_template", None))
     if not has_template and (prompt == "chat" or template_kwargs):
         wanted = "--prompt chat" if prompt == "chat" else "--chat-template-kwargs"
-        raise ModelError(f"{shown_name(name)}: its tokenizer has no chat template; ask without {wanted}.")
+        raise ModelError(f"{shown}: its tokenizer has no chat template; ask without {wanted}.")
     taken = {"messages", *signature(tokenizer.apply_chat_template).parameters} & set(template_kwargs or {})
     if taken:
         raise ModelError(
-            f"{shown_name(name)}: {min(taken)} is an argument of transformers, no variable of a chat template; leave "
-            f"it out of --chat-template-kwargs."
+            f"{shown}: {min(taken)} is an argument of transformers, not a variable of a chat template; leave it out of "
+            f"--chat-template-kwargs."
         )
-    wording = Wording(tokenizer, prompt != "plain" and has_template, shown_name(name), template_kwargs or {})
-    wording.texts([SAMPLE])
-    return wording
+    encoder = PromptEncoder(tokenizer, prompt != "plain" and has_template, shown, template_kwargs or {})
+    encoder.render(SAMPLE)
+    return encoder
 
 
-def load_model(name: str, wording: Wording, *, device: str, dtype: str) -> Loaded:
+def load_model(name: str, encoder: PromptEncoder, *, device: str, dtype: str) -> LoadedModel:
     """The weights on a device. `auto`: the best device there is; the checkpoint's dtype on it, float32 on a CPU.
 
-    Raises ModelError where they cannot be loaded or the device is not there.
+    Raises ModelError where they cannot be loaded or the device does not exist.
     """
-    transformers, torch = _transformers(name), _torch(name)
-    place = _device(torch, device)
-    config = _read_config(transformers, name)
+    transformers, torch = _import(name, "transformers"), _import(name, "torch")
+    place, logging = _device(torch, device), transformers.utils.logging
+    config, has_bars = _read_config(transformers, name), logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # a run shows its own
     try:
-        chosen = _dtype(torch, dtype, config, place)
-        with _without_bars(transformers):
-            model, found = transformers.AutoModelForCausalLM.from_pretrained(
-                name, config=config, dtype=chosen, weights_only=True, output_loading_info=True, **_only_data(name)
-            )
+        model, found = transformers.AutoModelForCausalLM.from_pretrained(
+            name,
+            config=config,
+            dtype=_dtype(torch, dtype, config, place),
+            weights_only=True,
+            output_loading_info=True,
+            **_only_data(name),
+        )
         model = model.to(place).eval()
     except torch.OutOfMemoryError:
         raise ModelError(
@@ -88,6 +92,9 @@ def load_model(name: str, wording: Wording, *, device: str, dtype: str) -> Loade
         ) from None
     except Exception as error:  # as above
         raise ModelError(_failure(name, "model", error)) from None
+    finally:
+        if has_bars:
+            logging.enable_progress_bar()
     if found["missing_keys"]:
         absent = sorted(found["missing_keys"])
         raise ModelError(
@@ -96,15 +103,17 @@ def load_model(name: str, wording: Wording, *, device: str, dtype: str) -> Loade
         )
     text_config = config.get_text_config(decoder=True)
     context = getattr(text_config, "max_position_embeddings", None)
-    return Loaded(model, wording, context, _window(text_config), _ends(model, wording.tokenizer))
+    own = getattr(model.generation_config, "eos_token_id", None)
+    ends = {*(own if isinstance(own, list) else [own]), encoder.tokenizer.eos_token_id} - {None}
+    return LoadedModel(model, encoder, context, _window(text_config), frozenset(ends))
 
 
 def shown_name(name: str) -> str:
-    """The model's name without the path of the machine it lies on."""
+    """The model's name without the path of its folder."""
     return Path(name).resolve().name if Path(name).is_dir() else name
 
 
-def describe_files(name: str) -> str | None:
+def hash_files(name: str) -> str | None:
     """A hash of a folder's small files and of the names and sizes of its weights; None for a name in the hub."""
     folder = Path(name)
     if not folder.is_dir():
@@ -119,7 +128,7 @@ def describe_files(name: str) -> str | None:
 
 
 def _only_data(name: str) -> dict[str, Any]:
-    """How everything is loaded: no code that comes with it, and no question whether it may run."""
+    """How everything is loaded: without code that comes with it, and without asking whether to run such code."""
     return {"trust_remote_code": False, "local_files_only": Path(name).is_dir()}
 
 
@@ -132,17 +141,11 @@ def _read_config(transformers: Any, name: str) -> Any:
         config = transformers.AutoConfig.from_pretrained(name, **_only_data(name))
     except Exception as error:  # as above
         raise ModelError(_failure(name, "model", error)) from None
-    kernels = [str(one) for one in _attentions(config) if "/" in str(one)]
-    if kernels:
-        raise ModelError(_needs_code(name, f"its config.json names the kernel {kernels[0]!r:.80}"))
+    for part in (config, *(getattr(config, key, None) for key in getattr(config, "sub_configs", {}))):
+        kernel = str(getattr(part, "_attn_implementation", None))
+        if "/" in kernel:
+            raise ModelError(_needs_code(name, f"its config.json names the kernel {kernel!r:.80}"))
     return config
-
-
-def _attentions(config: Any) -> Iterator[object]:
-    """How a configuration and those within it want attention computed."""
-    yield getattr(config, "_attn_implementation", None)
-    for part in getattr(config, "sub_configs", {}):
-        yield getattr(getattr(config, part, None), "_attn_implementation", None)
 
 
 def _needs_code(name: str, reason: str) -> str:
@@ -152,39 +155,15 @@ def _needs_code(name: str, reason: str) -> str:
     )
 
 
-@contextmanager
-def _without_bars(transformers: Any) -> Iterator[None]:
-    """No progress bar for the weights: a run shows its own."""
-    logging = transformers.utils.logging
-    was_on = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if was_on:
-            logging.enable_progress_bar()
-
-
-def _transformers(name: str) -> Any:
+def _import(name: str, library: str) -> Any:
     if Path(name).is_dir():
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read when transformers is imported
     try:
-        import transformers
+        return import_module(library)
     except ImportError:
-        raise ModelError(_absent(name)) from None
-    return transformers
-
-
-def _torch(name: str) -> Any:
-    try:
-        import torch
-    except ImportError:
-        raise ModelError(_absent(name)) from None
-    return torch
-
-
-def _absent(name: str) -> str:
-    return f"{shown_name(name)}: local models need torch and transformers; pip install worldvaluesbench[local]"
+        raise ModelError(
+            f"{shown_name(name)}: local models need torch and transformers; pip install worldvaluesbench[local]"
+        ) from None
 
 
 def _failure(name: str, what: str, error: Exception) -> str:
@@ -192,7 +171,7 @@ def _failure(name: str, what: str, error: Exception) -> str:
         return _needs_code(name, f"an auto_map in its files, for its {what}")
     if "weights_only" in str(error) or isinstance(error, UnpicklingError):
         return (
-            f"{shown_name(name)}: its .bin weights hold more than numbers, and unpickling that could run code; take "
+            f"{shown_name(name)}: its .bin weights hold more than numbers, and unpickling that could run code; use "
             f"weights in safetensors."
         )
     lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -234,10 +213,3 @@ def _window(config: Any) -> int | None:
         return None
     sizes = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
     return min((size for size in sizes if size is not None), default=None)
-
-
-def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
-    """The tokens that end an answer: the model's and the tokenizer's."""
-    own = getattr(model.generation_config, "eos_token_id", None)
-    listed = own if isinstance(own, list) else [own]
-    return frozenset(token for token in [*listed, tokenizer.eos_token_id] if token is not None)

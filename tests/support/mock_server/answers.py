@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from worldvaluesbench.models.mock._asked import Asked
-from worldvaluesbench.models.mock._opinion import Opinion, opinion_of, uniform_of
-from worldvaluesbench.models.mock._options import Faults, MockOptions
-from worldvaluesbench.models.mock._question import Case, count_roughly, parse_case
-from worldvaluesbench.models.mock._tokens import (
+from tests.support.mock_server.options import Faults, MockOptions
+from tests.support.mock_server.requests import Asked
+from tests.support.mock_server.tokens import (
     END,
     Answers,
     Token,
@@ -23,7 +21,9 @@ from worldvaluesbench.models.mock._tokens import (
     option_span,
     prompt_tokens,
 )
-from worldvaluesbench.models.mock._words import UNASKED, Wording, spoil, word_answer, word_structured
+from tests.support.mock_server.words import Wording, spoil, word_structured
+from worldvaluesbench.models.standin._opinions import Question, opinion_of, read_prompt, uniform_of
+from worldvaluesbench.models.standin._server import NO_QUESTION, count_roughly, draw_option, word_answer
 
 
 @dataclass
@@ -46,10 +46,9 @@ class Answering:
         n_prompt: list[int] = []
         n_completion: list[int] = []
         for prompt in asked.prompts:
-            case = parse_case(prompt)
-            n_prompt.append(case.n_tokens if case else count_roughly(prompt))
+            n_prompt.append(count_roughly(prompt))
             for sample in self._samples(asked, prompt):
-                choice, n_tokens = self._choice(asked, prompt, case, sample)
+                choice, n_tokens = self._choice(asked, prompt, sample)
                 choices.append({"index": len(choices)} | choice)
                 n_completion.append(n_tokens)
         self.counts["completions"] += len(choices)
@@ -83,15 +82,17 @@ class Answering:
             self._drawn[place] += asked.n
         return range(first, first + asked.n)
 
-    def _choice(self, asked: Asked, prompt: str, case: Case | None, sample: int) -> tuple[dict[str, Any], int]:
-        """One choice without its index, and how many tokens it was made of."""
-        opinion = opinion_of(asked.model, case, self.options.seed) if case else None
-        wording = self._wording(asked, prompt, case, opinion, sample)
-        answers = self._answers(asked, case, opinion, _blank_at(wording.text, wording.span))
+    def _choice(self, asked: Asked, prompt: str, sample: int) -> tuple[dict[str, Any], int]:
+        """One choice without its index, and its number of tokens."""
+        case = read_prompt(prompt)
+        question = case[0] if case else None
+        opinion = opinion_of(asked.model, *case, self.options.seed) if case else ()
+        wording = self._wording(asked, prompt, question, opinion, sample)
+        answers = self._answers(asked, question, opinion, _blank_at(wording.text, wording.span))
         wording, tokens = _limited(wording, asked, answers, self._tokenizer)
         n_tokens = len(tokens) if tokens else count_roughly(wording.text)
         if asked.echo:
-            echoed = self._echoed(asked, prompt, case, opinion)
+            echoed = self._echoed(asked, prompt, question, opinion)
             wording, tokens = Wording(prompt + wording.text, None, wording.finish_reason), [*echoed, *tokens]
         if self.options.misreport is not None:
             tokens = misreport(tokens, self.options.misreport, is_echo=asked.echo)
@@ -103,36 +104,36 @@ class Answering:
     def _tokenizer(self) -> Tokenizer:
         return Tokenizer(self.options.digit_splitting)
 
-    def _answers(self, asked: Asked, case: Case | None, opinion: Opinion | None, lead: str) -> Answers | None:
-        """The options as tokens; None where no log-probabilities are asked for, or no question is."""
-        if asked.top is None or case is None or opinion is None:
+    def _answers(self, asked: Asked, question: Question | None, opinion: Sequence[float], lead: str) -> Answers | None:
+        """The options as tokens; None where no log-probabilities are requested, or the prompt has no question."""
+        if asked.top is None or question is None:
             return None
-        return answers_of(case.question, opinion.probabilities, lead, self._tokenizer)
+        return answers_of(question, opinion, lead, self._tokenizer)
 
-    def _wording(self, asked: Asked, prompt: str, case: Case | None, opinion: Opinion | None, sample: int) -> Wording:
+    def _wording(
+        self, asked: Asked, prompt: str, question: Question | None, opinion: Sequence[float], sample: int
+    ) -> Wording:
         fault = None if asked.echo else self.faults.next_of_completion()
         if fault:
             self.counts[fault] += 1
         is_greedy = asked.temperature == 0
-        told = prompt if asked.seed is None else ""  # of a seed alone, as real servers draw
+        told = prompt if asked.seed is None else ""  # a seeded draw depends on the seed alone, as on real servers
         uniform = 0.0 if is_greedy else uniform_of(self.options.seed, asked.model, sample, told)
         variant = len(prompt) + sample if is_greedy else int(uniform * 1e9)
-        if case is None or opinion is None:
-            return spoil(Wording(UNASKED), fault, variant)
-        place = opinion.draw(asked.temperature, uniform)
+        if question is None:
+            return spoil(Wording(NO_QUESTION), fault, variant)
+        place = draw_option(opinion, asked.temperature, uniform)
         if asked.schema is not None:
-            wording = word_structured(asked.schema, case.question, opinion, place, variant=variant)
-        else:
-            lead = "" if asked.is_chat or prompt[-1:].isspace() else " "
-            wording = word_answer(case.question, opinion, place, variant=variant, lead=lead)
-        return spoil(wording, fault, variant)
+            return spoil(word_structured(asked.schema, question, opinion, place, variant=variant), fault, variant)
+        lead = "" if asked.is_chat or prompt[-1:].isspace() else " "
+        return spoil(Wording(*word_answer(question, opinion, place, variant=variant, lead=lead)), fault, variant)
 
-    def _echoed(self, asked: Asked, prompt: str, case: Case | None, opinion: Opinion | None) -> list[Token]:
-        """The tokens of the prompt, where they are asked for."""
+    def _echoed(self, asked: Asked, prompt: str, question: Question | None, opinion: Sequence[float]) -> list[Token]:
+        """The tokens of the prompt, where they are requested."""
         if asked.top is None:
             return []
-        span = option_span(prompt, case.question) if case else None
-        answers = self._answers(asked, case, opinion, _blank_at(prompt, span))
+        span = option_span(prompt, question) if question else None
+        answers = self._answers(asked, question, opinion, _blank_at(prompt, span))
         return prompt_tokens(prompt, span, answers, self._tokenizer)
 
 

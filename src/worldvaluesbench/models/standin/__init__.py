@@ -1,4 +1,4 @@
-"""A mock server whose answers are made up."""
+"""Stand-in models, and a mock server that lets them answer over HTTP."""
 
 import lazy_loader
 

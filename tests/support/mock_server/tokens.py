@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from worldvaluesbench.models.mock._options import Misreport
-from worldvaluesbench.models.mock._question import Question
+from tests.support.mock_server.options import Misreport
+from worldvaluesbench.models.standin._opinions import Question
 
 OTHER = 0.02
 """The share of a chat or plain completion that begins with none of the options."""
@@ -63,7 +63,7 @@ class Answers:
 
 def answers_of(question: Question, probabilities: Sequence[float], lead: str, tokenizer: Tokenizer) -> Answers:
     """The options of a question as token sequences, each with `lead` (a blank or nothing) before it."""
-    paths = tuple(tuple(tokenizer.split(lead + symbol)) for symbol in question.symbols)
+    paths = tuple(tuple(tokenizer.split(lead + symbol)) for symbol in question.ratings)
     return Answers(paths, tuple(probabilities))
 
 
@@ -125,7 +125,7 @@ def misreport(tokens: Sequence[Token], kind: Misreport, *, is_echo: bool) -> lis
 
 def option_span(prompt: str, question: Question) -> tuple[int, int] | None:
     """Where an option stands at the very end of a prompt, with the blank before it; the longest that does."""
-    for symbol in sorted(question.symbols, key=len, reverse=True):
+    for symbol in sorted(question.ratings, key=len, reverse=True):
         start = len(prompt) - len(symbol)
         if start > 0 and prompt.endswith(symbol) and not prompt[start - 1].isalnum():
             return start - (prompt[start - 1] == " "), len(prompt)

@@ -3,22 +3,24 @@
 import asyncio
 import http.client
 import json
-import os
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import openai
 import pytest
 
 from tests.elicitation.mock_prompts import choices, prompt_of
+from tests.support.mock_server import (
+    COMPLETION_FAULTS,
+    FEATURES,
+    REQUEST_FAULTS,
+    Faults,
+    MockOptions,
+    MockServer,
+    Pace,
+    mock_server,
+)
 from worldvaluesbench.errors import ModelError
-from worldvaluesbench.models.mock._options import COMPLETION_FAULTS, FEATURES, REQUEST_FAULTS, Faults, MockOptions, Pace
-from worldvaluesbench.models.mock._server import MockServer, mock_server
 from worldvaluesbench.parsing._readout import answer_schema
 
 PROMPT = prompt_of("Q1")
@@ -57,6 +59,8 @@ def error_of(reply: tuple[int, dict[str, str], bytes]) -> tuple[int, str | None,
 
 
 def test_the_official_client_reads_every_answer() -> None:
+    openai = pytest.importorskip("openai", reason="the official client is not a dependency")
+
     with mock_server() as server, openai.OpenAI(base_url=server.base_url, api_key="any", max_retries=0) as client:
         answered = client.chat.completions.create(
             model="mock-good",
@@ -87,6 +91,8 @@ def test_the_official_client_reads_every_answer() -> None:
 
 
 def test_the_official_client_reads_structured_answers() -> None:
+    openai = pytest.importorskip("openai", reason="the official client is not a dependency")
+
     schema = dict(answer_schema(choices("Q1")))
     with mock_server() as server, openai.OpenAI(base_url=server.base_url, api_key="any", max_retries=0) as client:
         answered = client.chat.completions.create(
@@ -99,11 +105,11 @@ def test_the_official_client_reads_structured_answers() -> None:
 
 
 def test_the_official_client_over_aiohttp_gets_through_every_fault() -> None:
-    async def ask_all(base_url: str) -> int:
-        from openai import DefaultAioHttpClient
+    openai = pytest.importorskip("openai", reason="the official client is not a dependency")
 
+    async def ask_all(base_url: str) -> int:
         async with (
-            DefaultAioHttpClient() as transport,
+            openai.DefaultAioHttpClient() as transport,
             openai.AsyncOpenAI(base_url=base_url, api_key="any", max_retries=20, http_client=transport) as client,
         ):
             calls = (
@@ -263,25 +269,3 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
             mock_server(MockOptions(port=port)),
         ):
             pass
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
-    program = "from worldvaluesbench.cli.mock import mock_server; mock_server()"
-    command = [sys.executable, "-c", program, "--port", "0", "--garbage", "1", "--models", "mine"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        assert running.stderr is not None
-        first = running.stdout.readline()
-        found = re.search(r"(http://127\.0\.0\.1:(\d+))/v1 serves mine;", first)
-        assert found is not None
-        connection = http.client.HTTPConnection("127.0.0.1", int(found[2]), timeout=10)
-        body = {"model": "mine", "messages": [{"role": "user", "content": PROMPT}]}
-        connection.request("POST", "/v1/chat/completions", json.dumps(body))
-        assert connection.getresponse().status == 200
-        os.kill(running.pid, number)
-        rest, errors = running.communicate(timeout=20)
-        connection.close()
-    assert rest == "Mock server: stopped after 1 requests, 1 completions, 1 garbage.\n"
-    assert (running.returncode, errors) == (0, "")

@@ -1,8 +1,8 @@
-"""A local model: transformers weights from a folder or the hub, asked on this machine (extra `local`).
+"""A local model: transformers weights from a folder or the hub, on this machine (extra `local`).
 
-Prompts that begin alike are computed once: requests come person by person, and a person's facts stand at the begin
-of each of their prompts. All options of a prompt are read in the same forward pass as the prompt. Every probability
-is exact: the one that a plain forward pass over each single text gives, up to rounding.
+Prefixes that prompts share are computed once: requests come person by person, and a person's facts are at the
+beginning of each of their prompts. All options of a prompt are computed in the same forward pass as the prompt. Every
+probability is exact: the one that a plain forward pass over each single text gives, up to rounding.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,23 +14,15 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from worldvaluesbench._io import interruptible
 from worldvaluesbench.errors import LogprobError, ModelError
 from worldvaluesbench.models import describe_template
-from worldvaluesbench.models.local._loading import (
-    Loaded,
-    describe_files,
-    load_model,
-    load_wording,
-    shown_name,
-)
-from worldvaluesbench.models.local._wording import Wording
-from worldvaluesbench.prompts import METHODS, TEXT_METHODS, Method, Reply, Request
+from worldvaluesbench.models.local._encoding import PromptEncoder
+from worldvaluesbench.models.local._loading import LoadedModel, hash_files, load_encoder, load_model, shown_name
+from worldvaluesbench.prompts import METHODS, Method, Reply, Request
 
 if TYPE_CHECKING:
-    from worldvaluesbench.models.local._reader import Reader
+    from worldvaluesbench.models.local._forward import BatchRunner
 
 Prompting = Literal["auto", "chat", "plain"]
 DTYPES = ("auto", "float32", "bfloat16", "float16")
-BATCH_TOKENS = {"cpu": 4_096}
-BATCH_TOKENS_ELSEWHERE = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +30,13 @@ class LocalOptions:
     """How a local model is run.
 
     `device`: `auto` takes cuda, else mps, else cpu. `dtype`: `auto` is the checkpoint's own 16 bits (bfloat16 where it
-    has others), and float32 on a CPU. `batch_tokens`: how many tokens are held at once, padding included (None: 4,096
-    on a CPU, else 32,768); a batch that does not fit into a device's memory is halved. `window`: how many requests are
-    taken at once, to find what begins alike. `prompt`: `auto` is `chat` where the tokenizer has a template.
-    `chat_template_kwargs`: variables that the chat template is given, such as `enable_thinking`. `share_prefix`:
-    whether what begins alike is computed once.
+    has others), and float32 on a CPU. `batch_tokens`: the tokens of a batch, padding included (None: 4,096 on a CPU,
+    else 32,768); a batch that does not fit into the memory of a device is halved. `window`: how many requests are taken
+    at once, to find shared prefixes. `prompt`: `auto` is `chat` where the tokenizer has a template.
+    `chat_template_kwargs`: variables for the chat template, such as `enable_thinking`. `share_prefix`: whether prefixes
+    that prompts share are computed once.
+
+    Raises ModelError for a value that none of them can have.
     """
 
     device: str = "auto"
@@ -90,15 +84,15 @@ class LocalModel:
         return {
             "backend": "local",
             "model": self.name,
-            "files": describe_files(self.path_or_name),
+            "files": hash_files(self.path_or_name),
             "dtype": self.options.dtype,
             "prompt": self.options.prompt,
         } | describe_template(self.options.chat_template_kwargs)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be known before it is asked, a line each: variables that its chat template does not mention."""
-        unused = [name for name in self.options.chat_template_kwargs or {} if not self.wording.mentions(name)]
+        """What to know before it is asked, a line each: variables that its chat template does not mention."""
+        unused = [name for name in self.options.chat_template_kwargs or {} if not self.encoder.mentions(name)]
         return tuple(
             f"{self.name}: its chat template does not mention {name}, which changes nothing." for name in unused
         )
@@ -106,7 +100,7 @@ class LocalModel:
     def replies(self, requests: Iterable[Request]) -> Iterator[Reply]:
         """A reply for every request, batch by batch; a window of requests is taken ahead of them.
 
-        Once they are withdrawn (`Model.replies`) the batch at hand is the last. An interrupt while the weights are
+        Once they are withdrawn (`Model.replies`) the current batch is the last. An interrupt while the weights are
         loaded stops at once: there is nothing to wait for.
 
         Raises ModelError for a request that it cannot answer: a JSON schema, or a prompt longer than its context.
@@ -116,51 +110,45 @@ class LocalModel:
             yield from self._answer(window, lambda: bool(getattr(requests, "is_withdrawn", False)))
 
     def count_tokens(self, text: str) -> int | None:
-        """How many tokens the model makes of a text."""
-        return self.wording.n_tokens(text)
+        """The number of tokens of a text."""
+        return self.encoder.n_tokens(text)
 
     @cached_property
-    def wording(self) -> Wording:
+    def encoder(self) -> PromptEncoder:
         """Its tokenizer."""
-        return load_wording(self.path_or_name, self.options.prompt, self.options.chat_template_kwargs)
+        return load_encoder(self.path_or_name, self.options.prompt, self.options.chat_template_kwargs)
 
     @cached_property
-    def loaded(self) -> Loaded:
+    def loaded(self) -> LoadedModel:
         """Its weights."""
-        options = self.options
         with interruptible(_stop):
-            return load_model(self.path_or_name, self.wording, device=options.device, dtype=options.dtype)
+            return load_model(self.path_or_name, self.encoder, device=self.options.device, dtype=self.options.dtype)
 
     @cached_property
-    def reader(self) -> "Reader":
-        """How its weights are read."""
-        from worldvaluesbench.models.local._reader import Reader
-        from worldvaluesbench.models.local._reading import shares_exactly
+    def runner(self) -> "BatchRunner":
+        """How its forward passes are run."""
+        from worldvaluesbench.models.local._forward import BatchRunner, can_share
 
         model = self.loaded.model
-        budget = self.options.batch_tokens or BATCH_TOKENS.get(model.device.type, BATCH_TOKENS_ELSEWHERE)
-        keeps_memory = shares_exactly(model, self.loaded.n_tokens)
-        return Reader(model, budget, self.options.share_prefix, keeps_memory, self.loaded.window)
-
-    def _answer(self, window: Sequence[Request], is_withdrawn: Callable[[], bool]) -> Iterator[Reply]:
-        for request in window:
-            if request.schema is not None:
-                raise ModelError(
-                    f"{self.name}: a local model cannot be held to a JSON schema; ask without structured output."
-                )
-        loaded = self.loaded  # says in one line which libraries are absent, before they are imported
-        from worldvaluesbench.models.local._answers import (
-            answer_by_likelihood,
-            answer_by_text,
-            answer_by_tokens,
+        budget = self.options.batch_tokens or (4_096 if model.device.type == "cpu" else 32_768)
+        return BatchRunner(
+            model, budget, self.options.share_prefix, can_share(model, self.loaded.n_tokens), self.loaded.window
         )
 
-        ways: dict[str, Any] = {"option_likelihood": answer_by_likelihood, "token_probs": answer_by_tokens}
-        ways |= dict.fromkeys(TEXT_METHODS, answer_by_text)
+    def _answer(self, window: Sequence[Request], is_withdrawn: Callable[[], bool]) -> Iterator[Reply]:
+        if any(request.schema is not None for request in window):
+            raise ModelError(
+                f"{self.name}: a local model cannot be held to a JSON schema; ask without structured output."
+            )
+        loaded = self.loaded  # says in one line which libraries are absent, before they are imported
+        from worldvaluesbench.models.local._answers import answer_by_likelihood, answer_by_text, answer_by_tokens
+
+        ways = {"option_likelihood": answer_by_likelihood, "token_probs": answer_by_tokens}
         for method in dict.fromkeys(request.method for request in window):
-            asked = [request for request in window if request.method == method]
+            requests = [request for request in window if request.method == method]
+            answer = ways.get(method, answer_by_text)
             try:
-                yield from ways[method](loaded, replace(self.reader, is_withdrawn=is_withdrawn), asked)
+                yield from answer(loaded, replace(self.runner, is_withdrawn=is_withdrawn), requests)
             except LogprobError as error:
                 raise LogprobError(
                     f"{self.name}: {error} Its weights may be damaged, or need another --dtype."

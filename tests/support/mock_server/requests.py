@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from worldvaluesbench.models.mock._options import MockOptions
-from worldvaluesbench.models.mock._question import count_roughly
+from tests.support.mock_server.options import MockOptions
+from worldvaluesbench.models.standin._server import count_roughly
 
 COMPLETION_TOKENS = 16
 """How many tokens a plain completion has where nothing is said of it."""

@@ -1,16 +1,14 @@
-"""A mock server: an HTTP server with OpenAI's API whose answers are made up, for trying the tool and for its tests.
+"""A mock server with OpenAI's API: its answers are made up, and it fails in the ways that it is told to.
 
-It speaks chat and plain completions with `n`, seeds, log-probabilities, echo and structured output. Its stand-in models
-(`mock_opinion`) answer the survey's questions from the text of the prompt alone. It can be slow, strict and faulty in
-every way that a real endpoint can (`MockOptions`), and counts what it did: `GET /stats`.
+It serves chat and plain completions with `n`, seeds, log-probabilities, echo and structured output, answered by the
+stand-in models of the package. It can be slow, strict and faulty in every way that a real endpoint can (`MockOptions`),
+and counts what it did: `GET /stats`.
 """
 
 import asyncio
 import gzip
 import hmac
 import json
-import os
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,12 +17,10 @@ from typing import Any
 
 from aiohttp import web
 
-from worldvaluesbench.errors import ModelError
-from worldvaluesbench.models.mock._answering import Answering
-from worldvaluesbench.models.mock._asked import Asked, Refusal, check_model, read_chat, read_completion
-from worldvaluesbench.models.mock._options import Counts, Faults, MockOptions, Pace
-
-__all__ = ["MockOptions", "MockServer", "mock_server"]
+from tests.support.mock_server.answers import Answering
+from tests.support.mock_server.options import Counts, Faults, MockOptions, Pace
+from tests.support.mock_server.requests import Asked, Refusal, check_model, read_chat, read_completion
+from worldvaluesbench.models.standin._server import serve
 
 _READERS = {"/v1/chat/completions": read_chat, "/v1/completions": read_completion}
 
@@ -142,38 +138,8 @@ def mock_server(options: MockOptions | None = None) -> Iterator[MockServer]:
     True
     """
     service = _Service(options or MockOptions())
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="mock-server", daemon=True)
-    thread.start()
-    try:
-        runner, base_url = asyncio.run_coroutine_threadsafe(_start(service), loop).result()
-        try:
-            yield MockServer(base_url, service.options, service)
-        finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-async def _start(service: _Service) -> tuple[web.ServerRunner, str]:
-    options = service.options
-    server = web.Server(service.respond, access_log=None, max_line_size=65536)
-    runner = web.ServerRunner(server, shutdown_timeout=1.0)
-    await runner.setup()
-    site = web.TCPSite(runner, options.host, options.port, backlog=1024)
-    try:
-        await site.start()
-    except OSError as error:
-        await runner.cleanup()
-        raise ModelError(
-            f"{options.host}:{options.port}: the mock server cannot listen there ({os.strerror(error.errno or 0)}); "
-            f"choose another port, or 0 for any that is free."
-        ) from None
-    port = runner.addresses[0][1]
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    return runner, f"http://{host}:{port}/v1"
+    with serve(service.respond, service.options.host, service.options.port) as base_url:
+        yield MockServer(base_url, service.options, service)
 
 
 async def _body_of(request: web.BaseRequest) -> dict[str, Any]:

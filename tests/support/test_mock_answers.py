@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 
 from tests.elicitation.mock_prompts import choices, prompt_of
+from tests.support.mock_server import Faults, MockOptions
+from tests.support.mock_server.answers import Answering
+from tests.support.mock_server.requests import Asked, read_chat, read_completion
+from tests.support.mock_server.tokens import OTHER, Tokenizer
+from tests.support.mock_server.words import NONSENSE, REFUSALS
 from worldvaluesbench.models._bodies import chat_body, completion_body
 from worldvaluesbench.models._returned import read_response
-from worldvaluesbench.models.mock._answering import Answering
-from worldvaluesbench.models.mock._asked import Asked, read_chat, read_completion
-from worldvaluesbench.models.mock._opinion import opinion_of
-from worldvaluesbench.models.mock._options import Faults, MockOptions
-from worldvaluesbench.models.mock._question import parse_case
-from worldvaluesbench.models.mock._tokens import OTHER, Tokenizer
-from worldvaluesbench.models.mock._words import NONSENSE, REFUSALS
+from worldvaluesbench.models.standin._opinions import opinion_of, read_prompt
 from worldvaluesbench.parsing._parse import Unparsed, parse_rating
 from worldvaluesbench.parsing._readout import Rating, Reading, answer_schema, read_reply
 from worldvaluesbench.parsing._shares import Distribution
@@ -44,9 +43,9 @@ def texts(body: dict[str, Any]) -> list[str]:
 
 def thought(prompt: str, model: str = "mock-good") -> dict[int, float]:
     """What a stand-in thinks, by rating."""
-    case = parse_case(prompt)
+    case = read_prompt(prompt)
     assert case is not None
-    return dict(zip(case.question.ratings, opinion_of(model, case, 0).probabilities, strict=True))
+    return dict(zip(case[0].ratings.values(), opinion_of(model, *case, 0), strict=True))
 
 
 def echoed(prompt: str, option: str, **options: Any) -> tuple[list[str], list[float]]:
