@@ -19,7 +19,7 @@ import torch
 from transformers.utils import logging
 
 from benchmarks.local_parts import SHAPES, make_model, make_requests, make_tokenizer
-from worldvaluesbench.models.local import LocalModel, LocalOptions
+from worldvaluesbench.models.local._model import LocalModel, LocalOptions
 from worldvaluesbench.prompts._request import Request
 
 Logprobs = dict[str, tuple[float, ...]]

@@ -16,7 +16,7 @@ import worldvaluesbench
 from worldvaluesbench.benchmark._build import build_dataset
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli import COMMANDS, main
-from worldvaluesbench.models.standin import mock_server
+from worldvaluesbench.models.standin._server import mock_server
 from worldvaluesbench.survey._codebook import load_codebook
 from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 

@@ -16,7 +16,7 @@ import torch
 
 from tests.elicitation.local_models import make_model, plain_logprobs, save
 from worldvaluesbench.errors import ModelError
-from worldvaluesbench.models.local import LocalModel, LocalOptions
+from worldvaluesbench.models.local._model import LocalModel, LocalOptions
 from worldvaluesbench.parsing._shares import Distribution
 from worldvaluesbench.parsing._tokens import read_tokens
 from worldvaluesbench.prompts._choices import ShownChoice

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldvaluesbench.errors import ModelError
-from worldvaluesbench.models.local import LocalModel, LocalOptions
 from worldvaluesbench.models.local._encoding import Vocabulary
+from worldvaluesbench.models.local._model import LocalModel, LocalOptions
 from worldvaluesbench.models.local._prefixes import batches, group_prompts, in_halves, levels_of, tree_of
 from worldvaluesbench.prompts._request import Request, Sampling
 

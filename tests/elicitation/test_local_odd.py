@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.elicitation.local_models import CHAT_TEMPLATE, make_model, make_tokenizer, plain_logprobs, save
 from worldvaluesbench.errors import ModelError
-from worldvaluesbench.models.local import LocalModel, LocalOptions
+from worldvaluesbench.models.local._model import LocalModel, LocalOptions
 from worldvaluesbench.prompts._presets import Method
 from worldvaluesbench.prompts._request import Reply, Request, Sampling
 

@@ -23,7 +23,7 @@ from worldvaluesbench.asking._ask import ask
 from worldvaluesbench.asking._journal import read_journal
 from worldvaluesbench.asking._run import Run, begin_run
 from worldvaluesbench.benchmark._dataset import Dataset
-from worldvaluesbench.models.local import LocalModel, LocalOptions
+from worldvaluesbench.models.local._model import LocalModel, LocalOptions
 from worldvaluesbench.prompts._presets import Method
 
 ASKED: dict[Method, dict[str, Any]] = {

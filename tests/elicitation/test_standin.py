@@ -20,11 +20,10 @@ import pytest
 from tests.elicitation.mock_prompts import SOMEBODY, choices, prompt_of
 from tests.support.mock_server import mock_server as faulty_server
 from worldvaluesbench.errors import ModelError
-from worldvaluesbench.models import Endpoint
-from worldvaluesbench.models.hosted import HostedModel
-from worldvaluesbench.models.standin import mock_server
+from worldvaluesbench.models._bodies import Endpoint
+from worldvaluesbench.models.hosted._hosted import HostedModel
 from worldvaluesbench.models.standin._opinions import Question, is_answer, opinion_of, read_prompt
-from worldvaluesbench.models.standin._server import draw_option
+from worldvaluesbench.models.standin._server import draw_option, mock_server
 from worldvaluesbench.parsing._readout import Rating, read_reply
 from worldvaluesbench.parsing._shares import Distribution
 from worldvaluesbench.prompts._choices import LABELS, Labels, option_orders
@@ -257,7 +256,7 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
-    program = "from worldvaluesbench.cli.mock import mock_server; mock_server()"
+    program = "from worldvaluesbench.cli._demo import mock_server; mock_server()"
     command = [sys.executable, "-c", program, "--port", "0", "--models", "mine"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
