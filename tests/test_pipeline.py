@@ -12,7 +12,7 @@ from worldvaluesbench.pipeline._demo import explain_order, mean_by_group
 from worldvaluesbench.pipeline._report import report_results
 from worldvaluesbench.pipeline._results import Results, plan_probe
 from worldvaluesbench.planning._examples import ExampleSet, probe_examples
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring.sources._answers import read_answers
 from worldvaluesbench.scoring.sources._imported import import_answers
@@ -25,15 +25,17 @@ SPEC = 'items = ["Q1", "Q2"]\ncross = ["Q260"]\nper_cell = 4\nseed = 3\n'
 def test_a_probe_of_another_specification_is_not_asked_instead(paper: Dataset, tmp_path: Path) -> None:
     spec, results = tmp_path / "mine.toml", Results(tmp_path / "results", paper)
     spec.write_text(SPEC)
-    drawn = plan_probe(results, settle(), spec)
+    drawn = plan_probe(results, make_settings(), spec)
     assert (
-        drawn.n_examples == plan_probe(results, settle()).n_examples == plan_probe(results, settle(), spec).n_examples
+        drawn.n_examples
+        == plan_probe(results, make_settings()).n_examples
+        == plan_probe(results, make_settings(), spec).n_examples
     )
     with pytest.raises(ProbeError, match=r"was drawn by another specification \(name: 'mine' before, 'paper36' now"):
-        plan_probe(results, settle(), "paper36")
+        plan_probe(results, make_settings(), "paper36")
     spec.write_text(SPEC.replace("seed = 3", "seed = 4"))
     with pytest.raises(ProbeError, match="seed: 3 before, 4 now"):
-        plan_probe(results, settle(), spec)
+        plan_probe(results, make_settings(), spec)
 
 
 def answer_all(examples: ExampleSet, out: Path, name: str) -> None:
@@ -52,7 +54,7 @@ def answer_all(examples: ExampleSet, out: Path, name: str) -> None:
 
 def test_a_results_folder_has_a_report_of_its_runs_beside_baselines_of_people(paper: Dataset, tmp_path: Path) -> None:
     results = Results(tmp_path / "results", paper, ["Q1", "Q57"])
-    plan_probe(results, settle())
+    plan_probe(results, make_settings())
     with pytest.raises(RunError, match="holds no finished run; `wvb run` makes one"):
         report_results(results)
     examples = probe_examples(paper, results.probe, results.item_ids)
@@ -75,7 +77,7 @@ def test_a_results_folder_has_a_report_of_its_runs_beside_baselines_of_people(pa
 
 def test_means_by_country_hold_every_baseline_once(paper: Dataset, tmp_path: Path) -> None:
     results = Results(tmp_path / "results", paper, ["Q1", "Q57"])
-    plan_probe(results, settle())
+    plan_probe(results, make_settings())
     build_baselines(probe_examples(paper, results.probe, results.item_ids), tmp_path / "people")
     answers = [read_answers(tmp_path / "people" / name) for name in makeable()]
     scores = score_answers(answers, respondents_reference(paper), groupings=[Grouping(("continent",))])

@@ -35,7 +35,7 @@ from .prompts import (
     Completion as Completion, Persona as Persona, Preset as Preset, Reply as Reply, Request as Request,
     Sampling as Sampling, Settings as Settings, Template as Template, load_presets as load_presets,
     load_template as load_template, persona_of as persona_of, read_template as read_template,
-    render_prompt as render_prompt, settle as settle,
+    render_prompt as render_prompt, make_settings as make_settings,
 )
 from .reporting import check_bundle as check_bundle, read_bundle as read_bundle, write_bundle as write_bundle
 from .reporting.figures import (

@@ -12,9 +12,9 @@ from worldvaluesbench.parsing._readout import read_completion
 from worldvaluesbench.parsing._shares import Distribution, parse_shares
 from worldvaluesbench.parsing._spoken import LONGEST, after_reasoning, first_turn
 from worldvaluesbench.parsing._symbols import reader_of
-from worldvaluesbench.prompts._choices import choices_of
-from worldvaluesbench.prompts._prompt import load_template
+from worldvaluesbench.prompts._options import choices_of
 from worldvaluesbench.prompts._request import Completion
+from worldvaluesbench.prompts._template import load_template
 from worldvaluesbench.runs._reasons import COMPLETION_REASONS, UNPARSED_REASONS
 from worldvaluesbench.stats._scale import Scale
 from worldvaluesbench.survey._codebook import load_codebook

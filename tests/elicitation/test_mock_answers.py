@@ -20,10 +20,10 @@ from worldvaluesbench.models.mock._words import NONSENSE, REFUSALS
 from worldvaluesbench.parsing._parse import Unparsed, parse_rating
 from worldvaluesbench.parsing._readout import Rating, Reading, answer_schema, read_reply
 from worldvaluesbench.parsing._shares import Distribution
-from worldvaluesbench.prompts._choices import LABELS, Labels
-from worldvaluesbench.prompts._presets import Method
+from worldvaluesbench.prompts._options import LABELS, Labels
 from worldvaluesbench.prompts._request import Request, Sampling
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
+from worldvaluesbench.prompts._template import Method
 from worldvaluesbench.stats._distribution import MIN_COVERAGE
 from worldvaluesbench.stats._scale import Scale
 from worldvaluesbench.survey._codebook import load_codebook
@@ -75,7 +75,7 @@ def test_samples_follow_the_opinion_in_every_form(template: str, is_chat: bool) 
 
 def read(item_id: str, method: Method, labels: Labels = "digits", *, is_chat: bool, **options: Any) -> Reading:
     """What our own readers read in an answer to the second order of an item's options."""
-    settings = settle(method=method, labels=labels, orders=2)
+    settings = make_settings(method=method, labels=labels, orders=2)
     prompt = prompt_of(item_id, settings.template.name, labels=labels, order=1)
     symbols = tuple(choice.symbol for choice in choices(item_id, labels, 1))
     request = Request("id", item_id, 1, prompt, method, symbols, Sampling(0.0, settings.max_tokens))
@@ -253,7 +253,7 @@ def test_nonsense_and_refusals_are_read_as_what_they_are(scale: Scale) -> None:
 @pytest.mark.parametrize("method", ["sampled", "verbalised", "token_probs"])
 @pytest.mark.parametrize("fault", ["garbage", "refusals", "cut_offs", "filtered"])
 def test_no_injected_fault_is_ever_read_as_an_answer(labels: Labels, method: Method, fault: str) -> None:
-    settings = settle(method=method, labels=labels)
+    settings = make_settings(method=method, labels=labels)
     for item_id in ("Q1", "Q7", "Q48", "Q216"):
         symbols = tuple(choice.symbol for choice in choices(item_id, labels))
         prompt = prompt_of(item_id, settings.template.name, labels=labels)

@@ -9,8 +9,8 @@ import pytest
 from tests.elicitation.mock_prompts import SOMEBODY, choices, prompt_of
 from worldvaluesbench.models.mock._opinion import opinion_of
 from worldvaluesbench.models.mock._question import Case, parse_case
-from worldvaluesbench.prompts._choices import LABELS, Labels, option_orders
-from worldvaluesbench.prompts._prompt import template_names
+from worldvaluesbench.prompts._options import LABELS, Labels, option_orders
+from worldvaluesbench.prompts._template import template_names
 from worldvaluesbench.stats._distribution import wasserstein
 from worldvaluesbench.survey._codebook import load_codebook
 from worldvaluesbench.survey._marginals import load_marginals

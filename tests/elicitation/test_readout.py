@@ -16,10 +16,10 @@ from worldvaluesbench.parsing._parse import Unparsed, parse_rating
 from worldvaluesbench.parsing._readout import Rating, answer_schema, read_completion, read_likelihoods, read_reply
 from worldvaluesbench.parsing._shares import Distribution
 from worldvaluesbench.parsing._tokens import MAX_UNRESOLVED, read_tokens
-from worldvaluesbench.prompts._choices import Labels, ShownChoice, choices_of
-from worldvaluesbench.prompts._presets import METHODS, Method
+from worldvaluesbench.prompts._options import AnswerOption, Labels, choices_of
 from worldvaluesbench.prompts._request import Completion, Reply, Request, TokenChoice
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
+from worldvaluesbench.prompts._template import METHODS, Method
 from worldvaluesbench.runs._reasons import DISTRIBUTION_REASONS, UNPARSED_REASONS
 from worldvaluesbench.stats._distribution import MIN_COVERAGE
 from worldvaluesbench.stats._scale import Scale
@@ -83,8 +83,8 @@ def test_small_letters_are_no_letters_but_words_count_in_any_case() -> None:
     assert shares_of(words) == [0.3, 0.7]
 
 
-def yes_no() -> tuple[ShownChoice, ...]:
-    return ShownChoice("Yes", "", 1), ShownChoice("No", "", 2)
+def yes_no() -> tuple[AnswerOption, ...]:
+    return AnswerOption("Yes", "", 1), AnswerOption("No", "", 2)
 
 
 def test_a_blank_or_the_word_answer_before_the_answer_is_passed_over_with_its_probability() -> None:
@@ -150,7 +150,7 @@ def test_a_shared_beginning_of_words_that_was_not_generated_is_unresolved() -> N
 
 
 def test_a_short_beginning_is_a_word_of_its_own() -> None:
-    choices = ShownChoice("Agree", "", 1), ShownChoice("Disagree", "", 2)
+    choices = AnswerOption("Agree", "", 1), AnswerOption("Disagree", "", 2)
     reading = read_tokens([at("Dis", {"Dis": 0.6, "A": 0.3, "Agr": 0.1})], choices)
     # "A" may begin any sentence, so it is nobody's
     assert reason_of(reading) == "ambiguous"
@@ -239,19 +239,19 @@ def test_likelihoods_that_are_not_one_for_each_option_are_none(logprobs: list[fl
 
 
 def request_of(method: Method, order: int = 0, **others: Any) -> Request:
-    settings = settle(method=method)
+    settings = make_settings(method=method)
     return Request("ab", "Q1", order, "?", method, ("1", "2", "3", "4"), settings.sampling, **others)
 
 
 def test_samples_are_numbered_from_the_first_that_was_asked_for() -> None:
     texts = ('{"explanation": "So.", "answer": 2}', "7", "4 = Not at all important")
     reply = Reply(request_of("sampled", n=3, first_sample=5, attempt=1), tuple(map(Completion, texts)))
-    read = read_reply(reply, FOUR, settle(method="sampled"))
+    read = read_reply(reply, FOUR, make_settings(method="sampled"))
     assert read == [(5, Rating(2)), (6, Unparsed("off_scale", "7")), (7, Rating(4))]
 
 
 def test_a_failure_has_no_readings() -> None:
-    assert read_reply(Reply(request_of("greedy"), failure="timeout"), FOUR, settle()) == []
+    assert read_reply(Reply(request_of("greedy"), failure="timeout"), FOUR, make_settings()) == []
 
 
 def test_each_method_reads_what_its_reply_holds() -> None:
@@ -263,7 +263,7 @@ def test_each_method_reads_what_its_reply_holds() -> None:
         (likelihoods, "option_likelihood", (0, 0, 0, 1)),
         (shares, "verbalised", (1, 0, 0, 0)),
     ):
-        settings = settle(method=method, orders=2)  # type: ignore[arg-type]
+        settings = make_settings(method=method, orders=2)  # type: ignore[arg-type]
         assert read_reply(reply, FOUR, settings) == [(0, Distribution(expected, 1.0))]
 
 

@@ -10,7 +10,7 @@ from worldvaluesbench.parsing._parse import Unparsed, parse_rating, read_answer
 from worldvaluesbench.parsing._shares import Distribution, parse_shares
 from worldvaluesbench.parsing._symbols import has_numbers, reader_of
 from worldvaluesbench.parsing._tokens import read_tokens
-from worldvaluesbench.prompts import Completion, Labels, Method, Reply, Settings, ShownChoice, choices_of
+from worldvaluesbench.prompts import AnswerOption, Completion, Labels, Method, Reply, Settings, choices_of
 from worldvaluesbench.stats import Scale
 from worldvaluesbench.survey import Item
 
@@ -48,7 +48,7 @@ def read_reply(reply: Reply, item: Item, settings: Settings) -> list[tuple[int, 
 
 
 def read_completion(
-    completion: Completion, choices: tuple[ShownChoice, ...], scale: Scale, method: Method, asked: str | None = None
+    completion: Completion, choices: tuple[AnswerOption, ...], scale: Scale, method: Method, asked: str | None = None
 ) -> Reading:
     """Read a completion: stated shares (`verbalised`), else a rating by number, letter or words, as `choices` are.
 
@@ -64,7 +64,7 @@ def read_completion(
     return read if isinstance(read, Unparsed) else Rating(read)
 
 
-def read_likelihoods(logprobs: Sequence[float], choices: Sequence[ShownChoice]) -> Distribution | Unparsed:
+def read_likelihoods(logprobs: Sequence[float], choices: Sequence[AnswerOption]) -> Distribution | Unparsed:
     """The distribution over the options, from the log-probability of each option's full token sequence.
 
     `logprobs` are in the order of `choices`; the distribution is in that of the scale. `coverage` is their raw sum:
@@ -81,7 +81,7 @@ def read_likelihoods(logprobs: Sequence[float], choices: Sequence[ShownChoice]) 
     return Distribution(probabilities, min(1.0, total * math.exp(min(highest, 0.0))))
 
 
-def answer_schema(choices: Sequence[ShownChoice], method: Method = "sampled") -> Mapping[str, object]:
+def answer_schema(choices: Sequence[AnswerOption], method: Method = "sampled") -> Mapping[str, object]:
     """The JSON schema that holds an answer to these choices, for servers with structured output.
 
     `verbalised`: a number for each symbol. Other methods: `explanation`, then `answer`, one of the symbols (whole
@@ -105,16 +105,16 @@ def answer_schema(choices: Sequence[ShownChoice], method: Method = "sampled") ->
 
 
 @lru_cache(maxsize=2048)
-def _labels(choices: tuple[ShownChoice, ...]) -> tuple[str, ...]:
+def _labels(choices: tuple[AnswerOption, ...]) -> tuple[str, ...]:
     """The labels in the order of the scale, "" where a point has none of its own."""
     return tuple(choice.label for choice in sorted(choices, key=lambda choice: choice.rating))
 
 
-_SHOWN: dict[tuple[int, Labels, int], tuple[Item, tuple[ShownChoice, ...]]] = {}
+_SHOWN: dict[tuple[int, Labels, int], tuple[Item, tuple[AnswerOption, ...]]] = {}
 _MOST_SHOWN = 10_000
 
 
-def _choices(item: Item, labels: Labels, order: int) -> tuple[ShownChoice, ...]:
+def _choices(item: Item, labels: Labels, order: int) -> tuple[AnswerOption, ...]:
     """`choices_of`, remembered: there may be millions of replies to a few hundred items."""
     key = id(item), labels, order
     known = _SHOWN.get(key)

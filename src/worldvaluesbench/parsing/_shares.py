@@ -11,7 +11,7 @@ from worldvaluesbench.parsing._parse import CORRECTED, EXCERPT, Unparsed, is_ref
 from worldvaluesbench.parsing._spoken import after_reasoning, first_turn, plain_text
 from worldvaluesbench.parsing._statement import without_latex
 from worldvaluesbench.parsing._written import DECORATION
-from worldvaluesbench.prompts import ShownChoice
+from worldvaluesbench.prompts import AnswerOption
 
 TOLERANCE = 0.02
 """How far the sum of stated shares may be from 1 (or 100%); they are then divided by it."""
@@ -53,7 +53,7 @@ _ASIDE = re.compile(
 
 
 def parse_shares(
-    completion: str, choices: tuple[ShownChoice, ...], *, finish_reason: str | None = None
+    completion: str, choices: tuple[AnswerOption, ...], *, finish_reason: str | None = None
 ) -> Distribution | Unparsed:
     """Read the share that a completion states for each option, or why it states none.
 
@@ -63,7 +63,7 @@ def parse_shares(
     1. The sum may be off by 2 in a hundred; shares are then divided by it. Nothing is filled in: every option must have
     its share, an option not mentioned is not taken for 0.
 
-    >>> choices = ShownChoice("1", "Yes", 1), ShownChoice("2", "No", 2)
+    >>> choices = AnswerOption("1", "Yes", 1), AnswerOption("2", "No", 2)
     >>> parse_shares('{"1": 60, "2": "40%"}', choices)
     Distribution(probabilities=(0.6, 0.4), coverage=1.0)
     >>> parse_shares('{"1": 60}', choices).reason
@@ -82,7 +82,7 @@ def parse_shares(
     return Unparsed("truncated", text[-EXCERPT:]) if is_cut and may_be_cut else reading
 
 
-def _read(text: str, choices: tuple[ShownChoice, ...]) -> Distribution | Unparsed:
+def _read(text: str, choices: tuple[AnswerOption, ...]) -> Distribution | Unparsed:
     if not text:
         return Unparsed("empty", "")
     names, ratings = _names_of(choices), [choice.rating for choice in choices]
@@ -175,7 +175,7 @@ def _share_of(value: str) -> tuple[float, bool] | None:
 
 
 @lru_cache(maxsize=1024)
-def _names_of(choices: tuple[ShownChoice, ...]) -> Mapping[str, int]:
+def _names_of(choices: tuple[AnswerOption, ...]) -> Mapping[str, int]:
     """The rating of every name that an option goes by."""
     names: dict[str, int] = {}
     for choice in choices:

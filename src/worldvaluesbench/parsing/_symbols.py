@@ -22,7 +22,7 @@ from worldvaluesbench.parsing._statement import (
     without_asides,
 )
 from worldvaluesbench.parsing._written import DECORATION, plain_label, spelled
-from worldvaluesbench.prompts import ShownChoice
+from worldvaluesbench.prompts import AnswerOption
 
 _CHOSEN = re.compile(
     r"\b(?:(?:say|choose|pick|select|answer|respond|reply|go|opt|give)(?:s|es|ed)?|chose|chosen|said|likely|"
@@ -61,17 +61,17 @@ class _Names:
     pattern: re.Pattern[str]
 
 
-def has_numbers(choices: Sequence[ShownChoice]) -> bool:
+def has_numbers(choices: Sequence[AnswerOption]) -> bool:
     """Whether the options are named by their ratings: always with digits, and where an item has no words for all."""
     return all(choice.symbol == str(choice.rating) for choice in choices)
 
 
-def has_letters(choices: Sequence[ShownChoice]) -> bool:
+def has_letters(choices: Sequence[AnswerOption]) -> bool:
     """Whether the options are named by the letters A, B, C, ..."""
     return all(_LETTER.fullmatch(choice.symbol) for choice in choices)
 
 
-def reader_of(choices: tuple[ShownChoice, ...], asked: str | None = None) -> Reader:
+def reader_of(choices: tuple[AnswerOption, ...], asked: str | None = None) -> Reader:
     """The reader of answers that name options by letters or words, for `parse.read_answer`."""
     ratings = {choice.symbol: choice.rating for choice in choices}
 
@@ -86,7 +86,7 @@ def reader_of(choices: tuple[ShownChoice, ...], asked: str | None = None) -> Rea
     return Reader(lambda text: find_symbols(text, choices), judge, may_go_on, asked)
 
 
-def find_symbols(text: str, choices: tuple[ShownChoice, ...]) -> tuple[str, ...]:
+def find_symbols(text: str, choices: tuple[AnswerOption, ...]) -> tuple[str, ...]:
     """Find the symbols that a text offers as its answer, each once.
 
     None: it offers none. One: that is the answer; a letter that is no option's is given as written. Several: which is
@@ -113,7 +113,7 @@ def find_symbols(text: str, choices: tuple[ShownChoice, ...]) -> tuple[str, ...]
 
 
 @lru_cache(maxsize=1024)
-def _names_of(choices: tuple[ShownChoice, ...]) -> _Names:
+def _names_of(choices: tuple[AnswerOption, ...]) -> _Names:
     is_letter = has_letters(choices)
     labels = {(choice.label if is_letter else choice.symbol): choice.symbol for choice in choices}
     labels.pop("", None)

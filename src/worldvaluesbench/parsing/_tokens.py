@@ -10,7 +10,7 @@ from functools import lru_cache
 from worldvaluesbench.parsing._parse import EXCERPT, Unparsed
 from worldvaluesbench.parsing._shares import Distribution
 from worldvaluesbench.parsing._symbols import has_letters
-from worldvaluesbench.prompts import ShownChoice, TokenChoice
+from worldvaluesbench.prompts import AnswerOption, TokenChoice
 from worldvaluesbench.stats import MIN_COVERAGE
 
 MAX_UNRESOLVED = 0.01
@@ -26,7 +26,7 @@ _BEFORE = re.compile(r"""[\s"'`*_(\[{]*+(?:(?:the )?answer(?: is)?)?+[\s"'`*_(\[
 _AFTER = " \t\r\n\"'`*_)]}.,:;!="
 
 
-def read_tokens(tokens: Sequence[TokenChoice], choices: Sequence[ShownChoice]) -> Distribution | Unparsed:
+def read_tokens(tokens: Sequence[TokenChoice], choices: Sequence[AnswerOption]) -> Distribution | Unparsed:
     """The distribution over the options, from the most likely tokens at the place of the answer.
 
     `tokens` are the first generated ones with their alternatives. The spellings of an option are summed: " 4", "4",
@@ -64,7 +64,7 @@ class _Symbols:
 
 
 @lru_cache(maxsize=1024)
-def _symbols_of(choices: tuple[ShownChoice, ...]) -> _Symbols:
+def _symbols_of(choices: tuple[AnswerOption, ...]) -> _Symbols:
     fold = not has_letters(choices)
     ratings = {_spelled(choice.symbol, fold=fold): choice.rating for choice in choices}
     beginnings = {symbol[:length] for symbol in ratings for length in range(len(symbol))}

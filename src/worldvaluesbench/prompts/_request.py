@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from worldvaluesbench.prompts._logprobs import check_options, check_place
-from worldvaluesbench.prompts._presets import Method
+from worldvaluesbench.prompts._template import Method
 
 TEXT_METHODS: frozenset[Method] = frozenset({"greedy", "sampled", "verbalised"})
 """The methods that read completions."""
