@@ -17,8 +17,8 @@ import torch
 from tests.elicitation.local_models import make_model, plain_logprobs, save
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models.local._local import LocalModel, LocalOptions
+from worldvaluesbench.parsing._probabilities import read_tokens
 from worldvaluesbench.parsing._shares import Distribution
-from worldvaluesbench.parsing._tokens import read_tokens
 from worldvaluesbench.prompts._options import AnswerOption
 from worldvaluesbench.prompts._request import Reply, Request, Sampling
 from worldvaluesbench.prompts._template import Method

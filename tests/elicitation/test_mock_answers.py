@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.elicitation.mock_prompts import choices, prompt_of
+from tests.elicitation.replies import read_reply
 from worldvaluesbench.models._bodies import chat_body, completion_body
 from worldvaluesbench.models._returned import read_response
 from worldvaluesbench.models.mock._answering import Answering
@@ -17,8 +18,8 @@ from worldvaluesbench.models.mock._options import Faults, MockOptions
 from worldvaluesbench.models.mock._question import parse_case
 from worldvaluesbench.models.mock._tokens import OTHER, Tokenizer
 from worldvaluesbench.models.mock._words import NONSENSE, REFUSALS
-from worldvaluesbench.parsing._parse import Unparsed, parse_rating
-from worldvaluesbench.parsing._readout import Rating, Reading, answer_schema, read_reply
+from worldvaluesbench.parsing._rating import Unparsed, parse_rating
+from worldvaluesbench.parsing._readout import Rating, Reading, answer_schema
 from worldvaluesbench.parsing._shares import Distribution
 from worldvaluesbench.prompts._options import LABELS, Labels
 from worldvaluesbench.prompts._request import Request, Sampling
@@ -81,7 +82,7 @@ def read(item_id: str, method: Method, labels: Labels = "digits", *, is_chat: bo
     request = Request("id", item_id, 1, prompt, method, symbols, Sampling(0.0, settings.max_tokens))
     body = chat_body(request, "mock-good") if is_chat else completion_body(request, "mock-good")
     asked = read_chat(body, MockOptions()) if is_chat else read_completion(body, MockOptions())
-    [(_, reading)] = read_reply(read_response(answer(asked, **options), request), CODEBOOK.item(item_id), settings)
+    [reading] = read_reply(read_response(answer(asked, **options), request), CODEBOOK.item(item_id), settings)
     return reading
 
 
@@ -268,7 +269,7 @@ def test_no_injected_fault_is_ever_read_as_an_answer(labels: Labels, method: Met
                 top=20 if method == "token_probs" else None,
             )
             reply = read_response(answer(asked, **{fault: 1.0}), request)
-            for _, reading in read_reply(reply, CODEBOOK.item(item_id), settings):
+            for reading in read_reply(reply, CODEBOOK.item(item_id), settings):
                 # "I decline" may begin the ninth letter, with next to no probability
                 is_kept = isinstance(reading, Distribution) and reading.coverage < MIN_COVERAGE
                 assert isinstance(reading, Unparsed) or is_kept, (reading, reply)

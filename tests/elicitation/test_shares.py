@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.parsing._parse import Unparsed
+from worldvaluesbench.parsing._rating import Unparsed
 from worldvaluesbench.parsing._shares import TOLERANCE, Distribution, parse_shares
 from worldvaluesbench.prompts._options import LABELS, AnswerOption, Labels, choices_of
 from worldvaluesbench.runs._reasons import UNPARSED_REASONS

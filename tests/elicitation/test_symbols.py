@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.parsing._parse import Unparsed, read_answer
+from worldvaluesbench.parsing._rating import Unparsed, read_answer
 from worldvaluesbench.parsing._symbols import reader_of
 from worldvaluesbench.prompts._options import AnswerOption, Labels, choices_of
 from worldvaluesbench.runs._reasons import COMPLETION_REASONS

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from worldvaluesbench.parsing._parse import CORRECTED, EXCERPT, Unparsed, is_refusal
-from worldvaluesbench.parsing._spoken import after_reasoning, first_turn, plain_text
-from worldvaluesbench.parsing._statement import without_latex
-from worldvaluesbench.parsing._written import DECORATION
+from worldvaluesbench.parsing._numbers import DECORATION, without_latex
+from worldvaluesbench.parsing._rating import CORRECTED, EXCERPT, Unparsed, is_refusal
+from worldvaluesbench.parsing._text import after_reasoning, first_turn, plain_text
 from worldvaluesbench.prompts import AnswerOption
 
 TOLERANCE = 0.02
@@ -105,34 +104,21 @@ def _shares_in(
 ) -> Distribution | Unparsed:
     shares: dict[int, tuple[float, bool]] = {}
     for key, value in entries:
-        rating, share = names.get(_plain(key)), _share_of(value)
-        fault = _fault(rating, share, shares, key)
+        rating, share, fault = names.get(_plain(key)), _share_of(value), ""
+        if rating is None:
+            is_aside = share is None or share[0] == 0 or _ASIDE.fullmatch(key.strip(DECORATION)) is not None
+            fault = "" if is_aside else "unknown_options"
+        elif share is None or share[0] < 0:
+            fault = "not_a_share"
+        elif shares.setdefault(rating, share) != share:
+            fault = "several_shares"
         if fault:
             return Unparsed(fault, f"{key}: {value}"[:EXCERPT])
-        if rating is not None and share is not None:
-            shares[rating] = share
-    return _distribution_of(shares, ratings)
-
-
-def _fault(
-    rating: int | None, share: tuple[float, bool] | None, shares: Mapping[int, tuple[float, bool]], key: str
-) -> str | None:
-    """Why an entry cannot be a part of a distribution; None: it can, or it is no part of it."""
-    if rating is None:
-        is_aside = share is None or share[0] == 0 or _ASIDE.fullmatch(key.strip(DECORATION)) is not None
-        return None if is_aside else "unknown_options"
-    if share is None or share[0] < 0:
-        return "not_a_share"
-    return "several_shares" if rating in shares and shares[rating] != share else None
-
-
-def _distribution_of(shares: Mapping[int, tuple[float, bool]], ratings: Sequence[int]) -> Distribution | Unparsed:
     absent = sorted(set(ratings) - shares.keys())
     if absent:
         return Unparsed("missing_options", ", ".join(map(str, absent)))
     total = math.fsum(share for share, _ in shares.values())
-    is_percent = total > 2 or any(percent for _, percent in shares.values())
-    whole = 100.0 if is_percent else 1.0
+    whole = 100.0 if total > 2 or any(is_percent for _, is_percent in shares.values()) else 1.0
     if abs(total / whole - 1) > TOLERANCE + 1e-9:
         return Unparsed("bad_sum", f"{total:g}")
     return Distribution(tuple(shares[rating][0] / total for rating in sorted(ratings)), min(1.0, total / whole))

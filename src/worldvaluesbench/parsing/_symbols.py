@@ -7,10 +7,10 @@ from functools import lru_cache
 from itertools import islice
 from string import ascii_uppercase
 
-from worldvaluesbench.parsing._parse import EXCERPT, Reader, Unparsed
-from worldvaluesbench.parsing._statement import (
+from worldvaluesbench.parsing._numbers import (
     ACROSS,
     BARRED,
+    DECORATION,
     FINAL_ANSWER,
     JOINED,
     LINE_ENDS,
@@ -19,9 +19,11 @@ from worldvaluesbench.parsing._statement import (
     NAMED_ANSWER,
     OTHERS,
     SENTENCE_END,
+    plain_label,
+    spelled,
     without_asides,
 )
-from worldvaluesbench.parsing._written import DECORATION, plain_label, spelled
+from worldvaluesbench.parsing._rating import EXCERPT, Reader, Unparsed
 from worldvaluesbench.prompts import AnswerOption
 
 _CHOSEN = re.compile(
@@ -72,7 +74,7 @@ def has_letters(choices: Sequence[AnswerOption]) -> bool:
 
 
 def reader_of(choices: tuple[AnswerOption, ...], asked: str | None = None) -> Reader:
-    """The reader of answers that name options by letters or words, for `parse.read_answer`."""
+    """The reader of answers that name options by letters or words, for `read_answer`."""
     ratings = {choice.symbol: choice.rating for choice in choices}
 
     def judge(symbol: str) -> int | Unparsed:

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from itertools import islice
 
 from worldvaluesbench.errors import ScaleError
-from worldvaluesbench.parsing._entries import Entry, is_open_object, kind_of, plain_key, read_entries
-from worldvaluesbench.parsing._spoken import PLAIN, after_reasoning, first_turn, plain_text
-from worldvaluesbench.parsing._statement import NAMED_ANSWER, find_numbers
-from worldvaluesbench.parsing._written import read_value
+from worldvaluesbench.parsing._numbers import NAMED_ANSWER, find_numbers, read_value
+from worldvaluesbench.parsing._text import (
+    PLAIN,
+    Entry,
+    after_reasoning,
+    first_turn,
+    is_open_object,
+    kind_of,
+    plain_key,
+    plain_text,
+    read_entries,
+)
 from worldvaluesbench.runs import UNPARSED
 from worldvaluesbench.stats import Scale
 
@@ -43,7 +51,7 @@ class Reader:
 
     `find` gives what a text offers as its answer, each once, as written; `judge` the rating of what is the only answer
     found, or why it is none. `may_go_on` tells whether a text that was cut off behind its answer may have been about
-    to give a longer one. `asked` is the key under which the prompt asked for it (`entries.asked_key`).
+    to give a longer one. `asked` is the key under which the prompt asked for it (`asked_key`).
     """
 
     find: Callable[[str], tuple[str, ...]]
@@ -109,8 +117,8 @@ def parse_rating(
     """Read the rating that a completion gives, or why it gives none. Nothing is guessed, nothing imputed.
 
     Read is, after any reasoning, the value under an answer key of an object or a tag, however damaged; without such a
-    key the number that the text offers as its answer (`statement.find_numbers`). `asked` is the key that the prompt
-    asks for (`entries.asked_key`), which counts before all others; None: the paper's, "answer as a score". Where a
+    key the number that the text offers as its answer (`find_numbers`). `asked` is the key that the prompt
+    asks for (`asked_key`), which counts before all others; None: the paper's, "answer as a score". Where a
     model runs on into a next question or another person, what comes before is read. Two answers are none.
 
     `labels` are the labels of all scale points, in order: an answer may be one of them, and a number beside another's
