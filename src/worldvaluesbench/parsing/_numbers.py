@@ -47,7 +47,7 @@ def read_value(number: str) -> Fraction:
 
 
 def spelled(label: str) -> str:
-    """The pattern of a label, whatever stands between its words: "VERY_IMPORTANT" is "Very important"."""
+    """The pattern of a label, with any signs between its words: "VERY_IMPORTANT" is "Very important"."""
     return r"[\s,_-]{1,3}".join(word.replace("'", "'?") for word in re.findall(r"[^\W_]+(?:'[^\W_]+)?", label))
 
 
@@ -86,7 +86,7 @@ def read_whole(text: str, labels: WrittenLabels) -> tuple[str, ...]:
 
 
 def numbers_in(match: re.Match[str], labels: WrittenLabels) -> tuple[str, ...]:
-    """The numbers that a number and a label beside it say: two where they disagree."""
+    """The numbers that a number and a label next to it say: two where they disagree."""
     said = (str(labels.ratings[plain_label(label)]) for label in (match["label"], match["beside"]) if label)
     return distinct_numbers(filter(None, (match["number"], match["behind"], *said)))
 
@@ -170,7 +170,7 @@ OTHERS = re.compile(
     r"said|gave)\b",
     re.IGNORECASE,
 )
-"""Of whom an answer may be that is not the one asked for."""
+"""Other people whose answer it may be, not the one asked for."""
 
 _GLOSS = (
     r"""(?:\s{0,2}(?:[(\[][^()\[\]\d\n]{1,80}[)\]]|["'][^"'\d\n]{1,80}["']|[=:]\s{0,2}(?=[^\W\d])[^\d\n,.;]{1,60}?))?"""
@@ -310,7 +310,7 @@ def _without_options(text: str, labels: WrittenLabels) -> str:
 
 
 def _named(pattern: re.Pattern[str], text: str, scale: Scale, labels: WrittenLabels) -> Iterator[tuple[str, ...]]:
-    """What stands behind each of these names: one number, several, or (nothing of it) no number."""
+    """What follows each of these names: one number, several, or (nothing of it) no number."""
     for match in islice(pattern.finditer(text), MAX_NAMED):
         start, rest = match.end(), match["rest"]
         whole, bracketed = read_whole(rest, labels), _BRACKETED.match(rest)
@@ -344,7 +344,7 @@ def _further(text: str, start: int, scale: Scale) -> Iterator[str]:
 
 
 def _alone_on_line(text: str, labels: WrittenLabels) -> Iterator[str]:
-    """Numbers that are all that stands on their line, a label of the scale aside."""
+    """Numbers that are alone on their line, or with a label of the scale."""
     for line in text.splitlines():
         # a point may begin a number, as in .5
         bare = line.lstrip(LINE_ENDS.replace(".", "")).rstrip(LINE_ENDS) if len(line) < 300 else ""
@@ -358,7 +358,7 @@ def _only_number(text: str, labels: WrittenLabels) -> tuple[str, ...]:
     numbers = list(NUMBER.finditer(text))
     distinct = distinct_numbers(number[0] for number in numbers)
     is_only = len(distinct) == 1
-    # numbers of something else, such as "3 children", are no answers beside one that is offered as such
+    # numbers of something else, such as "3 children", are not answers next to one that is offered as such
     matches = numbers if is_only else [number for number in numbers[:MAX_REPEATS] if not _is_of_else(text, number)]
     if (len(numbers) > MAX_REPEATS and not is_only) or len(distinct_numbers(match[0] for match in matches)) != 1:
         return distinct

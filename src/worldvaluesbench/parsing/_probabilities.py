@@ -30,7 +30,7 @@ def read_tokens(tokens: Sequence[TokenChoice], choices: Sequence[AnswerOption]) 
     """The distribution over the options, from the most likely tokens at the place of the answer.
 
     `tokens` are the first generated ones with their alternatives. The spellings of an option are summed: " 4", "4",
-    "4." and, behind a generated blank or "Answer:", what stands at the next place. Letters count as capitals only,
+    "4." and, behind a generated blank or "Answer:", the tokens at the next place. Letters count as capitals only,
     words in any case. A token that begins a longer option ("1" before "10") is followed along the generated tokens;
     where it was not generated it counts as the shorter option if a token of the longer one is among the alternatives,
     else it is unresolved. An option that is not among the tokens has probability 0; `coverage` is the sum of what was
@@ -120,7 +120,7 @@ def _longer(symbols: tuple[str, ...], text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=65_536)
 def _spelled(text: str, *, fold: bool) -> str:
-    """A text as it is compared: without what may stand around an answer, and, with `fold`, in lower case."""
+    """A text as it is compared: without the signs around an answer, and, with `fold`, in lower case."""
     text = text.translate(_BLANKS)
     before = _BEFORE.match(text)
     bare = " ".join(text[before.end() if before else 0 :].rstrip(_AFTER).split())

@@ -29,9 +29,9 @@ EXCERPT = 80
 class Unparsed:
     """A completion, or probabilities, without a reading.
 
-    `reason` is one of `runs.UNPARSED`; `text`, at most 80 characters, is what stood in the way: the number or
+    `reason` is one of `runs.UNPARSED`; `text`, at most 80 characters, is the cause: the number or
     numbers as written (`off_scale`, `not_integer`, `several_numbers`), the end of the text (`truncated`), else the
-    beginning of the text or of what stands under its answer key.
+    beginning of the text or of the value under its answer key.
     It may repeat what the prompt says of a respondent, so it belongs in no log.
 
     Raises ValueError where the reason is none of these.
@@ -79,7 +79,7 @@ CORRECTED = re.compile(
 )
 """Words between two answers that put the later one in place of the earlier."""
 MOST_NAMED = 50
-"""So many answers named in the prose beside an object are looked at."""
+"""So many answers named in the prose around an object are looked at."""
 
 _DECLINED = (
     r"(?:answer|provide|determine|predict|speculat|assum|assist|help|rat(?:e|ing)\b|giv(?:e|ing)\b|comply|respond|say\b|"
@@ -121,11 +121,11 @@ def parse_rating(
     asks for (`asked_key`), which counts before all others; None: the paper's, "answer as a score". Where a
     model runs on into a next question or another person, what comes before is read. Two answers are none.
 
-    `labels` are the labels of all scale points, in order: an answer may be one of them, and a number beside another's
+    `labels` are the labels of all scale points, in order: an answer may be one of them, and a number next to another's
     label is two answers. `finish_reason` is the endpoint's word on why the text ends: "stop", "length",
     "content_filter", or None where it is not known.
 
-    Takes time proportional to the length of the text, and raises nothing whatever the text;
+    Takes time proportional to the length of the text, and raises nothing for any text;
     ScaleError where there are labels, but not one for each scale point.
 
     >>> parse_rating('{"thoughtful explanation": "One of 4 siblings.", "answer as a score": "2"}', Scale(1, 4))
@@ -156,7 +156,7 @@ def parse_rating(
 
 
 def read_answer(completion: str, reader: Reader, finish_reason: str | None = None) -> int | Unparsed:
-    """Read the answer that a completion gives, whatever an answer looks like; otherwise as `parse_rating`."""
+    """Read the answer that a completion gives, given what an answer looks like; otherwise as `parse_rating`."""
     text = plain_text(completion)
     if finish_reason == "content_filter":
         return Unparsed("filtered", text[:EXCERPT])
@@ -186,7 +186,7 @@ def _read_turn(text: str, reader: Reader) -> tuple[int | Unparsed, bool]:
     entries, prose = read_entries(text)
     answers, offered = _under_keys(entries, reader)
     found: tuple[str, ...] = _one_of(offered, text, prose, reader) if offered else ()
-    # where a key announces an answer and there is none, prose is no answer
+    # where a key announces an answer and there is none, prose is not an answer
     if not answers and not offered:
         found = reader.find(prose)
     # a refusal may mention numbers (years, shares), as long as it offers none as an answer
@@ -206,7 +206,7 @@ def _under_keys(entries: Sequence[Entry], reader: Reader) -> tuple[list[Entry], 
     """The entries whose keys announce an answer, and those that count, with what each offers.
 
     The key that was asked for counts before all others, then every key that announces an answer, then the only other
-    one, in whatever language, whose value is an answer.
+    one, in any language, whose value is an answer.
     """
     wanted = plain_key(reader.asked or "")
     told = [entry for entry in entries if not _PLACEHOLDER.match(entry.value)]
@@ -235,7 +235,7 @@ def _is_said(found: tuple[str, ...], value: str) -> bool:
 
 
 def _one_of(offered: Offered, text: str, prose: str, reader: Reader) -> tuple[str, ...]:
-    """The one answer that stands under the keys, or all of them, each once; prose that names another makes two."""
+    """The one answer under the keys, or all of them, each once; prose that names another makes two."""
     found = _distinct(offered, reader)
     if len(found) > 1 and CORRECTED.search(text, offered[-2][0].end if len(offered) > 1 else 0, offered[-1][0].start):
         offered = offered[-1:]

@@ -48,7 +48,7 @@ _ASIDE = re.compile(
     r"confidence|answer|format|unit",
     re.IGNORECASE,
 )
-"""Keys beside the shares that say nothing about any option."""
+"""Other keys than shares that say nothing about any option."""
 
 
 def parse_shares(
@@ -89,7 +89,7 @@ def _read(text: str, choices: tuple[AnswerOption, ...]) -> Distribution | Unpars
     lines = _lines(text)
     if _gives_share(lines, names):
         in_lines = _shares_in(lines, names, ratings)
-        # beside an object, lines count where they are whole: "1: 40% of women ..." is prose
+        # next to an object, lines count where they are whole: "1: 40% of women ..." is prose
         stated = [(0, len(text), in_lines), *stated] if not stated or isinstance(in_lines, Distribution) else stated
     if not stated:
         return Unparsed("refusal" if is_refusal(text) else "no_shares", text[:EXCERPT])
@@ -132,7 +132,7 @@ def _objects(text: str, names: Mapping[str, int]) -> list[tuple[int, int, list[t
 
 
 def _lines(text: str) -> list[tuple[str, str]]:
-    """The entries that stand on lines of their own, or one behind the other: "1: 40%, 2: 60%"."""
+    """The entries on lines of their own, or one behind the other: "1: 40%, 2: 60%"."""
     lines = _NEXT.sub("\n", _OBJECT.sub(" ", text))
     return [(match["key"], match["value"]) for match in _LINE.finditer(lines)]
 
@@ -152,7 +152,7 @@ def _entries(text: str) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=4096)
 def _share_of(value: str) -> tuple[float, bool] | None:
-    """A number, and whether it is said to be a percentage; None where the value is no number."""
+    """A number, and whether it is said to be a percentage; None where the value is not a number."""
     match = _SHARE.fullmatch(value.strip(" \t\r\n\"'*_`"))
     if match is None:
         return None

@@ -54,7 +54,7 @@ _AFTER_WORD, _BEFORE_WORD = r"(?<![A-Za-z\d_À-ɏЀ-ӿ])", r"(?![A-Za-z\d_'À-ɏ
 class _Names:
     """By what names options go, and the pattern of a name: a letter, a letter with a label, or a label.
 
-    `numbers` are what may stand beside each symbol and says nothing else: its rating, and its place as shown.
+    `numbers` may follow each symbol without another meaning: its rating, and its place as shown.
     """
 
     symbols: frozenset[str]
@@ -91,7 +91,7 @@ def reader_of(choices: tuple[AnswerOption, ...], asked: str | None = None) -> Re
 def find_symbols(text: str, choices: tuple[AnswerOption, ...]) -> tuple[str, ...]:
     """Find the symbols that a text offers as its answer, each once.
 
-    None: it offers none. One: that is the answer; a letter that is no option's is given as written. Several: which is
+    None: it offers none. One: that is the answer; a letter of no option is given as written. Several: which is
     meant is not clear. What counts is, in this order: a name that is all there is (a letter in either case); what is
     said to be the final answer; an answer that is named as such, chosen, or alone on its line (where lines list all
     options they say nothing); a name that opens the text.
@@ -185,14 +185,14 @@ def _further(text: str, start: int, names: _Names) -> Iterator[str]:
 
 
 def _also_at(text: str, start: int, names: _Names) -> tuple[str, ...]:
-    """What is named beside the name that ends here: "B" behind the A of "A or B"."""
+    """What is named next to the name that ends here: "B" behind the A of "A or B"."""
     joint = _ALSO.match(text, start)
     second = names.pattern.match(text, joint.end()) if joint else None
     return _symbols_in(second, names) if second and _FOLLOWED.match(text, second.end()) else ()
 
 
 def _on_lines(text: str, names: _Names) -> tuple[str, ...]:
-    """The names that are all that stands on their lines: one, several, or the list of all options."""
+    """The names that are alone on their lines: one, several, or the list of all options."""
     bare = (line.strip(LINE_ENDS) for line in text.splitlines() if len(line) < 300)
     found = (symbol for line in bare for symbol in _exactly(line, names))
     return tuple(dict.fromkeys(symbol for symbol in found if symbol in names.symbols))
@@ -205,5 +205,5 @@ def _opening(text: str, names: _Names) -> tuple[str, ...]:
         return ()
     also = _also_at(text, match.end(), names)
     found = _symbols_in(match, names) if also or _OPENED.match(text, match.end()) else ()
-    # a number beside a label is another answer, a letter beyond the list begins a sentence ("I")
+    # a number next to a label is another answer, a letter beyond the list begins a sentence ("I")
     return tuple(dict.fromkeys(symbol for symbol in [*found, *also] if symbol in names.symbols or symbol.isdigit()))

@@ -35,7 +35,7 @@ _MARK = re.compile(
     r"|\AThinking\.\.\.\n|\Ahere is my thought process:|<\|channel>\w{1,20}",
     re.IGNORECASE,
 )
-"""A mark that opens or closes reasoning, of whatever make: <think>, [THINK], ◁think▷, <|begin_of_thought|>, ..."""
+"""A mark that opens or closes reasoning, of any model: <think>, [THINK], ◁think▷, <|begin_of_thought|>, ..."""
 
 _CHANNEL = re.compile(
     r"<\|channel\|>(\w{1,20})(?:[^<\n]{0,40}<\|(?!message)[a-z]{1,20}\|>[^<\n]{0,20})?(?:<\|message\|>)?"
@@ -55,7 +55,7 @@ _BOUNDARY = re.compile(
     re.IGNORECASE,
 )
 LONGEST, LONGEST_WITH_REASONING = 20_000, 200_000
-"""Of longer texts the beginning and the end are read, a half of this each: answers stand there."""
+"""Of longer texts the beginning and the end are read, a half of this each: answers are there."""
 _OTHERS = frozenset({"user", "human", "system", "developer", "tool", "inst"})
 _TOKEN = re.compile(
     r"<[|｜][^<>|｜\s]{1,40}[|｜]>|<s>|<bos>|<pad>|<</?SYS>>|</?(?:b|strong|i|em|u|p|br|code|span|div|pre)\s?/?>"
@@ -114,7 +114,7 @@ def _ends_of(text: str, longest: int) -> str:
 
 
 def _own_turn(text: str) -> str:
-    """The first words between the tokens of chat templates that are not in the turn of somebody else."""
+    """The first words between the tokens of chat templates that are not in another turn."""
     start, is_own = 0, True
     for match in [*_BOUNDARY.finditer(text), None]:
         piece = _TOKEN.sub(" ", text[start : match.start() if match else None]).strip()
@@ -169,18 +169,18 @@ _ASIDES = _words(
     format unit page attempt retry error size length context explicación razón razonamiento edad explication raison
     explicação spiegazione erklärung begründung alter объяснение 解释 理由 説明 설명 이유"""
 )
-"""Words of keys that announce something beside the answer."""
+"""Words of keys that announce something other than the answer."""
 _ANSWERS = _words(
     "answer answers score scores rating ratings response responses choice selection prediction predicted decision ans "
     "respuesta réponse antwort resposta risposta ответ 答案 回答 puntuación"
 )
 _VALUES = _words("value option number code result label level output grade final selected chosen integer pick")
 _AROUND = _words("the my your as a an is most likely numeric numerical of best their single x s")
-"""Words that announce an answer, those that do where they stand alone, and those that may stand around them."""
+"""Words that announce an answer, those that do alone, and those that may surround them."""
 
 
 def read_entries(text: str) -> tuple[list[Entry], str]:
-    """The entries of a text in their order, and its prose: the text with blanks where objects and tags stood.
+    """The entries of a text in their order, and its prose: the text with blanks in place of objects and tags.
 
     >>> read_entries('So: {"answer": [2, 3]}')
     ([Entry(key='answer', value='2, 3', start=4, end=22)], 'So:                   ')
@@ -214,7 +214,7 @@ def is_open_object(text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def plain_key(key: str) -> str:
-    """A key as keys are compared: its words in lower case, of whatever make (`finalAnswer`, `final_answer`)."""
+    """A key as keys are compared: its words in lower case, in any style (`finalAnswer`, `final_answer`)."""
     return " ".join(
         re.split(r"[\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=\d)", " ", key).casefold())
     ).strip()
@@ -222,7 +222,7 @@ def plain_key(key: str) -> str:
 
 @lru_cache(maxsize=4096)
 def kind_of(key: str) -> Literal["score", "answer", "aside", "unknown"]:
-    """What a key announces: the score that the paper asks for, an answer, something beside it, or nobody knows."""
+    """What a key announces: the score that the paper asks for, an answer, something else, or unknown."""
     words = set(plain_key(key).replace("person x", "").split())
     if words & _ASIDES or words <= _AROUND or all(word.isdigit() for word in words):
         return "aside"
@@ -285,7 +285,7 @@ def _keyed(text: str) -> Iterator[tuple[Entry, int]]:
 
 
 def _value(section: str) -> str:
-    """What stands behind a key, up to the end of the string, list, number or word that it is."""
+    """The value after a key, up to the end of the string, list, number or word that it is."""
     section = section.lstrip("\\[{(* ")
     if section[:1] in ("'", '"', "`"):
         quote = section[0]

@@ -1,7 +1,7 @@
 """What asking a plan will take, said before the first request: requests, tokens, money, time.
 
-Prompt tokens are counted with a tokenizer where one is at hand, else estimated from the number of characters. How long
-completions will be is never known before; what is assumed of them is in the result.
+Prompt tokens are counted with a tokenizer where one is available, else estimated from the number of characters. The
+length of completions is never known before; what is assumed of them is in the result.
 """
 
 from collections.abc import Callable
@@ -159,7 +159,7 @@ def _length(settings: Settings, n_options: int) -> tuple[int, int]:
     """The assumed length of a completion in tokens, and the most that it can have (0: there is no limit)."""
     limit = settings.max_tokens
     if settings.method == "option_likelihood":
-        return n_options, n_options  # an endpoint generates one token beside each echoed prompt
+        return n_options, n_options  # an endpoint generates one token with each echoed prompt
     if settings.method == "verbalised":
         assumed = TOKENS_OF_SHARE * n_options
     else:

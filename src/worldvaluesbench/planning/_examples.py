@@ -1,4 +1,4 @@
-"""Which examples are asked: those of a probe set, of a split, or of a list of one's own.
+"""Which examples are asked: those of a probe set, of a split, or of a user's file.
 
 Only an example with a valid response is asked, for nothing else can be scored. They are never held as a long table:
 for one item at a time, they are row numbers of the dataset.
@@ -7,6 +7,7 @@ for one item at a time, they are row numbers of the dataset.
 import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -88,18 +89,16 @@ def probe_examples(dataset: Dataset, probe_folder: Path | str, item_ids: Iterabl
         raise FolderError(f"{folder / PROBE}: cannot be read ({reason_of(error)}); draw the probe again.") from None
     spec, sha256 = manifest["spec"], manifest["files"][PROBE]["sha256"]
     source = {"source": "probe"} | {key: spec.get(key) for key in ("name", "split", "cross")} | {"sha256": sha256}
-    examples = _example_set(dataset, keys, item_ids, folder, source)
-    if examples.n_left_out:
-        raise ProbeError(
-            f"{folder}: {examples.n_left_out:,} of its examples have no valid response here; draw the probe again."
-        )
-    return examples
+    rows, n_left_out = _rows_of(dataset, keys, item_ids, folder)
+    if n_left_out:
+        raise ProbeError(f"{folder}: {n_left_out:,} of its examples have no valid response here; draw the probe again.")
+    return _listed(dataset, rows, 0, source)
 
 
 def split_examples(dataset: Dataset, split: str, item_ids: Iterable[str] | None = None) -> ExampleSet:
-    """All examples of a split (`full`: of everyone), or those for these items: every valid response is one.
+    """All examples of a split (`full`: of all respondents), or those for these items: every valid response is one.
 
-    Raises DatasetError for an unknown split or where nobody responded, CodebookError for an unknown item.
+    Raises DatasetError for an unknown split or where there is no response, CodebookError for an unknown item.
     """
     order = dataset.split_order(split)["row"].to_numpy().astype(np.int32)
     wanted = _in_order(dataset.codebook.item_ids if item_ids is None else item_ids, dataset.codebook)
@@ -124,13 +123,18 @@ def read_examples(dataset: Dataset, file: Path | str, item_ids: Iterable[str] | 
     path = Path(file)
     keys = _read_keys(path, dataset.codebook)
     source = {"source": "file", "name": path.name, "sha256": file_facts(path)["sha256"]}
-    return _example_set(dataset, keys, item_ids, path, source)
+    return _listed(dataset, *_rows_of(dataset, keys, item_ids, path), source)
 
 
-def _example_set(
-    dataset: Dataset, keys: pl.DataFrame, item_ids: Iterable[str] | None, path: Path, source: Mapping[str, Any]
-) -> ExampleSet:
-    """The distinct examples that these keys name, in their order, or those for these items."""
+def _listed(dataset: Dataset, rows: Mapping[str, Rows], n_left_out: int, source: Mapping[str, Any]) -> ExampleSet:
+    counts = {item_id: valid.size for item_id, valid in rows.items()}
+    return ExampleSet(dataset, counts, rows.__getitem__, source, n_left_out)
+
+
+def _rows_of(
+    dataset: Dataset, keys: pl.DataFrame, item_ids: Iterable[str] | None, path: Path
+) -> tuple[dict[str, Rows], int]:
+    """The dataset rows of the distinct examples by item, and how many have no valid response and are left out."""
     codebook = dataset.codebook
     keys = keys.select(pl.col("item_id").cast(pl.Enum(codebook.item_ids)), "respondent_id").unique(maintain_order=True)
     if item_ids is not None:
@@ -155,8 +159,7 @@ def _example_set(
         valid = distinct[responses[item_id].to_numpy()[distinct] >= 0]
         if valid.size:
             rows[item_id] = valid
-    counts = {item_id: valid.size for item_id, valid in rows.items()}
-    return ExampleSet(dataset, counts, rows.__getitem__, source, keys.height - sum(counts.values()))
+    return rows, keys.height - sum(valid.size for valid in rows.values())
 
 
 def _in_order(item_ids: Iterable[str], codebook: Codebook) -> list[str]:
@@ -171,10 +174,8 @@ def _read_keys(path: Path, codebook: Codebook) -> pl.DataFrame:
     Raises DatasetError where the file is absent, holds no rows, lacks a column, names an unknown item, or has an id
     that is no whole number; the message says in which row.
     """
-    # blank lines are no rows
-    raw = (
-        _read_key_columns(path).with_row_index("row", offset=1).filter(~pl.all_horizontal(pl.col(*KEY_NAMES).is_null()))
-    )
+    raw = _read_key_columns(path).with_row_index("row", offset=1)
+    raw = raw.filter(~pl.all_horizontal(pl.col(*KEY_NAMES).is_null()))  # blank lines are no rows
     if raw.is_empty():
         raise DatasetError(f"{path}: holds no examples; expected a header and a row for each example.")
     keys = raw.select(
@@ -195,29 +196,20 @@ def _read_key_columns(path: Path) -> pl.DataFrame:
             start = stream.read(1 << 16)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}); expected a file of examples.") from None
-    is_parquet = start.startswith(b"PAR1")
     try:
-        if is_parquet:
+        if start.startswith(b"PAR1"):
             check_fits(path.read_bytes())
             named = _columns(path, list(pl.read_parquet_schema(path)))
             return pl.read_parquet(path, columns=list(named), glob=False).rename(named)
-        separator, names = _split_header(start)
-        named = _columns(path, names)
-        frame = pl.read_csv(
-            path, separator=separator, columns=list(named), infer_schema=False, raise_if_empty=False, glob=False
-        )
-        return frame.rename(named)
+        line = start.split(b"\n", 1)[0].decode("utf-8-sig").rstrip("\r")
+        split = {separator: next(csv.reader([line], delimiter=separator), []) for separator in SEPARATORS}
+        separator = max(SEPARATORS, key=lambda one: len(split[one]))
+        named = _columns(path, split[separator])
+        read = partial(pl.read_csv, infer_schema=False, raise_if_empty=False, glob=False)
+        return read(path, separator=separator, columns=list(named)).rename(named)
     except (pl.exceptions.PolarsError, ValueError) as error:
         first = str(error).splitlines()[0][:100]
         raise DatasetError(f"{path}: cannot be read as csv, tsv or parquet ({first}).") from None
-
-
-def _split_header(start: bytes) -> tuple[str, list[str]]:
-    """The separator that splits the first line into most columns, and their names."""
-    line = start.split(b"\n", 1)[0].decode("utf-8-sig").rstrip("\r")
-    split = {separator: next(csv.reader([line], delimiter=separator), []) for separator in SEPARATORS}
-    best = max(SEPARATORS, key=lambda separator: len(split[separator]))
-    return best, split[best]
 
 
 def _columns(path: Path, names: list[str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A plan: the distinct requests that answer a set of examples, each asked once however many examples share it.
 
 Respondents with the same persona share the request for an item. They are counted on arrays of the dataset's size,
-whatever the number of examples, and prompts are rendered only as they are needed: a persona once for all its items,
+for any number of examples, and prompts are rendered only as they are needed: a persona once for all its items,
 an item once for all personas where the template only prints the persona.
 """
 
@@ -345,7 +345,7 @@ def _personas_of(examples: ExampleSet, settings: Settings) -> tuple[list[Persona
     """The distinct personas, sorted by their codes (first attribute first), and the persona of each dataset row.
 
     Respondents with the same facts have one persona: codes of one label are one fact, and missing codes are none,
-    whatever their reason.
+    for any reason.
     """
     dataset = examples.dataset
     attribute_ids = settings.attributes if settings.uses_persona else ()

@@ -1,6 +1,6 @@
 """Settings: everything that decides what is sent to a model, but for the model itself. A run has one of them.
 
-They start from a preset; whatever is given beside it replaces what the preset says. Two runs with equal settings and
+They start from a preset; what is given besides replaces what the preset says. Two runs with equal settings and
 the same dataset send the same requests, and a run is resumed only with the settings it was begun with.
 """
 
@@ -32,7 +32,7 @@ MAX_RETRIES = 255
 """Attempts are numbered in 8 bits."""
 
 MAX_SEED = 2**48
-"""Each sample has a seed of its own, hashed from this one; whatever reads a manifest keeps so large a number whole."""
+"""Each sample has a seed of its own, hashed from this one; every JSON reader keeps so large a number exact."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Settings:
 
     @property
     def asked(self) -> str:
-        """A hash of what is sent beside the prompt; part of every request's id."""
+        """A hash of what is sent besides the prompt; part of every request's id."""
         kept = (self.method, self.temperature, self.max_tokens, list(self.stop), self.seed, self.is_structured)
         return fingerprint_of(kept)
 
@@ -158,7 +158,7 @@ def make_settings(
     without_temperature: bool = False,
     **others: Any,
 ) -> Settings:
-    """The settings of a preset with what is given beside it; None counts as not given.
+    """The settings of a preset with what is given besides; None counts as not given.
 
     `others` are further fields of `Settings` by name. A method other than the preset's brings its own template
     (`METHOD_TEMPLATES`) where none is given, and its own sampling: `sampled` temperature 0.7 and, where no persona
