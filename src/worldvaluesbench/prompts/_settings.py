@@ -6,6 +6,7 @@ the same dataset send the same requests, and a run is resumed only with the sett
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from worldvaluesbench.errors import PromptError
@@ -127,7 +128,7 @@ class Settings:
         """How completions are drawn."""
         return Sampling(self.temperature, self.max_tokens, self.stop, self.seed)
 
-    @property
+    @cached_property
     def asked(self) -> str:
         """A hash of what is sent besides the prompt; part of every request's id."""
         kept = (self.method, self.temperature, self.max_tokens, list(self.stop), self.seed, self.is_structured)
