@@ -10,10 +10,10 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from worldvaluesbench.benchmark._build import build_dataset
 from worldvaluesbench.benchmark._spec import read_spec
-from worldvaluesbench.prompts._choices import Labels, choices_of, shown_options
+from worldvaluesbench.prompts._options import Labels, choices_of, shown_options
 from worldvaluesbench.prompts._persona import DEFAULT_ATTRIBUTES, persona_of
-from worldvaluesbench.prompts._prompt import load_template, render_prompt
 from worldvaluesbench.prompts._request import Request, Sampling, request_id_of
+from worldvaluesbench.prompts._template import load_template, render_prompt
 from worldvaluesbench.survey._codebook import Codebook
 from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 

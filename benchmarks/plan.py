@@ -17,7 +17,7 @@ from worldvaluesbench.planning._costs import estimate_costs
 from worldvaluesbench.planning._examples import split_examples
 from worldvaluesbench.planning._plan import Plan, build_plan, read_requests, write_plan
 from worldvaluesbench.prompts._persona import parse_attributes
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 
 # writing every prompt of a larger plan would need tens of GB
 MAX_WRITTEN = 500_000
@@ -28,7 +28,7 @@ def main(folder: Path, split: str, attributes: str | None) -> dict[str, Any]:
     shown = None if attributes is None else parse_attributes(attributes, dataset.codebook)
     found: dict[str, Any] = {"split": split, "start_gb": peak_gb()}
     start = time.perf_counter()
-    plan = build_plan(split_examples(dataset, split), settle(attributes=shown))
+    plan = build_plan(split_examples(dataset, split), make_settings(attributes=shown))
     costs = estimate_costs(plan, price_in=1.0, price_out=1.0, rate=1.0)
     found |= {"n_examples": plan.n_examples, "n_requests": plan.n_requests, "n_counted": costs.n_counted}
     found |= {"plan_seconds": time.perf_counter() - start, "plan_gb": peak_gb()}

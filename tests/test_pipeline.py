@@ -13,7 +13,7 @@ from worldvaluesbench.pipeline._demo import explain_order, mean_by_group
 from worldvaluesbench.pipeline._report import report_results
 from worldvaluesbench.pipeline._results import Results, evaluate, plan_probe
 from worldvaluesbench.planning._examples import ExampleSet, probe_examples
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring.sources._answers import read_answers
 from worldvaluesbench.scoring.sources._imported import import_answers
@@ -26,15 +26,17 @@ SPEC = 'items = ["Q1", "Q2"]\ncross = ["Q260"]\nper_cell = 4\nseed = 3\n'
 def test_a_probe_of_another_specification_is_not_asked_instead(paper: Dataset, tmp_path: Path) -> None:
     spec, results = tmp_path / "mine.toml", Results(tmp_path / "results", paper)
     spec.write_text(SPEC)
-    drawn = plan_probe(results, settle(), spec)
+    drawn = plan_probe(results, make_settings(), spec)
     assert (
-        drawn.n_examples == plan_probe(results, settle()).n_examples == plan_probe(results, settle(), spec).n_examples
+        drawn.n_examples
+        == plan_probe(results, make_settings()).n_examples
+        == plan_probe(results, make_settings(), spec).n_examples
     )
     with pytest.raises(ProbeError, match=r"was drawn by another specification \(name: 'mine' before, 'paper36' now"):
-        plan_probe(results, settle(), "paper36")
+        plan_probe(results, make_settings(), "paper36")
     spec.write_text(SPEC.replace("seed = 3", "seed = 4"))
     with pytest.raises(ProbeError, match="seed: 3 before, 4 now"):
-        plan_probe(results, settle(), spec)
+        plan_probe(results, make_settings(), spec)
 
 
 def answer_all(examples: ExampleSet, out: Path, name: str) -> None:
@@ -53,7 +55,7 @@ def answer_all(examples: ExampleSet, out: Path, name: str) -> None:
 
 def test_a_results_folder_has_a_report_of_its_runs_beside_baselines_of_people(paper: Dataset, tmp_path: Path) -> None:
     results = Results(tmp_path / "results", paper, ["Q1", "Q57"])
-    plan_probe(results, settle())
+    plan_probe(results, make_settings())
     with pytest.raises(RunError, match="holds no finished run; `wvb run` makes one"):
         report_results(results)
     examples = probe_examples(paper, results.probe, results.item_ids)
@@ -76,7 +78,7 @@ def test_a_results_folder_has_a_report_of_its_runs_beside_baselines_of_people(pa
 
 def test_means_by_country_hold_every_baseline_once(paper: Dataset, tmp_path: Path) -> None:
     results = Results(tmp_path / "results", paper, ["Q1", "Q57"])
-    plan_probe(results, settle())
+    plan_probe(results, make_settings())
     build_baselines(probe_examples(paper, results.probe, results.item_ids), tmp_path / "people")
     answers = [read_answers(tmp_path / "people" / name) for name in makeable()]
     scores = score_answers(answers, respondents_reference(paper), groupings=[Grouping(("continent",))])
@@ -107,4 +109,4 @@ def test_evaluate_does_what_run_does(paper: Dataset, tmp_path: Path) -> None:
     assert manifest["examples"]["item_ids"] == ["Q1", "Q106"]
     assert evaluate(always_two, paper, out, item_ids=["Q1", "Q106"], limit=300).table.height > 0
     with pytest.raises(ModelError, match="always_two: cannot answer by token_probs, only by greedy, sampled"):
-        evaluate(always_two, paper, out, settings=settle("default", method="token_probs"))
+        evaluate(always_two, paper, out, settings=make_settings("default", method="token_probs"))

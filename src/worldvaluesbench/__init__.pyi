@@ -20,7 +20,7 @@ from .planning import (
     build_plan as build_plan, estimate_costs as estimate_costs, probe_examples as probe_examples,
     read_examples as read_examples, split_examples as split_examples,
 )
-from .prompts import settle as settle
+from .prompts import make_settings as make_settings
 from .reporting import read_bundle as read_bundle, write_bundle as write_bundle
 from .reporting.figures import write_figures as write_figures
 from .reporting.page import write_report as write_report

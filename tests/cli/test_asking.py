@@ -47,7 +47,7 @@ def test_an_option_of_the_other_kind_of_model_is_refused(
         (("--base-url", ""), 1, "The base URL is not an address"),
         (("--stop", ""), 1, "A stop is an empty text"),
         (("--seed", "-1"), 1, "The seed is -1; expected 0 to"),
-        (("--attributes", "none", "--style", "prose"), 1, "The style is prose, but nobody is shown"),
+        (("--attributes", "none", "--style", "prose"), 1, "The style is prose, but no persona is shown"),
         (("--method", "option_likelihood"), 1, "cannot answer by option_likelihood, only by greedy"),
         (
             ("--endpoint", "completions", "--chat-template-kwargs", '{"a": 1}'),

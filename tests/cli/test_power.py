@@ -14,7 +14,7 @@ from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.pipeline._design import design_of
 from worldvaluesbench.planning._examples import split_examples
 from worldvaluesbench.planning._plan import build_plan
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 from worldvaluesbench.scoring._config import How
 from worldvaluesbench.scoring.compare._compare import compare_answers
 from worldvaluesbench.scoring.compare._comparison import Comparison, write_comparison
@@ -99,7 +99,7 @@ def test_a_plan_prints_what_it_detects_and_what_it_needs(capsys: Capture, paper:
     assert plan(paper, "--detect", 0.02) == 0
     shown = capsys.readouterr().out
     assert shown.index("Prompt tokens") < shown.index("Smallest difference of mean W1")
-    design = design_of(build_plan(split_examples(paper, "test", ITEMS), settle()))
+    design = design_of(build_plan(split_examples(paper, "test", ITEMS), make_settings()))
     n = round(design.n_respondents)
     table = rows_of(shown)
     assert list(table) == [(items, k) for items in (3, 6, 12) for k in ((n + 1) // 2, n, 2 * n)]
@@ -147,7 +147,7 @@ def test_a_pilot_takes_the_place_of_the_defaults(capsys: Capture, paper: Dataset
     assert f"Variances: {pilot}, 2 sources, mean over 1 pair." in shown
     # within topics differences are 0.2 apart, of which sampling makes 0.002 less what is shared
     parts = DifferenceVariance(0.02 - 0.002 + 2e-5, 0.2, 2e-5 * 100)
-    design = replace(design_of(build_plan(split_examples(paper, "test", ITEMS), settle())), overlap=1.0)
+    design = replace(design_of(build_plan(split_examples(paper, "test", ITEMS), make_settings())), overlap=1.0)
     found = rows_of(shown)[6, round(design.n_respondents)][0]
     assert found == pytest.approx(detectable_difference(parts, design), abs=0.0006)
 

@@ -12,8 +12,7 @@ from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli._ask import ask
 from worldvaluesbench.errors import WorldValuesBenchError
 from worldvaluesbench.prompts._persona import persona_of
-from worldvaluesbench.prompts._presets import load_preset
-from worldvaluesbench.prompts._prompt import load_template, render_prompt
+from worldvaluesbench.prompts._template import load_preset, load_template, render_prompt
 from worldvaluesbench.survey._catalogue import catalogue_of
 from worldvaluesbench.survey._codebook import load_codebook
 
@@ -50,7 +49,7 @@ def test_a_person_made_up_is_asked_by_the_papers_prompt(paper: Dataset) -> None:
     shown = printed(paper.folder, "--item", "Q3", "--preset", "gpt-3.5-turbo", *settings)
     preset = load_preset("gpt-3.5-turbo")
     persona = persona_of({"B_COUNTRY": 156, "H_URBRURAL": 1, "Q275": 3}, CODEBOOK, preset.attribute_questions)
-    assert shown == render_prompt(load_template("paper-figure-8"), persona, CODEBOOK.item("Q3")) + "\n"
+    assert shown == render_prompt(load_template("paper-figure-8"), persona, CODEBOOK.item("Q3"))
     assert "In what country was the interview conducted?\n   Answer: China\n" in shown
 
 
@@ -96,7 +95,7 @@ def test_a_template_of_ones_own_replaces_the_presets(paper: Dataset, tmp_path: P
     (tmp_path / "mine.txt").write_text("{# name: mine #}\n{{ persona }}|{{ question }}\nRating:")
     template = ("--template", tmp_path / "mine.txt")
     shown = printed(paper.folder, "--item", "Q1", *template, "--set", "Q260=1", "--style", "prose")
-    assert shown == f"Sex: Male.|{CODEBOOK.item('Q1').question}\nRating:\n"
+    assert shown == f"Sex: Male.|{CODEBOOK.item('Q1').question}\nRating:"
     (tmp_path / "mine.txt").write_text("{# name: mine #}\n{{ persona }} {{ nation }}")
     assert "mine.txt: there is no 'nation'" in refusal(paper.folder, "--item", "Q1", *template, "--set", "Q260=1")
 

@@ -11,17 +11,17 @@ from worldvaluesbench.models._model import FunctionModel
 from worldvaluesbench.planning._examples import read_examples
 from worldvaluesbench.planning._plan import Plan, build_plan
 from worldvaluesbench.prompts._request import Completion, Reply, Request, Sampling
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 
 ITEMS = ("Q1", "Q48")
 
 
 def small_plan(dataset: Dataset, folder: Path, n_each: int = 20, /, **given: Any) -> Plan:
-    """A plan of `n_each` examples of each of two items; `given` goes to `settle`."""
+    """A plan of `n_each` examples of each of two items; `given` goes to `make_settings`."""
     file = folder / "examples.csv"
     examples = dataset.examples("test", ITEMS).select("item_id", "respondent_id").collect()
     examples.group_by("item_id", maintain_order=True).head(n_each).write_csv(file)
-    return build_plan(read_examples(dataset, file), settle(**given))
+    return build_plan(read_examples(dataset, file), make_settings(**given))
 
 
 def digit_of(prompt: str) -> int:
@@ -105,7 +105,7 @@ Begin = Callable[..., Run]
 
 
 def beginner(dataset: Dataset, folder: Path) -> Begin:
-    """A function that begins a run of 20 examples an item for a `CountingModel`; its arguments go to `settle`."""
+    """A function that begins a run of 20 examples an item for a `CountingModel`; arguments go to `make_settings`."""
 
     def begin(name: str = "run", **given: Any) -> Run:
         return begin_run(small_plan(dataset, folder, 20, **given), CountingModel(STEADY), folder / name)

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from worldvaluesbench.models.hosted._hosted import HostedModel
 from worldvaluesbench.models.hosted._pace import HostedOptions
-from worldvaluesbench.prompts._presets import Method
 from worldvaluesbench.prompts._request import Reply, Request, Sampling
+from worldvaluesbench.prompts._template import Method
 
 PROMPT = "This person lives in Peru. How important is family? Answer:"
 SYMBOLS = ("1", "2", "3")

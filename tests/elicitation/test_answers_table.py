@@ -17,10 +17,10 @@ from worldvaluesbench.asking._disagreement import order_disagreement
 from worldvaluesbench.asking._journal import open_journal
 from worldvaluesbench.asking._state import make_answers, write_answers
 from worldvaluesbench.errors import RunError
-from worldvaluesbench.prompts._choices import choices_of
-from worldvaluesbench.prompts._presets import Method
+from worldvaluesbench.prompts._options import choices_of
 from worldvaluesbench.prompts._request import Completion, Reply, Request, TokenChoice
-from worldvaluesbench.prompts._settings import Settings, settle
+from worldvaluesbench.prompts._settings import Settings, make_settings
+from worldvaluesbench.prompts._template import Method
 from worldvaluesbench.runs._folder import ANSWER_COLUMNS, ANSWERS, describe_run
 from worldvaluesbench.survey._codebook import load_codebook
 
@@ -66,7 +66,7 @@ def said(request: Request, *texts: str) -> Reply:
 
 
 def test_a_request_is_read_once_and_stands_at_all_its_examples(tmp_path: Path) -> None:
-    settings = settle()
+    settings = make_settings()
     first, second = request_of(settings, "aa"), request_of(settings, "bb", "Q48")
     examples = [("Q48", 7, 0, 1, None), ("Q1", 7, 0, 0, None), ("Q1", 5, 0, 0, None)]
     run = make_run(tmp_path, settings, [first, second], examples)
@@ -85,7 +85,7 @@ def test_a_request_is_read_once_and_stands_at_all_its_examples(tmp_path: Path) -
 
 
 def test_an_example_without_a_reply_has_no_row(tmp_path: Path) -> None:
-    settings = settle(method="sampled", n=3)
+    settings = make_settings(method="sampled", n=3)
     requests = [request_of(settings, "aa", n=3), request_of(settings, "bb", n=3)]
     run = make_run(tmp_path, settings, requests, [("Q1", 1, 0, 0, None), ("Q1", 2, 0, 1, None)])
     assert make_answers(run).is_empty()
@@ -95,7 +95,7 @@ def test_an_example_without_a_reply_has_no_row(tmp_path: Path) -> None:
 
 
 def test_where_nobody_is_shown_each_example_has_its_own_sample(tmp_path: Path) -> None:
-    settings = settle("gpt-3.5-turbo-no-demographics")
+    settings = make_settings("gpt-3.5-turbo-no-demographics")
     request = request_of(settings, "aa", n=2)
     examples: list[Example] = [("Q1", 10 + j, 0, 0, j % 2) for j in range(3)]
     run = make_run(tmp_path, settings, [request], examples)
@@ -107,7 +107,7 @@ def test_where_nobody_is_shown_each_example_has_its_own_sample(tmp_path: Path) -
 
 
 def test_items_asked_in_the_same_words_share_a_request(tmp_path: Path) -> None:
-    settings = settle()
+    settings = make_settings()
     run = make_run(tmp_path, settings, [request_of(settings, "aa")], [("Q1", 1, 0, 0, None), ("Q2", 1, 0, 0, None)])
     journal(run, said(request_of(settings, "aa"), "2"))
     assert make_answers(run).select("item_id", "rating").rows() == [("Q1", 2), ("Q2", 2)]
@@ -126,7 +126,7 @@ def test_items_asked_in_the_same_words_share_a_request(tmp_path: Path) -> None:
 def test_the_last_attempt_that_could_be_read_counts(
     tmp_path: Path, attempts: list[tuple[int, str]], expected: tuple[object, ...]
 ) -> None:
-    settings = settle(retry_unparsed=2)
+    settings = make_settings(retry_unparsed=2)
     request = request_of(settings, "aa")
     run = make_run(tmp_path, settings, [request], [("Q1", 1, 0, 0, None)])
     journal(run, *(said(replace(request, attempt=attempt), text) for attempt, text in attempts))
@@ -134,7 +134,7 @@ def test_the_last_attempt_that_could_be_read_counts(
 
 
 def test_orders_are_read_back_to_the_same_scale(tmp_path: Path) -> None:
-    settings = settle(labels="letters", orders=2)
+    settings = make_settings(labels="letters", orders=2)
     requests = [request_of(settings, "aa"), request_of(settings, "bb", order=1)]
     run = make_run(tmp_path, settings, requests, [("Q1", 1, order, order, None) for order in (0, 1)])
     journal(run, *(said(request, '{"answer": "A"}') for request in requests))
@@ -143,7 +143,7 @@ def test_orders_are_read_back_to_the_same_scale(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("method", ["token_probs", "option_likelihood", "verbalised"])
 def test_distributions_stand_in_the_order_of_the_scale_and_sum_to_one(tmp_path: Path, method: Method) -> None:
-    settings = settle(method=method, labels="letters", orders=2)
+    settings = make_settings(method=method, labels="letters", orders=2)
     request = request_of(settings, "aa", order=1)  # A is 4
     shares = {"A": 0.1, "B": 0.2, "C": 0.3, "D": 0.3}
     logprobs = {symbol: math.log(share) for symbol, share in shares.items()}
@@ -162,7 +162,7 @@ def test_distributions_stand_in_the_order_of_the_scale_and_sum_to_one(tmp_path: 
 
 
 def test_the_table_is_written_whole_and_may_be_made_again(tmp_path: Path) -> None:
-    settings = settle()
+    settings = make_settings()
     request = request_of(settings, "aa")
     run = make_run(tmp_path, settings, [request], [("Q1", 1, 0, 0, None)])
     assert pl.read_parquet(write_answers(run)).is_empty()
@@ -183,8 +183,8 @@ def test_what_is_no_run_or_another_runs_journal_is_refused(tmp_path: Path) -> No
     (tmp_path / "run.json").write_text('{"kind"')
     with pytest.raises(RunError, match="cannot be read as JSON"):
         make_answers(tmp_path)
-    run = make_run(tmp_path, settle(), [request_of(settle(), "aa")], [])
-    journal(run, said(request_of(settle(), "zz"), "2"))
+    run = make_run(tmp_path, make_settings(), [request_of(make_settings(), "aa")], [])
+    journal(run, said(request_of(make_settings(), "zz"), "2"))
     with pytest.raises(RunError, match="holds a completion of request zz, sample 0, which this run does not ask"):
         make_answers(run)
     (run / "requests.parquet").unlink()

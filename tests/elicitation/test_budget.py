@@ -12,7 +12,7 @@ from tests.elicitation.runs import sampling_of
 from worldvaluesbench.asking._budget import FRAME_TOKENS, Budget, Spending, most_tokens
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.prompts._request import Completion, Reply, Request
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 
 ASKED = Request("a", "Q1", 0, "x" * 300, "sampled", ("1", "2"), sampling_of(max_tokens=50), n=2)
 
@@ -44,11 +44,11 @@ def test_impossible_numbers_are_refused(name: str, value: float) -> None:
 def test_a_budget_needs_prices_and_a_limit_on_completions() -> None:
     with pytest.raises(RunError, match="--price-in and --price-out"):
         Budget(1.0, price_in=1.0)
-    endless = replace(settle(), max_tokens=None)
+    endless = replace(make_settings(), max_tokens=None)
     with pytest.raises(RunError, match="--max-tokens"):
         Budget(1.0, 1.0, 1.0).check(endless)
     Budget(None, 1.0, 1.0).check(endless)
-    Budget(1.0, 1.0, 1.0).check(settle(method="option_likelihood"))
+    Budget(1.0, 1.0, 1.0).check(make_settings(method="option_likelihood"))
 
 
 def test_spend_is_counted_by_reported_tokens_else_at_its_most() -> None:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldvaluesbench.errors import PromptError
-from worldvaluesbench.prompts._choices import LABELS, Labels, choices_of, option_orders, shown_options
-from worldvaluesbench.prompts._persona import NOBODY
-from worldvaluesbench.prompts._prompt import load_template, render_prompt, scale_options
+from worldvaluesbench.prompts._options import LABELS, Labels, choices_of, option_orders, shown_options
+from worldvaluesbench.prompts._persona import Persona
+from worldvaluesbench.prompts._template import load_template, render_prompt
 from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
@@ -61,7 +61,8 @@ def test_whatever_the_order_and_symbols_a_label_stays_with_its_rating(labels: La
 
 def test_digits_are_ratings_and_letters_are_places() -> None:
     item = CODEBOOK.item("Q1")
-    assert shown_options(choices_of(item)) == scale_options(item)
+    symbols = [str(rating) for rating in item.scale.ratings]
+    assert shown_options(choices_of(item)) == list(zip(symbols, item.labels, strict=True))
     backwards = choices_of(item, "digits", 1)
     assert [choice.symbol for choice in backwards] == ["4", "3", "2", "1"]
     letters = choices_of(item, "letters", 1)
@@ -86,7 +87,9 @@ def test_an_order_that_a_scale_does_not_have_is_refused() -> None:
 def test_a_prompt_shows_every_choice_once_as_it_will_be_read(template: str, labels: Labels) -> None:
     for item_id in ("Q1", "Q106", "Q43", "Q171"):
         choices = choices_of(CODEBOOK.item(item_id), labels, 1)
-        prompt = render_prompt(load_template(template), NOBODY, CODEBOOK.item(item_id), options=shown_options(choices))
+        prompt = render_prompt(
+            load_template(template), Persona(), CODEBOOK.item(item_id), options=shown_options(choices)
+        )
         lines = prompt.splitlines()
         shown = [f"{choice.symbol} = {choice.label}" if choice.label else choice.symbol for choice in choices]
         start = lines.index("The possible answers:") + 1
@@ -96,11 +99,11 @@ def test_a_prompt_shows_every_choice_once_as_it_will_be_read(template: str, labe
 
 def test_the_prompt_for_one_symbol_ends_where_the_answer_begins() -> None:
     item = CODEBOOK.item("Q171")
-    prompt = render_prompt(load_template("symbol"), NOBODY, item, options=shown_options(choices_of(item, "words")))
+    prompt = render_prompt(load_template("symbol"), Persona(), item, options=shown_options(choices_of(item, "words")))
     assert prompt.endswith(" | Less often | Never, practically never\nAnswer:")
 
 
 def test_the_prompt_for_shares_ends_with_the_object_to_fill_in() -> None:
     item = CODEBOOK.item("Q149")
-    prompt = render_prompt(load_template("shares"), NOBODY, item, options=shown_options(choices_of(item, "letters")))
+    prompt = render_prompt(load_template("shares"), Persona(), item, options=shown_options(choices_of(item, "letters")))
     assert prompt.endswith('together they sum to 100.\n{"A": ..., "B": ...}')

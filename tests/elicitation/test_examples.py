@@ -159,7 +159,7 @@ def test_an_example_named_twice_is_asked_once_and_one_without_response_is_counte
         ("item_id,respondent_id\nQ1,{who}\nQ999,{who}\n", "row 2: item_id is 'Q999'"),
         ("item_id,respondent_id\nQ1,{who}\n\nQ1,someone\n", "respondent_id is 'someone'"),
         ("item_id,respondent_id\nQ1,\n", "respondent_id is ''"),
-        ("item_id,respondent_id\nQ1,{who}\nQ1,5\nQ3,5\nQ1,6\n", "names 2 respondents whom"),
+        ("item_id,respondent_id\nQ1,{who}\nQ1,5\nQ3,5\nQ1,6\n", "names 2 respondents that"),
     ],
 )
 def test_a_file_that_names_no_examples_is_refused_in_one_line(

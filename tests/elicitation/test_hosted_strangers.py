@@ -31,8 +31,8 @@ from worldvaluesbench.models._said import said_of
 from worldvaluesbench.models.hosted._hosted import HostedModel
 from worldvaluesbench.models.hosted._pace import HostedOptions
 from worldvaluesbench.models.hosted._trial import steps_of
-from worldvaluesbench.prompts._presets import METHODS, Method
 from worldvaluesbench.prompts._request import Reply, Request, Sampling
+from worldvaluesbench.prompts._template import METHODS, Method
 
 KEY = "sk-0123/456+789=abcdef"
 QUESTION = "How important is family? 1 = Very important, 2 = Rather important, 3 = Not very important\nAnswer:"

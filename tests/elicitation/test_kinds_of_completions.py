@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
-from worldvaluesbench.parsing._entries import asked_key, kind_of, read_entries
-from worldvaluesbench.parsing._parse import parse_rating, read_answer
+from worldvaluesbench.parsing._rating import parse_rating, read_answer
 from worldvaluesbench.parsing._readout import read_completion
 from worldvaluesbench.parsing._shares import Distribution, parse_shares
-from worldvaluesbench.parsing._spoken import LONGEST, after_reasoning, first_turn
 from worldvaluesbench.parsing._symbols import reader_of
-from worldvaluesbench.prompts._choices import choices_of
-from worldvaluesbench.prompts._prompt import load_template
+from worldvaluesbench.parsing._text import LONGEST, after_reasoning, asked_key, first_turn, kind_of, read_entries
+from worldvaluesbench.prompts._options import choices_of
 from worldvaluesbench.prompts._request import Completion
+from worldvaluesbench.prompts._template import load_template
 from worldvaluesbench.runs._reasons import COMPLETION_REASONS, UNPARSED_REASONS
 from worldvaluesbench.stats._scale import Scale
 from worldvaluesbench.survey._codebook import load_codebook

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from worldvaluesbench.parsing._probabilities import read_tokens
+
 pytest.importorskip("torch", reason="local models need torch; pip install worldvaluesbench[local]")
 pytest.importorskip("transformers", reason="local models need transformers; pip install worldvaluesbench[local]")
 
@@ -18,10 +20,9 @@ from tests.elicitation.local_models import make_model, plain_logprobs, save
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models.local._model import LocalModel, LocalOptions
 from worldvaluesbench.parsing._shares import Distribution
-from worldvaluesbench.parsing._tokens import read_tokens
-from worldvaluesbench.prompts._choices import ShownChoice
-from worldvaluesbench.prompts._presets import Method
+from worldvaluesbench.prompts._options import AnswerOption
 from worldvaluesbench.prompts._request import Reply, Request, Sampling
+from worldvaluesbench.prompts._template import Method
 
 TEN = tuple(str(number) for number in range(1, 11))
 PLAIN = Sampling()
@@ -171,7 +172,7 @@ def probability_of_ten(model: LocalModel, context: list[int]) -> float:
 def test_a_reader_of_tokens_finds_every_option_of_ten(folders: dict[str, Path], kind: str) -> None:
     model = local(folders[kind])
     model.loaded.model.lm_head.weight.requires_grad_(False)
-    choices = [ShownChoice(symbol, "", int(symbol)) for symbol in TEN]
+    choices = [AnswerOption(symbol, "", int(symbol)) for symbol in TEN]
     with biased(model, TEN):
         replies = ask(model, "token_probs")
         wanted = [by_hand(model, tokens_of(model, prompt)) for prompt in prompts()]

@@ -19,8 +19,8 @@ from transformers import PreTrainedTokenizerFast
 from tests.elicitation.local_models import CHAT_TEMPLATE, make_model, make_tokenizer, plain_logprobs, save
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models.local._model import LocalModel, LocalOptions
-from worldvaluesbench.prompts._presets import Method
 from worldvaluesbench.prompts._request import Reply, Request, Sampling
+from worldvaluesbench.prompts._template import Method
 
 TEN = tuple(str(number) for number in range(1, 11))
 PROMPT = "Lives in Peru.\nHow important is family?\nAnswer:"

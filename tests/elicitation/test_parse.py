@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worldvaluesbench.errors import ScaleError
-from worldvaluesbench.parsing._parse import EXCERPT, Unparsed, parse_rating
+from worldvaluesbench.parsing._rating import EXCERPT, Unparsed, parse_rating
 from worldvaluesbench.runs._reasons import COMPLETION_REASONS
 from worldvaluesbench.stats._scale import Scale
 

@@ -9,7 +9,6 @@ from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import CodebookError, PromptError
 from worldvaluesbench.prompts._persona import (
     DEFAULT_ATTRIBUTES,
-    NOBODY,
     Fact,
     Persona,
     load_paper_questions,
@@ -75,8 +74,8 @@ def test_a_missing_value_leaves_its_attribute_out_and_order_is_kept() -> None:
 
 
 def test_nobody_is_described_by_nothing() -> None:
-    assert persona_of({}, CODEBOOK) == NOBODY == Persona()
-    assert render_persona(NOBODY) == render_persona(NOBODY, "prose") == ""
+    assert persona_of({}, CODEBOOK) == Persona()
+    assert render_persona(Persona()) == render_persona(Persona(), "prose") == ""
 
 
 def test_a_sentence_has_one_full_stop() -> None:

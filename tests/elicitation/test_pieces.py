@@ -1,17 +1,11 @@
-"""Pieces of a prompt: put together they are what the template renders, or there are none."""
+"""Prompts of a plan: an item that is rendered once for all personas has the prompts of the template itself."""
 
 import pytest
 
-from worldvaluesbench.planning._pieces import pieces_of
-from worldvaluesbench.prompts._persona import NOBODY, Persona, persona_of, render_persona
-from worldvaluesbench.prompts._prompt import (
-    Template,
-    load_template,
-    parse_template,
-    render_prompt,
-    scale_options,
-    template_names,
-)
+from worldvaluesbench.planning._plan import _only_prints_persona, item_prompts
+from worldvaluesbench.prompts._persona import Persona, persona_of
+from worldvaluesbench.prompts._settings import make_settings
+from worldvaluesbench.prompts._template import Template, load_template, parse_template, render_prompt, template_names
 from worldvaluesbench.survey._codebook import load_codebook
 
 CODEBOOK = load_codebook()
@@ -35,18 +29,18 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("wanted", PLAIN, ids=lambda wanted: wanted.text[:30])
-@pytest.mark.parametrize("persona", [SOMEONE, NOBODY], ids=["someone", "nobody"])
-def test_pieces_put_together_are_the_prompt(wanted: Template, persona: Persona) -> None:
-    for item_id in ("Q1", "Q48", "Q240"):
-        item = CODEBOOK.item(item_id)
-        pieces = pieces_of(wanted, item, scale_options(item))
-        if "facts" in wanted.variables:
-            assert pieces is None
-            continue
-        assert pieces is not None
-        for style in ("list", "prose"):
-            expected = render_prompt(wanted, persona, item, style=style)
-            assert pieces.prompt(render_persona(persona, style)) == expected
+@pytest.mark.parametrize("persona", [SOMEONE, Persona()], ids=["someone", "nobody"])
+def test_a_template_that_only_prints_the_persona_is_rendered_once(wanted: Template, persona: Persona) -> None:
+    assert _only_prints_persona(wanted.text) == ("facts" not in wanted.variables)
+    check_prompts(wanted, persona)
+
+
+def check_prompts(wanted: Template, persona: Persona) -> None:
+    items = [CODEBOOK.item(item_id) for item_id in ("Q1", "Q48", "Q240")]
+    for style in ("list", "prose") if wanted.uses_persona else ("list",):
+        settings = make_settings(template=wanted, style=None if style == "list" else style)
+        expected = {item.item_id: render_prompt(wanted, persona, item, style=style) for item in items}
+        assert item_prompts(items, settings, persona) == expected
 
 
 @pytest.mark.parametrize(
@@ -68,6 +62,7 @@ def test_pieces_put_together_are_the_prompt(wanted: Template, persona: Persona) 
         "{{ (persona if high > 4 else question) | upper }} {{ question }}",
     ],
 )
-def test_a_template_that_does_more_with_the_persona_than_print_it_has_no_pieces(body: str) -> None:
-    item = CODEBOOK.item("Q48")
-    assert pieces_of(template(body), item, scale_options(item)) is None
+def test_a_template_that_does_more_with_the_persona_is_rendered_for_each(body: str) -> None:
+    assert not _only_prints_persona(body)
+    check_prompts(template(body), SOMEONE)
+    check_prompts(template(body), Persona())

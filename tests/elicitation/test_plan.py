@@ -14,13 +14,14 @@ from worldvaluesbench.benchmark._build import build_dataset
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.benchmark._probe import build_probe
 from worldvaluesbench.errors import FolderError, PromptError
+from worldvaluesbench.planning._costs import estimate_costs
 from worldvaluesbench.planning._examples import ExampleSet, probe_examples, read_examples, split_examples
 from worldvaluesbench.planning._plan import build_plan, read_requests, write_plan
-from worldvaluesbench.prompts._choices import choices_of, shown_options
-from worldvaluesbench.prompts._persona import NOBODY, Persona, persona_of
-from worldvaluesbench.prompts._prompt import parse_template, render_prompt
+from worldvaluesbench.prompts._options import choices_of, shown_options
+from worldvaluesbench.prompts._persona import Persona, persona_of
 from worldvaluesbench.prompts._request import request_id_of
-from worldvaluesbench.prompts._settings import Settings, settle
+from worldvaluesbench.prompts._settings import Settings, make_settings
+from worldvaluesbench.prompts._template import parse_template, render_prompt
 from worldvaluesbench.survey.synthetic._synthetic import write_synthetic
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "published" / "samples.tsv"
@@ -56,7 +57,7 @@ def prompts_by_example(examples: ExampleSet, settings: Settings) -> dict[Key, st
     for item_id in examples.item_ids:
         for row in examples.rows_of(item_id).tolist():
             codes = {name: people[row][name] for name in settings.attributes}
-            persona = persona_of(codes, codebook, settings.attribute_questions) if settings.attributes else NOBODY
+            persona = persona_of(codes, codebook, settings.attribute_questions) if settings.attributes else Persona()
             for order in range(settings.n_orders_of(codebook.item(item_id).scale.n_points)):
                 prompts[item_id, people[row]["respondent_id"], order] = rendered(item_id, persona, order)
     return prompts
@@ -64,7 +65,7 @@ def prompts_by_example(examples: ExampleSet, settings: Settings) -> dict[Key, st
 
 @pytest.mark.parametrize("given", FEW, ids=str)
 def test_every_distinct_prompt_is_asked_once(paper: Dataset, given: dict[str, Any]) -> None:
-    settings = settle(**given)
+    settings = make_settings(**given)
     examples = split_examples(paper, "test", SIX[::2])
     plan = build_plan(examples, settings)
     requests = list(plan.requests())
@@ -85,7 +86,7 @@ def test_every_distinct_prompt_is_asked_once(paper: Dataset, given: dict[str, An
 def test_every_example_is_joined_to_the_request_that_asks_it(
     paper: Dataset, tmp_path: Path, given: dict[str, Any]
 ) -> None:
-    settings = settle(**given)
+    settings = make_settings(**given)
     examples = split_examples(paper, "test", SIX[::2])
     plan = build_plan(examples, settings)
     write_plan(plan, tmp_path)
@@ -98,7 +99,7 @@ def test_every_example_is_joined_to_the_request_that_asks_it(
 
 
 def test_the_requests_on_disk_are_those_of_the_plan_in_its_order(paper: Dataset, tmp_path: Path) -> None:
-    settings = settle(method="sampled", n=2, is_structured=True, orders=2)
+    settings = make_settings(method="sampled", n=2, is_structured=True, orders=2)
     plan = build_plan(split_examples(paper, "test", SIX), settings)
     write_plan(plan, tmp_path)
     assert list(read_requests(tmp_path, settings, paper.codebook)) == list(plan.requests())
@@ -121,7 +122,7 @@ def test_the_requests_on_disk_are_those_of_the_plan_in_its_order(paper: Dataset,
 
 
 def test_requests_of_one_persona_stand_together_and_its_items_in_questionnaire_order(paper: Dataset) -> None:
-    plan = build_plan(split_examples(paper, "test", SIX), settle(orders=2))
+    plan = build_plan(split_examples(paper, "test", SIX), make_settings(orders=2))
     keys = [(request.prompt.split("The person was asked")[0], request) for request in plan.requests()]
     n_changes = sum(one[0] != other[0] for one, other in pairwise(keys))
     assert n_changes == len({persona for persona, _ in keys}) - 1
@@ -132,7 +133,7 @@ def test_requests_of_one_persona_stand_together_and_its_items_in_questionnaire_o
 
 
 def test_where_nobody_is_shown_each_respondent_has_a_sample_of_their_own(paper: Dataset, tmp_path: Path) -> None:
-    settings = settle("gpt-3.5-turbo-no-demographics", n=7)
+    settings = make_settings("gpt-3.5-turbo-no-demographics", n=7)
     examples = split_examples(paper, "test", ("Q1", "Q48"))
     plan = build_plan(examples, settings)
     write_plan(plan, tmp_path)
@@ -145,16 +146,31 @@ def test_where_nobody_is_shown_each_respondent_has_a_sample_of_their_own(paper: 
 def test_no_more_samples_are_asked_for_than_there_are_respondents(paper: Dataset, tmp_path: Path) -> None:
     build_probe(paper, "paper36", tmp_path / "probe")
     examples = probe_examples(paper, tmp_path / "probe")
-    plan = build_plan(examples, settle("gpt-3.5-turbo-no-demographics", n=10_000))
+    plan = build_plan(examples, make_settings("gpt-3.5-turbo-no-demographics", n=10_000))
     assert {request.item_id: request.n for request in plan.requests()} == dict(examples.counts)
     assert plan.n_completions == examples.n
 
 
 def test_a_request_that_shows_a_persona_gives_all_its_samples_to_every_example(paper: Dataset, tmp_path: Path) -> None:
-    plan = build_plan(split_examples(paper, "test", ("Q1",)), settle(method="sampled", n=5))
+    plan = build_plan(split_examples(paper, "test", ("Q1",)), make_settings(method="sampled", n=5))
     write_plan(plan, tmp_path)
     assert {request.n for request in plan.requests()} == {5}
     assert pl.read_parquet(tmp_path / "examples.parquet")["sample"].null_count() == plan.n_examples
+
+
+def test_a_plan_says_which_items_have_fewer_option_orders_than_wanted(paper: Dataset) -> None:
+    four, ten = split_examples(paper, "test", ("Q1", "Q2")), split_examples(paper, "test", ("Q1", "Q48", "Q149"))
+    assert build_plan(four, make_settings(orders=8)).note is None
+    assert build_plan(ten, make_settings(orders=2)).note is None
+    plan = build_plan(four, make_settings(orders=9))
+    assert plan.n_orders.tolist() == [8, 8]
+    assert plan.note == (
+        "orders is 9, but 2 of 2 items are asked in 8: their scales have no more balanced orders (Q1, Q2)."
+    )
+    assert estimate_costs(plan).note == plan.note
+    assert build_plan(ten, make_settings(orders=9)).note == (
+        "orders is 9, but 2 of 3 items are asked in 2 or 8: their scales have no more balanced orders (Q1, Q149)."
+    )
 
 
 def template(body: str) -> Any:
@@ -163,12 +179,12 @@ def template(body: str) -> Any:
 
 def test_people_whom_a_template_shows_alike_share_their_requests(paper: Dataset, tmp_path: Path) -> None:
     first_only = "{{ facts[0].label if facts }}: {{ question }} {{ options | join(',') }}"
-    settings = settle(template=template(first_only), attributes=("H_URBRURAL", "Q275", "Q262"))
+    settings = make_settings(template=template(first_only), attributes=("H_URBRURAL", "Q275", "Q262"))
     examples = split_examples(paper, "test", SIX)
     plan = build_plan(examples, settings)
     write_plan(plan, tmp_path)
     wanted = prompts_by_example(examples, settings)
-    assert plan.n_requests == len(set(wanted.values())) < len(build_plan(examples, settle()).personas.parts)
+    assert plan.n_requests == len(set(wanted.values())) < len(build_plan(examples, make_settings()).personas)
     table = pl.read_parquet(tmp_path / "examples.parquet")
     asked = [request.prompt for request in plan.requests()]
     keys = table.select(pl.col("item_id").cast(pl.String), "respondent_id", "order").rows()
@@ -179,18 +195,22 @@ def test_people_whom_a_template_shows_alike_share_their_requests(paper: Dataset,
     ("body", "given", "message"),
     [
         ("{{ persona }} How do you feel?", {}, "asks Q1 and Q48 in the same words"),
-        ("{{ persona }} {{ question }} {{ options | length }}", {"orders": 2}, "shows the options of Q1 alike"),
+        (
+            "{{ persona }} {{ question }} {{ options | length }}",
+            {"orders": 2},
+            "shows the options of Q1 the same in orders 0 and 1",
+        ),
     ],
 )
 def test_a_template_that_asks_alike_what_is_answered_differently_is_refused(
     paper: Dataset, body: str, given: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(PromptError, match=message):
-        build_plan(split_examples(paper, "test", ("Q1", "Q48")), settle(template=template(body), **given))
+        build_plan(split_examples(paper, "test", ("Q1", "Q48")), make_settings(template=template(body), **given))
 
 
 def test_items_that_are_asked_in_the_same_words_share_their_requests(paper: Dataset, tmp_path: Path) -> None:
-    settings = settle(template=template("{{ persona }} Yes or no? {{ low }}-{{ high }}"))
+    settings = make_settings(template=template("{{ persona }} Yes or no? {{ low }}-{{ high }}"))
     examples = split_examples(paper, "test", ("Q1", "Q2", "Q48"))
     plan = build_plan(examples, settings)
     write_plan(plan, tmp_path)
@@ -208,15 +228,15 @@ def test_items_that_are_asked_in_the_same_words_share_their_requests(paper: Data
 def test_a_template_that_shows_a_person_for_some_items_only_is_refused(paper: Dataset, tmp_path: Path) -> None:
     body = "{% if high < 5 %}{{ persona }}{% endif %}{{ question }}"
     examples = split_examples(paper, "test", ("Q240", "Q1"))
-    plan = build_plan(examples, settle(template=template(body)))
-    with pytest.raises(PromptError, match="shows some people alike for some items only"):
+    plan = build_plan(examples, make_settings(template=template(body)))
+    with pytest.raises(PromptError, match="renders different personas the same for some items only"):
         write_plan(plan, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_template_that_fails_for_someone_leaves_one_line_and_no_file(paper: Dataset, tmp_path: Path) -> None:
     fails = "{% if high == 10 and facts | length == 2 and facts[0].name == 'Country' %}{{ 1 // 0 }}{% endif %}"
-    settings = settle(template=template(fails + "{{ persona }}{{ question }}"))
+    settings = make_settings(template=template(fails + "{{ persona }}{{ question }}"))
     plan = build_plan(split_examples(paper, "test", ("Q1", "Q48")), settings)
     with pytest.raises(PromptError, match=r"mine: the template fails for Q48 \(ZeroDivisionError\)"):
         write_plan(plan, tmp_path)
@@ -225,20 +245,20 @@ def test_a_template_that_fails_for_someone_leaves_one_line_and_no_file(paper: Da
 
 def test_more_samples_than_can_be_numbered_are_refused(paper: Dataset) -> None:
     with pytest.raises(PromptError, match="n is 40000; expected at most 32,767"):
-        build_plan(split_examples(paper, "test", ("Q1",)), settle("gpt-3.5-turbo-no-demographics", n=40_000))
+        build_plan(split_examples(paper, "test", ("Q1",)), make_settings("gpt-3.5-turbo-no-demographics", n=40_000))
 
 
 def test_requests_that_cannot_be_read_or_written_are_one_line(paper: Dataset, tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="cannot be read"):
-        next(read_requests(tmp_path, settle(), paper.codebook))
+        next(read_requests(tmp_path, make_settings(), paper.codebook))
     (tmp_path / "run" / "requests.parquet").mkdir(parents=True)
     with pytest.raises(FolderError) as caught:
-        write_plan(build_plan(split_examples(paper, "test", ("Q1",)), settle()), tmp_path / "run")
+        write_plan(build_plan(split_examples(paper, "test", ("Q1",)), make_settings()), tmp_path / "run")
     assert "\n" not in str(caught.value)
 
 
 def test_some_requests_are_spread_evenly_over_all(paper: Dataset) -> None:
-    plan = build_plan(split_examples(paper, "test", SIX), settle(orders=3))
+    plan = build_plan(split_examples(paper, "test", SIX), make_settings(orders=3))
     everything = [request.request_id for request in plan.requests()]
     place = {request_id: number for number, request_id in enumerate(everything)}
     for n in (1, 2, 7, 100, len(everything) - 1, len(everything), len(everything) + 1):
@@ -269,6 +289,6 @@ def test_the_published_probe_is_asked_by_its_distinct_people_and_items(tmp_path:
         survey[item_id] = "1"
     survey.to_csv(tmp_path / "survey.csv", index=False)
     dataset = build_dataset(tmp_path / "survey.csv", tmp_path / "dataset")
-    plan = build_plan(read_examples(dataset, PUBLISHED), settle("gpt-3.5-turbo"))
+    plan = build_plan(read_examples(dataset, PUBLISHED), make_settings("gpt-3.5-turbo"))
     assert plan.n_examples == len(samples) == 8280
     assert plan.n_requests == len(samples.drop_duplicates(["Question", "country", "Urban / Rural", "Education"]))

@@ -5,21 +5,26 @@ import re
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from worldvaluesbench.errors import PromptError
-from worldvaluesbench.prompts._persona import DEFAULT_ATTRIBUTES, NOBODY, Persona, persona_of
-from worldvaluesbench.prompts._presets import METHODS, Preset, load_preset, load_presets, parse_presets
-from worldvaluesbench.prompts._prompt import (
+from worldvaluesbench.prompts._options import choices_of, shown_options
+from worldvaluesbench.prompts._persona import DEFAULT_ATTRIBUTES, Persona, persona_of
+from worldvaluesbench.prompts._settings import METHOD_TEMPLATES
+from worldvaluesbench.prompts._template import (
+    METHODS,
+    Preset,
+    Questions,
+    load_preset,
+    load_presets,
     load_template,
     parse_template,
     read_template,
     render_prompt,
-    scale_options,
     template_names,
 )
-from worldvaluesbench.prompts._settings import METHOD_TEMPLATES
 from worldvaluesbench.survey._codebook import Item, load_codebook
 
 ROOT = Path(__file__).parents[2]
@@ -181,12 +186,12 @@ def test_the_default_prompt_shows_every_scale_point_with_its_label() -> None:
     assert [line for line in lines if line.isdigit()] == [str(rating) for rating in range(2, 10)]
     assert f"10 = {item.labels[9]}" in lines
     # 2 and 3 of the survey file change places in this item, and so do their labels
-    assert scale_options(CODEBOOK.item("Q56"))[1:] == [("2", "About the same"), ("3", "Worse off")]
+    assert shown_options(choices_of(CODEBOOK.item("Q56")))[1:] == [("2", "About the same"), ("3", "Worse off")]
 
 
 def test_options_may_be_shown_in_another_order_and_by_other_symbols() -> None:
     options = [("B", "Rural"), ("A", "Urban")]
-    prompt = render_prompt(load_template("default"), NOBODY, CODEBOOK.item("Q111"), options=options)
+    prompt = render_prompt(load_template("default"), Persona(), CODEBOOK.item("Q111"), options=options)
     assert "\nB = Rural\nA = Urban\n" in prompt
     assert "one of B, A.\n" in prompt
 
@@ -265,34 +270,13 @@ def test_unknown_templates_and_presets_name_those_there_are() -> None:
         load_preset("gpt-4")
 
 
-PRESET = """
-[mine]
-template = "default"
-uses_persona = true
-questions = "codebook"
-method = "sampled"
-temperature = 1.0
-n = 5
-stop = []
-"""
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ('"sampled"', '"guess"', "there is no method 'guess'; there are greedy, sampled"),
-        ('"codebook"', '"mine"', "questions is 'mine'; expected paper or codebook"),
-        ("1.0", "-0.5", "temperature is -0.5; expected 0 or more"),
-        ("n = 5", "n = 0", "n is 0, max_tokens None; expected at least 1 of each"),
-        ('"sampled"', '"greedy"', "greedy asks once at temperature 0, found n 5 and temperature 1.0"),
-        ("stop = []", "", r"absent \['stop'\]"),
-        ("stop = []", "stop = []\nseed = 1", r"unknown fields \['seed'\]"),
-    ],
-)
-def test_a_preset_that_contradicts_itself_is_refused(old: str, new: str, message: str) -> None:
-    assert parse_presets(PRESET)["mine"].max_tokens is None
-    with pytest.raises(PromptError, match=message):
-        parse_presets(PRESET.replace(old, new))
+def test_presets_and_templates_of_the_package_fit_together() -> None:
+    for name, preset in load_presets().items():
+        assert preset.method in METHODS
+        assert preset.questions in get_args(Questions)
+        assert load_template(preset.template).uses_persona or not preset.uses_persona
+        assert preset.name == name
+    assert all(load_template(name).name == name for name in template_names())
 
 
 def test_the_documented_table_is_the_presets() -> None:

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.parsing._parse import Unparsed, parse_rating
-from worldvaluesbench.parsing._readout import Rating, answer_schema, read_completion, read_likelihoods, read_reply
+from tests.elicitation.replies import read_reply
+from worldvaluesbench.parsing._probabilities import MAX_UNRESOLVED, read_likelihoods, read_tokens
+from worldvaluesbench.parsing._rating import Unparsed, parse_rating
+from worldvaluesbench.parsing._readout import Rating, answer_schema, read_completion
 from worldvaluesbench.parsing._shares import Distribution
-from worldvaluesbench.parsing._tokens import MAX_UNRESOLVED, read_tokens
-from worldvaluesbench.prompts._choices import Labels, ShownChoice, choices_of
-from worldvaluesbench.prompts._presets import METHODS, Method
+from worldvaluesbench.prompts._options import AnswerOption, Labels, choices_of
 from worldvaluesbench.prompts._request import Completion, Reply, Request, TokenChoice
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
+from worldvaluesbench.prompts._template import METHODS, Method
 from worldvaluesbench.runs._reasons import DISTRIBUTION_REASONS, UNPARSED_REASONS
 from worldvaluesbench.stats._distribution import MIN_COVERAGE
 from worldvaluesbench.stats._scale import Scale
@@ -83,8 +84,8 @@ def test_small_letters_are_no_letters_but_words_count_in_any_case() -> None:
     assert shares_of(words) == [0.3, 0.7]
 
 
-def yes_no() -> tuple[ShownChoice, ...]:
-    return ShownChoice("Yes", "", 1), ShownChoice("No", "", 2)
+def yes_no() -> tuple[AnswerOption, ...]:
+    return AnswerOption("Yes", "", 1), AnswerOption("No", "", 2)
 
 
 def test_a_blank_or_the_word_answer_before_the_answer_is_passed_over_with_its_probability() -> None:
@@ -150,7 +151,7 @@ def test_a_shared_beginning_of_words_that_was_not_generated_is_unresolved() -> N
 
 
 def test_a_short_beginning_is_a_word_of_its_own() -> None:
-    choices = ShownChoice("Agree", "", 1), ShownChoice("Disagree", "", 2)
+    choices = AnswerOption("Agree", "", 1), AnswerOption("Disagree", "", 2)
     reading = read_tokens([at("Dis", {"Dis": 0.6, "A": 0.3, "Agr": 0.1})], choices)
     # "A" may begin any sentence, so it is nobody's
     assert reason_of(reading) == "ambiguous"
@@ -197,7 +198,7 @@ token_texts = st.sampled_from(
 places = st.builds(
     lambda token, top: TokenChoice(token, {**top, token: math.log(0.3)}),
     token_texts | st.text(max_size=3),
-    st.dictionaries(token_texts | st.text(max_size=3), st.floats(-50, -1.5), max_size=8),
+    st.dictionaries(token_texts | st.text(max_size=3), st.floats(-50, -2.5), max_size=8),
 )
 
 
@@ -239,19 +240,8 @@ def test_likelihoods_that_are_not_one_for_each_option_are_none(logprobs: list[fl
 
 
 def request_of(method: Method, order: int = 0, **others: Any) -> Request:
-    settings = settle(method=method)
+    settings = make_settings(method=method)
     return Request("ab", "Q1", order, "?", method, ("1", "2", "3", "4"), settings.sampling, **others)
-
-
-def test_samples_are_numbered_from_the_first_that_was_asked_for() -> None:
-    texts = ('{"explanation": "So.", "answer": 2}', "7", "4 = Not at all important")
-    reply = Reply(request_of("sampled", n=3, first_sample=5, attempt=1), tuple(map(Completion, texts)))
-    read = read_reply(reply, FOUR, settle(method="sampled"))
-    assert read == [(5, Rating(2)), (6, Unparsed("off_scale", "7")), (7, Rating(4))]
-
-
-def test_a_failure_has_no_readings() -> None:
-    assert read_reply(Reply(request_of("greedy"), failure="timeout"), FOUR, settle()) == []
 
 
 def test_each_method_reads_what_its_reply_holds() -> None:
@@ -263,8 +253,8 @@ def test_each_method_reads_what_its_reply_holds() -> None:
         (likelihoods, "option_likelihood", (0, 0, 0, 1)),
         (shares, "verbalised", (1, 0, 0, 0)),
     ):
-        settings = settle(method=method, orders=2)  # type: ignore[arg-type]
-        assert read_reply(reply, FOUR, settings) == [(0, Distribution(expected, 1.0))]
+        settings = make_settings(method=method, orders=2)  # type: ignore[arg-type]
+        assert read_reply(reply, FOUR, settings) == [Distribution(expected, 1.0)]
 
 
 def test_the_answer_of_a_scale_without_words_is_a_number_whatever_the_labels() -> None:

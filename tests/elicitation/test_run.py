@@ -15,9 +15,9 @@ from worldvaluesbench.asking.batch._export import BatchModel, export_batch
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import RunError
 from worldvaluesbench.planning._plan import Plan
-from worldvaluesbench.prompts._choices import Labels
+from worldvaluesbench.prompts._options import Labels
 from worldvaluesbench.prompts._request import Completion, Reply
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 from worldvaluesbench.runs._folder import JOURNAL
 
 
@@ -52,8 +52,8 @@ def test_an_opened_run_has_the_settings_it_was_begun_with(
 ) -> None:
     begin_run(small_plan(paper, tmp_path, 3, **given), steady_model(), tmp_path / "run", "mine")
     run = load_run(tmp_path / "run")
-    assert run.settings == settle(**given)
-    assert run.settings.fingerprint == settle(**given).fingerprint
+    assert run.settings == make_settings(**given)
+    assert run.settings.fingerprint == make_settings(**given).fingerprint
     assert run.name == "mine"
 
 

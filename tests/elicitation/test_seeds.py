@@ -23,7 +23,7 @@ from worldvaluesbench.models.hosted._hosted import HostedModel
 from worldvaluesbench.models.hosted._pace import HostedOptions
 from worldvaluesbench.planning._examples import split_examples
 from worldvaluesbench.planning._plan import build_plan
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 
 Body = dict[str, Any]
 SAMPLED: dict[str, Any] = {"method": "sampled", "n": 5, "seed": 1}
@@ -48,14 +48,16 @@ def begun(paper: Dataset, folder: Path, base_url: str) -> Run:
 
 def test_no_two_completions_of_a_plan_share_a_seed(paper: Dataset) -> None:
     items = ("Q1", "Q2", "Q3", "Q4", "Q5", "Q46", "Q48", "Q57", "Q106", "Q107")
-    plan = build_plan(split_examples(paper, "test", items), settle("default", method="sampled", n=2, seed=1))
+    plan = build_plan(split_examples(paper, "test", items), make_settings("default", method="sampled", n=2, seed=1))
     requests = list(plan.requests())
     assert len(requests) > 3_000
     seeds = [chat_body(request, "m")["seed"] + sample for request in requests for sample in range(2)]
     assert len(set(seeds)) == len(seeds)
     assert min(seeds) > 0
     assert max(seeds) < 2**31
-    others = {request.request_id for request in build_plan(plan.examples, settle("default", **SAMPLED)).requests()}
+    others = {
+        request.request_id for request in build_plan(plan.examples, make_settings("default", **SAMPLED)).requests()
+    }
     assert others == {request.request_id for request in requests}, "how many samples are drawn is no part of an id"
 
 

@@ -7,14 +7,13 @@ import pytest
 
 from worldvaluesbench.errors import PromptError
 from worldvaluesbench.prompts._persona import DEFAULT_ATTRIBUTES
-from worldvaluesbench.prompts._presets import METHODS, load_presets
-from worldvaluesbench.prompts._prompt import parse_template
-from worldvaluesbench.prompts._settings import METHOD_TEMPLATES, Settings, differences, settle
+from worldvaluesbench.prompts._settings import METHOD_TEMPLATES, Settings, differences, make_settings
+from worldvaluesbench.prompts._template import METHODS, load_presets, parse_template
 
 
 @pytest.mark.parametrize("name", load_presets())
 def test_a_preset_alone_is_what_its_table_says(name: str) -> None:
-    preset, settings = load_presets()[name], settle(name)
+    preset, settings = load_presets()[name], make_settings(name)
     asked = (settings.method, settings.temperature, settings.n, settings.stop, settings.max_tokens)
     assert asked == (preset.method, preset.temperature, preset.n, preset.stop, preset.max_tokens)
     assert settings.template.name == preset.template
@@ -24,7 +23,7 @@ def test_a_preset_alone_is_what_its_table_says(name: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_method_brings_its_template_and_its_sampling(method: Any) -> None:
-    settings = settle(method=method)
+    settings = make_settings(method=method)
     assert settings.template.name == METHOD_TEMPLATES.get(method, "default")
     assert settings.temperature == (0.7 if method == "sampled" else 0.0)
     assert settings.n == 1
@@ -32,12 +31,12 @@ def test_a_method_brings_its_template_and_its_sampling(method: Any) -> None:
 
 
 def test_what_is_given_replaces_what_the_preset_says_and_zero_is_given() -> None:
-    settings = settle(method="sampled", n=5, temperature=0.0, seed=0, labels="letters", max_tokens=None)
+    settings = make_settings(method="sampled", n=5, temperature=0.0, seed=0, labels="letters", max_tokens=None)
     assert (settings.n, settings.temperature, settings.seed, settings.max_tokens) == (5, 0.0, 0, 512)
-    assert settle(without_temperature=True).sampling.temperature is None
+    assert make_settings(without_temperature=True).sampling.temperature is None
     mine = parse_template("{# name: mine #}\n{{ question }} {{ options }}", "mine")
-    assert settle("alpaca-7b", template=mine, method="token_probs").template.name == "mine"
-    assert settle(template=mine).attributes == ()
+    assert make_settings("alpaca-7b", template=mine, method="token_probs").template.name == "mine"
+    assert make_settings(template=mine).attributes == ()
 
 
 @pytest.mark.parametrize(
@@ -68,39 +67,39 @@ def test_what_is_given_replaces_what_the_preset_says_and_zero_is_given() -> None
         ({"method": "option_likelihood", "max_tokens": 9}, "writes no completion, so it has no max_tokens"),
         ({"method": "option_likelihood", "stop": ("x",)}, "writes no completion, so it has no stop"),
         ({"method": "option_likelihood", "seed": 0}, "writes no completion, so it has no seed"),
-        ({"preset": "alpaca-7b-no-demographics", "attributes": ("Q260",)}, "shows nobody, so it cannot show Q260"),
+        ({"preset": "alpaca-7b-no-demographics", "attributes": ("Q260",)}, "shows no persona, so it cannot show Q260"),
         ({"temperature": 0.0, "without_temperature": True}, "The temperature is 0.0 and none is to be sent"),
     ],
 )
 def test_settings_that_do_not_fit_together_are_refused_in_one_line(given: dict[str, Any], message: str) -> None:
     with pytest.raises(PromptError) as refused:
-        settle(**given)
+        make_settings(**given)
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 def test_a_description_survives_json_and_tells_settings_apart() -> None:
-    one, other = settle(), settle(orders=2)
+    one, other = make_settings(), make_settings(orders=2)
     assert json.loads(json.dumps(one.describe())) == one.describe()
     assert one.describe()["template"]["text"] == one.template.text
-    assert one.fingerprint == settle().fingerprint != other.fingerprint
+    assert one.fingerprint == make_settings().fingerprint != other.fingerprint
     assert set(one.describe()) == set(Settings.__dataclass_fields__)
 
 
 def test_what_is_not_sent_does_not_change_the_ids_of_requests() -> None:
     # how often an unparsed sample is asked again, or how many samples there are, is no part of what is sent for one
-    assert settle(retry_unparsed=2).asked == settle().asked
-    assert settle(method="sampled", n=3).asked == settle(method="sampled", n=5).asked
+    assert make_settings(retry_unparsed=2).asked == make_settings().asked
+    assert make_settings(method="sampled", n=3).asked == make_settings(method="sampled", n=5).asked
     changed: list[dict[str, Any]] = [{"seed": 1}, {"max_tokens": 9}, {"stop": ("x",)}, {"is_structured": True}]
-    assert len({settle().asked, *(settle(**given).asked for given in changed)}) == 5
+    assert len({make_settings().asked, *(make_settings(**given).asked for given in changed)}) == 5
 
 
 def test_two_points_have_two_orders_whatever_is_asked_for() -> None:
-    assert [settle(orders=6).n_orders_of(n_points) for n_points in (2, 3, 10)] == [2, 6, 6]
+    assert [make_settings(orders=6).n_orders_of(n_points) for n_points in (2, 3, 10)] == [2, 6, 6]
 
 
 def test_differences_name_each_setting_before_and_now() -> None:
-    before, now = settle().describe(), settle(orders=2, attributes=("Q260",)).describe()
+    before, now = make_settings().describe(), make_settings(orders=2, attributes=("Q260",)).describe()
     assert differences(before, now) == [
         "attributes: ['B_COUNTRY', 'H_URBRURAL', 'Q275'] before, ['Q260'] now",
         "orders: 1 before, 2 now",
@@ -110,6 +109,6 @@ def test_differences_name_each_setting_before_and_now() -> None:
 
 
 def test_of_nobody_in_particular_each_respondent_takes_a_sample_of_its_own() -> None:
-    assert settle("default", method="sampled", attributes=()).n == 230
-    assert settle("default", method="sampled").n == 1
-    assert settle("default", method="sampled", attributes=(), n=5).n == 5
+    assert make_settings("default", method="sampled", attributes=()).n == 230
+    assert make_settings("default", method="sampled").n == 1
+    assert make_settings("default", method="sampled", attributes=(), n=5).n == 5

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.parsing._parse import Unparsed
+from worldvaluesbench.parsing._rating import Unparsed
 from worldvaluesbench.parsing._shares import TOLERANCE, Distribution, parse_shares
-from worldvaluesbench.prompts._choices import LABELS, Labels, ShownChoice, choices_of
+from worldvaluesbench.prompts._options import LABELS, AnswerOption, Labels, choices_of
 from worldvaluesbench.runs._reasons import UNPARSED_REASONS
 from worldvaluesbench.survey._codebook import load_codebook
 
@@ -34,7 +34,7 @@ DRESSES = [
 ]
 
 
-def reason_of(text: str, choices: tuple[ShownChoice, ...] | None = None, finish_reason: str | None = "stop") -> str:
+def reason_of(text: str, choices: tuple[AnswerOption, ...] | None = None, finish_reason: str | None = "stop") -> str:
     reading = parse_shares(text, choices or choices_of(FOUR), finish_reason=finish_reason)
     assert isinstance(reading, Unparsed), reading
     return reading.reason

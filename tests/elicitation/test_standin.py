@@ -18,19 +18,19 @@ import numpy as np
 import pytest
 
 from tests.elicitation.mock_prompts import SOMEBODY, choices, prompt_of
+from tests.elicitation.replies import read_reply
 from tests.support.mock_server import mock_server as faulty_server
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models._bodies import Endpoint
 from worldvaluesbench.models.hosted._hosted import HostedModel
 from worldvaluesbench.models.standin._opinions import Question, is_answer, opinion_of, read_prompt
 from worldvaluesbench.models.standin._server import draw_option, mock_server
-from worldvaluesbench.parsing._readout import Rating, read_reply
+from worldvaluesbench.parsing._readout import Rating
 from worldvaluesbench.parsing._shares import Distribution
-from worldvaluesbench.prompts._choices import LABELS, Labels, option_orders
-from worldvaluesbench.prompts._presets import Method
-from worldvaluesbench.prompts._prompt import template_names
+from worldvaluesbench.prompts._options import LABELS, Labels, option_orders
 from worldvaluesbench.prompts._request import Request, Sampling
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
+from worldvaluesbench.prompts._template import Method, template_names
 from worldvaluesbench.stats._distribution import wasserstein
 from worldvaluesbench.survey._codebook import load_codebook
 from worldvaluesbench.survey._marginals import load_marginals
@@ -195,7 +195,7 @@ def test_the_stand_in_says_what_the_mock_server_of_the_tests_says() -> None:
 @pytest.mark.parametrize("method", ["greedy", "verbalised", "token_probs"])
 @pytest.mark.parametrize("endpoint", ["chat", "completions"])
 def test_our_own_readers_read_the_opinion_over_http(labels: Labels, method: Method, endpoint: Endpoint) -> None:
-    settings = settle(method=method, labels=labels)
+    settings = make_settings(method=method, labels=labels)
     with mock_server() as base_url:
         model = HostedModel("mock-good", base_url, endpoint=endpoint)
         for item_id in ("Q1", "Q48", "Q7"):
@@ -204,7 +204,7 @@ def test_our_own_readers_read_the_opinion_over_http(labels: Labels, method: Meth
             symbols = tuple(choice.symbol for choice in choices(item_id, labels))
             sampling = Sampling(0.0, settings.max_tokens)
             [reply] = model.replies([Request("id", item_id, 0, prompt, method, symbols, sampling)])
-            [(_, reading)] = read_reply(reply, CODEBOOK.item(item_id), settings)
+            [reading] = read_reply(reply, CODEBOOK.item(item_id), settings)
             if method == "greedy":
                 assert reading == Rating(max(expected, key=expected.__getitem__))
             else:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worldvaluesbench.parsing._parse import Unparsed, read_answer
+from worldvaluesbench.parsing._rating import Unparsed, read_answer
 from worldvaluesbench.parsing._symbols import reader_of
-from worldvaluesbench.prompts._choices import Labels, ShownChoice, choices_of
+from worldvaluesbench.prompts._options import AnswerOption, Labels, choices_of
 from worldvaluesbench.runs._reasons import COMPLETION_REASONS
 from worldvaluesbench.survey._codebook import load_codebook
 
@@ -15,7 +15,7 @@ LETTERS = choices_of(CODEBOOK.item("Q1"), "letters")
 WORDS = choices_of(CODEBOOK.item("Q1"), "words")
 
 
-def outcome(text: str, choices: tuple[ShownChoice, ...], finish_reason: str | None = "stop") -> int | str:
+def outcome(text: str, choices: tuple[AnswerOption, ...], finish_reason: str | None = "stop") -> int | str:
     reading = read_answer(text, reader_of(choices), finish_reason)
     return reading.reason if isinstance(reading, Unparsed) else reading
 
@@ -139,7 +139,7 @@ def test_a_number_beside_words_is_theirs_or_another_answer(frame: str, beside: s
 
 
 def test_a_text_that_breaks_off_may_have_meant_a_longer_label() -> None:
-    choices = ShownChoice("A lot", "", 1), ShownChoice("A lot less", "", 2), ShownChoice("None", "", 3)
+    choices = AnswerOption("A lot", "", 1), AnswerOption("A lot less", "", 2), AnswerOption("None", "", 3)
     assert outcome("A lot", choices, "stop") == 1
     assert outcome("A lot", choices, "length") == "truncated"
     assert outcome("None", choices, "length") == 3

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from worldvaluesbench.errors import BundleError
-from worldvaluesbench.prompts._prompt import load_template
+from worldvaluesbench.prompts._template import load_template
 from worldvaluesbench.reporting._bundle import check_bundle, is_bundle, read_bundle
 from worldvaluesbench.reporting.disclosure._suppress import suppress
 from worldvaluesbench.reporting.page._page import build_report

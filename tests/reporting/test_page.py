@@ -15,7 +15,7 @@ import pytest
 from tests.reporting.conftest import ITEMS, NAMES, renamed
 from worldvaluesbench._io._folder import read_manifest
 from worldvaluesbench.benchmark._dataset import Dataset
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 from worldvaluesbench.reporting._bundle import write_bundle
 from worldvaluesbench.reporting.page._card import render_card
 from worldvaluesbench.reporting.page._example_prompts import example_prompts
@@ -182,12 +182,12 @@ def test_what_the_explorer_unpacks_are_the_tables(comparison: Comparison) -> Non
 
 
 def test_prompts_are_examples_of_an_invented_person(paper: Dataset) -> None:
-    settings = settle()
+    settings = make_settings()
     found = example_prompts({"settings": settings.describe()}, ITEMS)
     assert set(found) == set(ITEMS)
     assert "Kenya" in found["Q57"]
     assert paper.codebook.item("Q57").question in found["Q57"]
-    nobody = example_prompts({"settings": settle("default-no-demographics").describe()}, ITEMS)
+    nobody = example_prompts({"settings": make_settings("default-no-demographics").describe()}, ITEMS)
     assert "Nothing else is known" in nobody["Q57"]
     assert example_prompts({"settings": None}, ITEMS) == {}
     assert example_prompts({"settings": {"preset": "of another version"}}, ITEMS) == {}

@@ -8,7 +8,7 @@ import polars as pl
 
 from worldvaluesbench._io._folder import manifest_of, write_json, write_manifest
 from worldvaluesbench.benchmark._dataset import Dataset
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 from worldvaluesbench.survey._codebook import load_codebook
 
 OWN = "own"
@@ -65,7 +65,7 @@ def make_run(
     folder.mkdir(parents=True)
     content: Mapping[str, Any] = {
         "name": folder.name,
-        "settings": settle().describe(),
+        "settings": make_settings().describe(),
         "model": {"backend": "function", "model": "by-hand"},
         "examples": {"source": "by hand"},
         "dataset": dataset.receipt,

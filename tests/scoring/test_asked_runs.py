@@ -19,7 +19,7 @@ from worldvaluesbench.models._model import FunctionModel
 from worldvaluesbench.planning._examples import split_examples
 from worldvaluesbench.planning._plan import build_plan
 from worldvaluesbench.prompts._request import Sampling
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring._scores import Scores
 from worldvaluesbench.scoring.sources._answers import read_answers
@@ -31,7 +31,7 @@ URBAN, FEMALE = 1, 2
 
 def ask_and_score(dataset: Dataset, model: FunctionModel, folder: Path, **given: Any) -> Scores:
     """Scores of a model that was asked Q1 (scale 1..4) for the whole test split."""
-    plan = build_plan(split_examples(dataset, "test", ["Q1"]), settle(**given))
+    plan = build_plan(split_examples(dataset, "test", ["Q1"]), make_settings(**given))
     assert ask(begin_run(plan, model, folder), model).is_finished
     return score_answers([read_answers(folder)], respondents_reference(dataset))
 
@@ -82,7 +82,7 @@ def test_likelihoods_in_two_orders_are_scored_as_counted_by_hand(paper: Dataset,
 def test_a_run_of_another_edition_is_refused(paper: Dataset, corrected: Dataset, tmp_path: Path) -> None:
     model = FunctionModel("two", complete=lambda prompt, sampling: "2")
     scores = ask_and_score(paper, model, tmp_path / "run")
-    assert scores.answers[0].describe()["run"]["fingerprint"] == settle().fingerprint
+    assert scores.answers[0].describe()["run"]["fingerprint"] == make_settings().fingerprint
     with pytest.raises(
         RunError, match=r"edition paper, not corrected \(identity .*\); score it with the dataset it was made from"
     ):

@@ -12,7 +12,7 @@ from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 from worldvaluesbench.scoring._config import How
 from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring.compare._compare import compare_answers
@@ -214,7 +214,7 @@ def test_a_model_with_and_without_demographics_is_a_pair_where_the_caller_says_s
 
 
 def test_a_pair_of_runs_is_found_by_what_they_say_of_themselves(people: Dataset, tmp_path: Path) -> None:
-    settings = [settle().describe() | {"attributes": shown} for shown in ([], ["Q260"])]
+    settings = [make_settings().describe() | {"attributes": shown} for shown in ([], ["Q260"])]
     keys = range(101, 131)
     runs = [
         make_run(tmp_path / name, [Row("Q1", key, rating) for key in keys], people, settings=of_run)

@@ -9,7 +9,7 @@ from tests.scoring.people import make_dataset, write_answers
 from tests.scoring.run_folders import Row, make_run
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.errors import AnswersError
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 from worldvaluesbench.scoring.sources import _kinds as kinds
 from worldvaluesbench.scoring.sources._answers import Answers, read_answers
 from worldvaluesbench.scoring.sources._kinds import (
@@ -33,7 +33,7 @@ def file_called(name: str, folder: Path) -> Answers:
 
 
 def run_called(name: str, dataset: Dataset, *, attributes: list[str] | None = None, **described: Any) -> Answers:
-    settings = settle().describe() | {"attributes": attributes or []}
+    settings = make_settings().describe() | {"attributes": attributes or []}
     folder = make_run(dataset.folder.parent / name, [Row("Q1", 101, 1)], dataset, **{"settings": settings, **described})
     return read_answers(folder)
 
@@ -63,7 +63,7 @@ def test_the_name_of_a_file_says_its_kind(name: str, kind: str, family: str, tmp
 def test_a_run_is_what_it_says_of_itself_whatever_its_name(people: Dataset) -> None:
     shown = sort_of(run_called("plain", people, attributes=["Q260"]))
     silent = sort_of(run_called("x+demographics", people))
-    asked = ("by-hand", settle().method)
+    asked = ("by-hand", make_settings().method)
     assert (shown.kind, shown.family, shown.asked, shown.kind_from) == ("with", "plain", asked, "manifest")
     assert (silent.kind, silent.family, silent.asked, silent.kind_from) == ("without", "x", asked, "manifest")
     assert shown.conditions == silent.conditions is not None, "who is shown is no condition"
@@ -133,7 +133,7 @@ def test_a_pair_of_runs_is_tested_where_they_differ_in_the_persona_alone(
     """The number of samples and what only words the persona are no other way of asking."""
     number = named or "same"
     shown = run_called(f"m{number}+demographics", people, attributes=["Q260"])
-    silent = run_called(f"m{number}", people, settings=settle().describe() | {"attributes": []} | changed)
+    silent = run_called(f"m{number}", people, settings=make_settings().describe() | {"attributes": []} | changed)
     (pair,) = pairs_of({one.name: sort_of(one) for one in (silent, shown)})
     assert pair.is_tested == (named is None)
     if named is None:
@@ -144,7 +144,7 @@ def test_a_pair_of_runs_is_tested_where_they_differ_in_the_persona_alone(
 
 
 def test_what_the_caller_says_is_tested_and_what_differs_is_still_named(people: Dataset) -> None:
-    warm = settle().describe() | {"attributes": [], "temperature": 0.9}
+    warm = make_settings().describe() | {"attributes": [], "temperature": 0.9}
     sources = [
         run_called("given+demographics", people, attributes=["Q260"]),
         run_called("given", people, settings=warm),

@@ -19,9 +19,9 @@ from worldvaluesbench.asking._run import begin_run
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli._score import say_coverage
 from worldvaluesbench.errors import AnswersError, WorldValuesBenchError
-from worldvaluesbench.prompts._presets import Method
 from worldvaluesbench.prompts._request import Reply, TokenChoice
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
+from worldvaluesbench.prompts._template import Method
 from worldvaluesbench.reporting.page._page import build_report
 from worldvaluesbench.scoring._config import How
 from worldvaluesbench.scoring._score import score_answers
@@ -60,7 +60,7 @@ def asked(
     table = answers_table(rows).with_columns(
         coverage=pl.Series([*of_row, *[1.0] * N], dtype=pl.Float64)
     )  # of a rating it is 1
-    settings = None if method is None else settle(method=method).describe()
+    settings = None if method is None else make_settings(method=method).describe()
     return make_run(folder, table, people, settings=settings)
 
 
@@ -98,7 +98,7 @@ def test_the_default_is_half_and_what_is_left_out_is_what_an_unparsed_answer_is(
         unparsed=pl.when(is_low).then(pl.lit("low_coverage")),
         probabilities=pl.when(~is_low).then("probabilities"),
     )
-    old = make_run(tmp_path / "old" / "run", lost, people, settings=settle(method="token_probs").describe())
+    old = make_run(tmp_path / "old" / "run", lost, people, settings=make_settings(method="token_probs").describe())
     for how in (ALL, replace(ALL, has_refusals=True)):
         one, two = scored(run, people, how), scored(old, people, how)
         for name, table in one.tables.items():
@@ -172,7 +172,7 @@ def test_answers_that_are_nearly_all_certain_are_told_to_be_the_servers(
         Row("Q1", 101 + k, probabilities=[0.0, 1.0, 0.0, 0.0] if k < n_certain else [1e-9, 1 - 1e-9, 0.0, 0.0])
         for k in range(N)
     ]
-    run = make_run(tmp_path / "run", rows, people, settings=settle(method="token_probs").describe())
+    run = make_run(tmp_path / "run", rows, people, settings=make_settings(method="token_probs").describe())
     said = coverage_sentences(receipt_of(scored(run, people)))
     assert len(said) == is_said
     if is_said:
@@ -182,7 +182,7 @@ def test_answers_that_are_nearly_all_certain_are_told_to_be_the_servers(
 
 def test_answers_that_an_earlier_version_did_not_keep_are_said_to_be_lost(people: Dataset, tmp_path: Path) -> None:
     rows = [Row("Q1", 101 + k, unparsed="low_coverage") for k in range(N)]
-    run = make_run(tmp_path / "run", rows, people, settings=settle(method="token_probs").describe())
+    run = make_run(tmp_path / "run", rows, people, settings=make_settings(method="token_probs").describe())
     (said,) = coverage_sentences(receipt_of(scored(run, people)))
     assert said.startswith("run: 12 answers have no distribution to count at any --min-coverage")
 

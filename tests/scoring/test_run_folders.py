@@ -14,7 +14,7 @@ from tests.scoring.run_folders import Row, answers_table, make_run
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli import main
 from worldvaluesbench.errors import AnswersError, RunError, WorldValuesBenchError
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
 from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring._scores import scores_document
 from worldvaluesbench.scoring.sources._answers import read_answers
@@ -52,7 +52,7 @@ def test_a_run_goes_by_the_name_it_was_given_or_by_that_of_its_folder(people: Da
 
 
 def test_scores_name_their_sources(people: Dataset, tmp_path: Path) -> None:
-    settings = settle(method="token_probs", orders=2)
+    settings = make_settings(method="token_probs", orders=2)
     described: dict[str, Any] = {
         "settings": settings.describe(),
         "name": "mine",

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.elicitation.mock_prompts import choices, prompt_of
+from tests.elicitation.replies import read_reply
 from tests.support.mock_server import Faults, MockOptions
 from tests.support.mock_server.answers import Answering
 from tests.support.mock_server.requests import Asked, read_chat, read_completion
@@ -16,13 +17,13 @@ from tests.support.mock_server.words import NONSENSE, REFUSALS
 from worldvaluesbench.models._bodies import chat_body, completion_body
 from worldvaluesbench.models._returned import read_response
 from worldvaluesbench.models.standin._opinions import opinion_of, read_prompt
-from worldvaluesbench.parsing._parse import Unparsed, parse_rating
-from worldvaluesbench.parsing._readout import Rating, Reading, answer_schema, read_reply
+from worldvaluesbench.parsing._rating import Unparsed, parse_rating
+from worldvaluesbench.parsing._readout import Rating, Reading, answer_schema
 from worldvaluesbench.parsing._shares import Distribution
-from worldvaluesbench.prompts._choices import LABELS, Labels
-from worldvaluesbench.prompts._presets import Method
+from worldvaluesbench.prompts._options import LABELS, Labels
 from worldvaluesbench.prompts._request import Request, Sampling
-from worldvaluesbench.prompts._settings import settle
+from worldvaluesbench.prompts._settings import make_settings
+from worldvaluesbench.prompts._template import Method
 from worldvaluesbench.stats._distribution import MIN_COVERAGE
 from worldvaluesbench.stats._scale import Scale
 from worldvaluesbench.survey._codebook import load_codebook
@@ -74,13 +75,13 @@ def test_samples_follow_the_opinion_in_every_form(template: str, is_chat: bool) 
 
 def read(item_id: str, method: Method, labels: Labels = "digits", *, is_chat: bool, **options: Any) -> Reading:
     """What our own readers read in an answer to the second order of an item's options."""
-    settings = settle(method=method, labels=labels, orders=2)
+    settings = make_settings(method=method, labels=labels, orders=2)
     prompt = prompt_of(item_id, settings.template.name, labels=labels, order=1)
     symbols = tuple(choice.symbol for choice in choices(item_id, labels, 1))
     request = Request("id", item_id, 1, prompt, method, symbols, Sampling(0.0, settings.max_tokens))
     body = chat_body(request, "mock-good") if is_chat else completion_body(request, "mock-good")
     asked = read_chat(body, MockOptions()) if is_chat else read_completion(body, MockOptions())
-    [(_, reading)] = read_reply(read_response(answer(asked, **options), request), CODEBOOK.item(item_id), settings)
+    [reading] = read_reply(read_response(answer(asked, **options), request), CODEBOOK.item(item_id), settings)
     return reading
 
 
@@ -252,7 +253,7 @@ def test_nonsense_and_refusals_are_read_as_what_they_are(scale: Scale) -> None:
 @pytest.mark.parametrize("method", ["sampled", "verbalised", "token_probs"])
 @pytest.mark.parametrize("fault", ["garbage", "refusals", "cut_offs", "filtered"])
 def test_no_injected_fault_is_ever_read_as_an_answer(labels: Labels, method: Method, fault: str) -> None:
-    settings = settle(method=method, labels=labels)
+    settings = make_settings(method=method, labels=labels)
     for item_id in ("Q1", "Q7", "Q48", "Q216"):
         symbols = tuple(choice.symbol for choice in choices(item_id, labels))
         prompt = prompt_of(item_id, settings.template.name, labels=labels)
@@ -267,7 +268,7 @@ def test_no_injected_fault_is_ever_read_as_an_answer(labels: Labels, method: Met
                 top=20 if method == "token_probs" else None,
             )
             reply = read_response(answer(asked, **{fault: 1.0}), request)
-            for _, reading in read_reply(reply, CODEBOOK.item(item_id), settings):
+            for reading in read_reply(reply, CODEBOOK.item(item_id), settings):
                 # "I decline" may begin the ninth letter, with next to no probability
                 is_kept = isinstance(reading, Distribution) and reading.coverage < MIN_COVERAGE
                 assert isinstance(reading, Unparsed) or is_kept, (reading, reply)

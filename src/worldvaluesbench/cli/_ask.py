@@ -1,5 +1,6 @@
 """Commands that ask models: `wvb ask` (with `--dry-run` and `--show-prompt`) and `wvb run`."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -189,7 +190,8 @@ def _show_prompt(dataset: Dataset, given: Given) -> None:
     persona = persona_of(codes, dataset.codebook, settings.attribute_questions)
     options = shown_options(choices_of(item, settings.labels, given["order"]))
     text = render_prompt(settings.template, persona, item, style=settings.style, options=options)
-    click.echo(printable(text, keep="\n\t"))
+    # nothing is added to what is sent; on a terminal a line end keeps the shell's prompt on its own line
+    click.echo(printable(text, keep="\n\t"), nl=sys.stdout.isatty())
 
 
 def _chosen_codes(settings: Sequence[str], attributes: str | None, dataset: Dataset) -> dict[str, int]:
@@ -254,6 +256,8 @@ def show_costs(costs: Costs, rate: float | None = None) -> None:
         lines.append(f"Cost: about {money(costs.cost)}{most}, in the unit of the prices; without --retry-unparsed.")
     if costs.seconds is not None and rate is not None:
         lines.append(f"Time: {show.duration(costs.seconds)} at {rate:g} requests per second.")
+    if costs.note is not None:
+        lines.append(f"Note: {costs.note}")
     show.say("\n".join(lines))
 
 

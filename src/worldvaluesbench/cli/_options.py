@@ -20,9 +20,9 @@ from worldvaluesbench.prompts import (
     METHODS,
     STYLES,
     Settings,
+    make_settings,
     parse_attributes,
     read_template,
-    settle,
 )
 from worldvaluesbench.scoring import MIN_N, MIN_N_STATED, How
 from worldvaluesbench.scoring.sources import WHOM, Reference, respondents_reference, world_reference
@@ -209,7 +209,7 @@ def settings_of(given: Given, codebook: Codebook) -> Settings:
         others["stop"] = tuple(text.replace("\\n", "\n").replace("\\t", "\t") for text in given["stop"])
     if given.get("is_structured"):
         others["is_structured"] = True
-    return settle(
+    return make_settings(
         given["preset"],
         template=None if given["template"] is None else read_template(given["template"]),
         method=given.get("method"),

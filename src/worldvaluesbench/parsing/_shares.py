@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from worldvaluesbench.parsing._parse import CORRECTED, EXCERPT, Unparsed, is_refusal
-from worldvaluesbench.parsing._spoken import after_reasoning, first_turn, plain_text
-from worldvaluesbench.parsing._statement import without_latex
-from worldvaluesbench.parsing._written import DECORATION
-from worldvaluesbench.prompts import ShownChoice
+from worldvaluesbench.parsing._numbers import DECORATION, without_latex
+from worldvaluesbench.parsing._rating import CORRECTED, EXCERPT, Unparsed, is_refusal
+from worldvaluesbench.parsing._text import after_reasoning, first_turn, plain_text
+from worldvaluesbench.prompts import AnswerOption
 
 TOLERANCE = 0.02
 """How far the sum of stated shares may be from 1 (or 100%); they are then divided by it."""
@@ -49,11 +48,11 @@ _ASIDE = re.compile(
     r"confidence|answer|format|unit",
     re.IGNORECASE,
 )
-"""Keys beside the shares that say nothing about any option."""
+"""Other keys than shares that say nothing about any option."""
 
 
 def parse_shares(
-    completion: str, choices: tuple[ShownChoice, ...], *, finish_reason: str | None = None
+    completion: str, choices: tuple[AnswerOption, ...], *, finish_reason: str | None = None
 ) -> Distribution | Unparsed:
     """Read the share that a completion states for each option, or why it states none.
 
@@ -63,7 +62,7 @@ def parse_shares(
     1. The sum may be off by 2 in a hundred; shares are then divided by it. Nothing is filled in: every option must have
     its share, an option not mentioned is not taken for 0.
 
-    >>> choices = ShownChoice("1", "Yes", 1), ShownChoice("2", "No", 2)
+    >>> choices = AnswerOption("1", "Yes", 1), AnswerOption("2", "No", 2)
     >>> parse_shares('{"1": 60, "2": "40%"}', choices)
     Distribution(probabilities=(0.6, 0.4), coverage=1.0)
     >>> parse_shares('{"1": 60}', choices).reason
@@ -82,7 +81,7 @@ def parse_shares(
     return Unparsed("truncated", text[-EXCERPT:]) if is_cut and may_be_cut else reading
 
 
-def _read(text: str, choices: tuple[ShownChoice, ...]) -> Distribution | Unparsed:
+def _read(text: str, choices: tuple[AnswerOption, ...]) -> Distribution | Unparsed:
     if not text:
         return Unparsed("empty", "")
     names, ratings = _names_of(choices), [choice.rating for choice in choices]
@@ -90,7 +89,7 @@ def _read(text: str, choices: tuple[ShownChoice, ...]) -> Distribution | Unparse
     lines = _lines(text)
     if _gives_share(lines, names):
         in_lines = _shares_in(lines, names, ratings)
-        # beside an object, lines count where they are whole: "1: 40% of women ..." is prose
+        # next to an object, lines count where they are whole: "1: 40% of women ..." is prose
         stated = [(0, len(text), in_lines), *stated] if not stated or isinstance(in_lines, Distribution) else stated
     if not stated:
         return Unparsed("refusal" if is_refusal(text) else "no_shares", text[:EXCERPT])
@@ -105,34 +104,21 @@ def _shares_in(
 ) -> Distribution | Unparsed:
     shares: dict[int, tuple[float, bool]] = {}
     for key, value in entries:
-        rating, share = names.get(_plain(key)), _share_of(value)
-        fault = _fault(rating, share, shares, key)
+        rating, share, fault = names.get(_plain(key)), _share_of(value), ""
+        if rating is None:
+            is_aside = share is None or share[0] == 0 or _ASIDE.fullmatch(key.strip(DECORATION)) is not None
+            fault = "" if is_aside else "unknown_options"
+        elif share is None or share[0] < 0:
+            fault = "not_a_share"
+        elif shares.setdefault(rating, share) != share:
+            fault = "several_shares"
         if fault:
             return Unparsed(fault, f"{key}: {value}"[:EXCERPT])
-        if rating is not None and share is not None:
-            shares[rating] = share
-    return _distribution_of(shares, ratings)
-
-
-def _fault(
-    rating: int | None, share: tuple[float, bool] | None, shares: Mapping[int, tuple[float, bool]], key: str
-) -> str | None:
-    """Why an entry cannot be a part of a distribution; None: it can, or it is no part of it."""
-    if rating is None:
-        is_aside = share is None or share[0] == 0 or _ASIDE.fullmatch(key.strip(DECORATION)) is not None
-        return None if is_aside else "unknown_options"
-    if share is None or share[0] < 0:
-        return "not_a_share"
-    return "several_shares" if rating in shares and shares[rating] != share else None
-
-
-def _distribution_of(shares: Mapping[int, tuple[float, bool]], ratings: Sequence[int]) -> Distribution | Unparsed:
     absent = sorted(set(ratings) - shares.keys())
     if absent:
         return Unparsed("missing_options", ", ".join(map(str, absent)))
     total = math.fsum(share for share, _ in shares.values())
-    is_percent = total > 2 or any(percent for _, percent in shares.values())
-    whole = 100.0 if is_percent else 1.0
+    whole = 100.0 if total > 2 or any(is_percent for _, is_percent in shares.values()) else 1.0
     if abs(total / whole - 1) > TOLERANCE + 1e-9:
         return Unparsed("bad_sum", f"{total:g}")
     return Distribution(tuple(shares[rating][0] / total for rating in sorted(ratings)), min(1.0, total / whole))
@@ -146,7 +132,7 @@ def _objects(text: str, names: Mapping[str, int]) -> list[tuple[int, int, list[t
 
 
 def _lines(text: str) -> list[tuple[str, str]]:
-    """The entries that stand on lines of their own, or one behind the other: "1: 40%, 2: 60%"."""
+    """The entries on lines of their own, or one behind the other: "1: 40%, 2: 60%"."""
     lines = _NEXT.sub("\n", _OBJECT.sub(" ", text))
     return [(match["key"], match["value"]) for match in _LINE.finditer(lines)]
 
@@ -166,7 +152,7 @@ def _entries(text: str) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=4096)
 def _share_of(value: str) -> tuple[float, bool] | None:
-    """A number, and whether it is said to be a percentage; None where the value is no number."""
+    """A number, and whether it is said to be a percentage; None where the value is not a number."""
     match = _SHARE.fullmatch(value.strip(" \t\r\n\"'*_`"))
     if match is None:
         return None
@@ -175,7 +161,7 @@ def _share_of(value: str) -> tuple[float, bool] | None:
 
 
 @lru_cache(maxsize=1024)
-def _names_of(choices: tuple[ShownChoice, ...]) -> Mapping[str, int]:
+def _names_of(choices: tuple[AnswerOption, ...]) -> Mapping[str, int]:
     """The rating of every name that an option goes by."""
     names: dict[str, int] = {}
     for choice in choices:

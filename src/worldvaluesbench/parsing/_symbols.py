@@ -7,10 +7,10 @@ from functools import lru_cache
 from itertools import islice
 from string import ascii_uppercase
 
-from worldvaluesbench.parsing._parse import EXCERPT, Reader, Unparsed
-from worldvaluesbench.parsing._statement import (
+from worldvaluesbench.parsing._numbers import (
     ACROSS,
     BARRED,
+    DECORATION,
     FINAL_ANSWER,
     JOINED,
     LINE_ENDS,
@@ -19,10 +19,12 @@ from worldvaluesbench.parsing._statement import (
     NAMED_ANSWER,
     OTHERS,
     SENTENCE_END,
+    plain_label,
+    spelled,
     without_asides,
 )
-from worldvaluesbench.parsing._written import DECORATION, plain_label, spelled
-from worldvaluesbench.prompts import ShownChoice
+from worldvaluesbench.parsing._rating import EXCERPT, Reader, Unparsed
+from worldvaluesbench.prompts import AnswerOption
 
 _CHOSEN = re.compile(
     r"\b(?:(?:say|choose|pick|select|answer|respond|reply|go|opt|give)(?:s|es|ed)?|chose|chosen|said|likely|"
@@ -52,7 +54,7 @@ _AFTER_WORD, _BEFORE_WORD = r"(?<![A-Za-z\d_À-ɏЀ-ӿ])", r"(?![A-Za-z\d_'À-ɏ
 class _Names:
     """By what names options go, and the pattern of a name: a letter, a letter with a label, or a label.
 
-    `numbers` are what may stand beside each symbol and says nothing else: its rating, and its place as shown.
+    `numbers` may follow each symbol without another meaning: its rating, and its place as shown.
     """
 
     symbols: frozenset[str]
@@ -61,18 +63,18 @@ class _Names:
     pattern: re.Pattern[str]
 
 
-def has_numbers(choices: Sequence[ShownChoice]) -> bool:
+def has_numbers(choices: Sequence[AnswerOption]) -> bool:
     """Whether the options are named by their ratings: always with digits, and where an item has no words for all."""
     return all(choice.symbol == str(choice.rating) for choice in choices)
 
 
-def has_letters(choices: Sequence[ShownChoice]) -> bool:
+def has_letters(choices: Sequence[AnswerOption]) -> bool:
     """Whether the options are named by the letters A, B, C, ..."""
     return all(_LETTER.fullmatch(choice.symbol) for choice in choices)
 
 
-def reader_of(choices: tuple[ShownChoice, ...], asked: str | None = None) -> Reader:
-    """The reader of answers that name options by letters or words, for `parse.read_answer`."""
+def reader_of(choices: tuple[AnswerOption, ...], asked: str | None = None) -> Reader:
+    """The reader of answers that name options by letters or words, for `read_answer`."""
     ratings = {choice.symbol: choice.rating for choice in choices}
 
     def judge(symbol: str) -> int | Unparsed:
@@ -86,10 +88,10 @@ def reader_of(choices: tuple[ShownChoice, ...], asked: str | None = None) -> Rea
     return Reader(lambda text: find_symbols(text, choices), judge, may_go_on, asked)
 
 
-def find_symbols(text: str, choices: tuple[ShownChoice, ...]) -> tuple[str, ...]:
+def find_symbols(text: str, choices: tuple[AnswerOption, ...]) -> tuple[str, ...]:
     """Find the symbols that a text offers as its answer, each once.
 
-    None: it offers none. One: that is the answer; a letter that is no option's is given as written. Several: which is
+    None: it offers none. One: that is the answer; a letter of no option is given as written. Several: which is
     meant is not clear. What counts is, in this order: a name that is all there is (a letter in either case); what is
     said to be the final answer; an answer that is named as such, chosen, or alone on its line (where lines list all
     options they say nothing); a name that opens the text.
@@ -113,7 +115,7 @@ def find_symbols(text: str, choices: tuple[ShownChoice, ...]) -> tuple[str, ...]
 
 
 @lru_cache(maxsize=1024)
-def _names_of(choices: tuple[ShownChoice, ...]) -> _Names:
+def _names_of(choices: tuple[AnswerOption, ...]) -> _Names:
     is_letter = has_letters(choices)
     labels = {(choice.label if is_letter else choice.symbol): choice.symbol for choice in choices}
     labels.pop("", None)
@@ -183,14 +185,14 @@ def _further(text: str, start: int, names: _Names) -> Iterator[str]:
 
 
 def _also_at(text: str, start: int, names: _Names) -> tuple[str, ...]:
-    """What is named beside the name that ends here: "B" behind the A of "A or B"."""
+    """What is named next to the name that ends here: "B" behind the A of "A or B"."""
     joint = _ALSO.match(text, start)
     second = names.pattern.match(text, joint.end()) if joint else None
     return _symbols_in(second, names) if second and _FOLLOWED.match(text, second.end()) else ()
 
 
 def _on_lines(text: str, names: _Names) -> tuple[str, ...]:
-    """The names that are all that stands on their lines: one, several, or the list of all options."""
+    """The names that are alone on their lines: one, several, or the list of all options."""
     bare = (line.strip(LINE_ENDS) for line in text.splitlines() if len(line) < 300)
     found = (symbol for line in bare for symbol in _exactly(line, names))
     return tuple(dict.fromkeys(symbol for symbol in found if symbol in names.symbols))
@@ -203,5 +205,5 @@ def _opening(text: str, names: _Names) -> tuple[str, ...]:
         return ()
     also = _also_at(text, match.end(), names)
     found = _symbols_in(match, names) if also or _OPENED.match(text, match.end()) else ()
-    # a number beside a label is another answer, a letter beyond the list begins a sentence ("I")
+    # a number next to a label is another answer, a letter beyond the list begins a sentence ("I")
     return tuple(dict.fromkeys(symbol for symbol in [*found, *also] if symbol in names.symbols or symbol.isdigit()))

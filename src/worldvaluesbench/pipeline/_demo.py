@@ -23,7 +23,7 @@ from worldvaluesbench.models.hosted import HostedModel
 from worldvaluesbench.pipeline._report import CountWatch, report_results
 from worldvaluesbench.pipeline._results import PARTS, Results, ask_model, plan_probe, run_name, slug_of
 from worldvaluesbench.planning import split_examples
-from worldvaluesbench.prompts import settle
+from worldvaluesbench.prompts import make_settings
 from worldvaluesbench.scoring import MIN_N, How, once_a_baseline, score_answers
 from worldvaluesbench.scoring.compare import Comparison
 from worldvaluesbench.scoring.sources import (
@@ -112,7 +112,7 @@ def run_demo(
             f"of fewer too few are in each cell of the probe."
         )
     # two runs that differ in the persona alone
-    chosen = [settle(preset, method="sampled") for preset in ("default", "default-no-demographics")]
+    chosen = [make_settings(preset, method="sampled") for preset in ("default", "default-no-demographics")]
     named = {
         run_name(model, settings): (model, settings) for model in ("mock-good", "mock-poor") for settings in chosen
     }

@@ -16,7 +16,7 @@ from worldvaluesbench.benchmark import Dataset, build_probe, load_dataset, read_
 from worldvaluesbench.errors import FolderError, ModelError, ProbeError, RunError
 from worldvaluesbench.models import FunctionModel, Model
 from worldvaluesbench.planning import Plan, build_plan, probe_examples
-from worldvaluesbench.prompts import DEFAULT_PRESET, Settings, differences, settle
+from worldvaluesbench.prompts import DEFAULT_PRESET, Settings, differences, make_settings
 from worldvaluesbench.scoring import How, Scores, score_answers, write_scores
 from worldvaluesbench.scoring.sources import read_answers, respondents_reference
 from worldvaluesbench.stats import MIN_COVERAGE
@@ -155,7 +155,7 @@ def evaluate(  # noqa: PLR0913 - what `wvb run` takes
     Raises ModelError where the model cannot answer by the method, RunError where asking could not be finished.
     """
     dataset = data if isinstance(data, Dataset) else load_dataset(data)
-    chosen = settings or settle(preset)
+    chosen = settings or make_settings(preset)
     if isinstance(model, Model):
         asked: Model = model
     else:

@@ -3,5 +3,7 @@ from ._examples import (
     ExampleSet as ExampleSet, Rows as Rows, probe_examples as probe_examples, read_examples as read_examples,
     split_examples as split_examples,
 )
-from ._plan import Plan as Plan, build_plan as build_plan, read_requests as read_requests, write_plan as write_plan
-from ._questions import questions_of as questions_of, render_question as render_question, show as show
+from ._plan import (
+    Plan as Plan, build_plan as build_plan, item_prompts as item_prompts, read_requests as read_requests,
+    write_plan as write_plan,
+)

@@ -1,22 +1,20 @@
 """What asking a plan will take, said before the first request: requests, tokens, money, time.
 
-Prompt tokens are counted with a tokenizer where one is at hand, else estimated from the number of characters. How long
-completions will be is never known before; what is assumed of them stands in the result.
+Prompt tokens are counted with a tokenizer where one is available, else estimated from the number of characters. The
+length of completions is never known before; what is assumed of them is in the result.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 from worldvaluesbench.errors import ModelError, RunError
 from worldvaluesbench.planning._plan import Plan
-from worldvaluesbench.planning._questions import Form
-from worldvaluesbench.prompts import Method, Request, Settings
+from worldvaluesbench.prompts import Request, Settings
 
 CHARACTERS_PER_TOKEN = 4
-"""What is assumed where no tokenizer is at hand; right for English prose within a fifth or so."""
+"""What is assumed where no tokenizer is available; right for English prose within a fifth or so."""
 
 MAX_COUNTED = 2_000
 """How many prompts are counted at most; a larger plan is estimated from so many of them at even distances."""
@@ -34,12 +32,13 @@ CountTokens = Callable[[str], int | None]
 class Costs:
     """What a plan takes, unparsed completions asked again apart.
 
-    `prompt_tokens` are those sent over all requests. `is_estimate`: they were estimated, because no tokenizer was at
-    hand (not `has_tokenizer`) or only `n_counted` of the prompts were counted. `completion_tokens` are always assumed,
-    at `tokens_each` for a completion on average; `most_completion_tokens` is their limit (None: there is none).
+    `prompt_tokens` are those sent over all requests. `is_estimate`: they were estimated, because no tokenizer was
+    available (not `has_tokenizer`) or only `n_counted` of the prompts were counted. `completion_tokens` are always
+    assumed, at `tokens_each` for a completion on average; `most_completion_tokens` is their limit (None: there is
+    none).
 
     `cost` and `most_cost`, in the unit of the prices, are None without both prices or without a limit; `seconds` is
-    None without a rate.
+    None without a rate. `note` says where items have fewer option orders than the settings (`Plan.note`).
     """
 
     n_examples: int
@@ -55,6 +54,7 @@ class Costs:
     cost: float | None
     most_cost: float | None
     seconds: float | None
+    note: str | None = None
 
 
 def estimate_costs(
@@ -67,10 +67,10 @@ def estimate_costs(
 ) -> Costs:
     """What asking a plan takes.
 
-    `count_tokens` says how many tokens a text has, or None where it cannot. Prices are for a million tokens, `rate` is
-    in requests a second. `option_likelihood` sends a prompt once for each option.
+    `count_tokens` returns the number of tokens of a text, or None where it cannot. Prices are for a million tokens,
+    `rate` is in requests a second. `option_likelihood` sends a prompt once for each option.
 
-    Raises RunError for a rate that is not above 0, PromptError where the template fails.
+    Raises RunError for a rate of 0 or less, PromptError where the template fails.
     """
     if rate is not None and not rate > 0:
         raise RunError(f"The rate is {rate}; expected a number of requests a second above 0.")
@@ -100,6 +100,7 @@ def estimate_costs(
         cost=cost(completion_tokens),
         most_cost=cost(most),
         seconds=None if rate is None else n_requests / rate,
+        note=plan.note,
     )
 
 
@@ -143,29 +144,24 @@ def _tokens(text: str, count: CountTokens | None) -> float:
 
 
 def _completion_tokens(plan: Plan) -> tuple[int, int | None]:
-    """The tokens that will be received: as assumed, and at most (None: there is no limit)."""
-    settings = plan.settings
-    assumed, most = 0.0, 0
-    has_limit = settings.max_tokens is not None or settings.method == "option_likelihood"
+    """The tokens of all completions: as assumed, and at most (None: there is no limit)."""
+    assumed, most = 0, 0
+    has_limit = plan.settings.max_tokens is not None or plan.settings.method == "option_likelihood"
     counts = (plan.n_by_question * plan.n_each).tolist()
     for question, n_completions in zip(plan.questions, counts, strict=True):
-        each, limit = _length(settings, question.forms[0])
+        each, limit = _length(plan.settings, len(question.forms[0].options))
         assumed += n_completions * each
         most += n_completions * limit
-    return ceil(assumed), most if has_limit else None
+    return assumed, most if has_limit else None
 
 
-def _length(settings: Settings, form: Form) -> tuple[int, int]:
+def _length(settings: Settings, n_options: int) -> tuple[int, int]:
     """The assumed length of a completion in tokens, and the most that it can have (0: there is no limit)."""
-    n_options = len(form.options)
-    if settings.method == "option_likelihood":
-        return n_options, n_options  # an endpoint generates one token beside each echoed prompt
     limit = settings.max_tokens
-    lengths: Mapping[Method, int] = {
-        "greedy": TOKENS_OF_JSON,
-        "sampled": TOKENS_OF_JSON,
-        "token_probs": TOKENS_OF_JSON if limit is None else limit,
-        "verbalised": TOKENS_OF_SHARE * n_options,
-    }
-    assumed = lengths[settings.method]
+    if settings.method == "option_likelihood":
+        return n_options, n_options  # an endpoint generates one token with each echoed prompt
+    if settings.method == "verbalised":
+        assumed = TOKENS_OF_SHARE * n_options
+    else:
+        assumed = limit if settings.method == "token_probs" and limit is not None else TOKENS_OF_JSON
     return (assumed, 0) if limit is None else (min(assumed, limit), limit)

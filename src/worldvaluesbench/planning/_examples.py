@@ -1,11 +1,13 @@
-"""Which examples are asked: those of a probe set, of a split, or of a list of one's own.
+"""Which examples are asked: those of a probe set, of a split, or of a user's file.
 
 Only an example with a valid response is asked, for nothing else can be scored. They are never held as a long table:
 for one item at a time, they are row numbers of the dataset.
 """
 
+import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,17 @@ from numpy.typing import NDArray
 from worldvaluesbench._io import check_files, check_fits, file_facts, reason_of
 from worldvaluesbench.benchmark import PROBE, Dataset, dataset_difference
 from worldvaluesbench.errors import DatasetError, FolderError, ProbeError
-from worldvaluesbench.planning._keys import read_keys
 from worldvaluesbench.survey import Codebook
 
 Rows = NDArray[np.int32]
+
+KEY_NAMES = {
+    "item_id": ("item_id", "question_id", "question"),
+    "respondent_id": ("respondent_id", "participant_id", "d_interview"),
+}
+"""What each column may be called, in any case; the last of each is that of the published samples."""
+
+SEPARATORS = ("\t", ",", ";", "|")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,20 +100,18 @@ def probe_examples(dataset: Dataset, probe_folder: Path | str, item_ids: Iterabl
         keys = pl.read_parquet(folder / PROBE, columns=["item_id", "respondent_id"], glob=False)
     except (OSError, ValueError, pl.exceptions.PolarsError) as error:
         raise FolderError(f"{folder / PROBE}: cannot be read ({reason_of(error)}); draw the probe again.") from None
-    rows, n_left_out = _rows_of(_only(keys, item_ids, dataset.codebook, str(folder)), dataset, folder)
+    spec, sha256 = manifest["spec"], manifest["files"][PROBE]["sha256"]
+    source = {"source": "probe"} | {key: spec.get(key) for key in ("name", "split", "cross")} | {"sha256": sha256}
+    rows, n_left_out = _rows_of(dataset, keys, item_ids, folder)
     if n_left_out:
         raise ProbeError(f"{folder}: {n_left_out:,} of its examples have no valid response here; draw the probe again.")
-    spec = manifest["spec"]
-    facts = manifest["files"][PROBE]
-    source = {"source": "probe"} | {key: spec.get(key) for key in ("name", "split", "cross")}
-    source["sha256"] = facts["sha256"]
-    return _listed(dataset, rows, source)
+    return _listed(dataset, rows, 0, source)
 
 
 def split_examples(dataset: Dataset, split: str, item_ids: Iterable[str] | None = None) -> ExampleSet:
-    """All examples of a split (`full`: of everyone), or those for these items: every valid response is one.
+    """All examples of a split (`full`: of all respondents), or those for these items: every valid response is one.
 
-    Raises DatasetError for an unknown split or where nobody responded, CodebookError for an unknown item.
+    Raises DatasetError for an unknown split or where there is no response, CodebookError for an unknown item.
     """
     order = dataset.split_order(split)["row"].to_numpy().astype(np.int32)
     wanted = _in_order(dataset.codebook.item_ids if item_ids is None else item_ids, dataset.codebook)
@@ -127,16 +134,45 @@ def read_examples(dataset: Dataset, file: Path | str, item_ids: Iterable[str] | 
     item in `item_ids`.
     """
     path = Path(file)
-    keys = _only(read_keys(path, dataset.codebook), item_ids, dataset.codebook, str(path))
-    rows, n_left_out = _rows_of(keys, dataset, path)
+    keys = _read_keys(path, dataset.codebook)
     source = {"source": "file", "name": path.name, "sha256": file_facts(path)["sha256"]}
-    return _listed(dataset, rows, source, n_left_out)
+    return _listed(dataset, *_rows_of(dataset, keys, item_ids, path), source)
 
 
-def _listed(dataset: Dataset, rows: Mapping[str, Rows], source: Mapping[str, Any], n_left_out: int = 0) -> ExampleSet:
-    return ExampleSet(
-        dataset, {item_id: named.size for item_id, named in rows.items()}, rows.__getitem__, source, n_left_out
-    )
+def _listed(dataset: Dataset, rows: Mapping[str, Rows], n_left_out: int, source: Mapping[str, Any]) -> ExampleSet:
+    counts = {item_id: valid.size for item_id, valid in rows.items()}
+    return ExampleSet(dataset, counts, rows.__getitem__, source, n_left_out)
+
+
+def _rows_of(
+    dataset: Dataset, keys: pl.DataFrame, item_ids: Iterable[str] | None, path: Path
+) -> tuple[dict[str, Rows], int]:
+    """The dataset rows of the distinct examples by item, and how many have no valid response and are left out."""
+    codebook = dataset.codebook
+    keys = keys.select(pl.col("item_id").cast(pl.Enum(codebook.item_ids)), "respondent_id").unique(maintain_order=True)
+    if item_ids is not None:
+        wanted = _in_order(item_ids, codebook)
+        keys = keys.filter(pl.col("item_id").cast(pl.String).is_in(wanted))
+        if keys.is_empty():
+            raise DatasetError(f"{path}: holds no example of {', '.join(wanted[:5])}; choose items that it has.")
+    known = dataset.respondents(["respondent_id"]).with_row_index("row")
+    named = keys.join(known, on="respondent_id", how="left", maintain_order="left")
+    unknown = named.filter(pl.col("row").is_null())["respondent_id"]
+    if unknown.len():
+        raise DatasetError(
+            f"{path}: names {unknown.n_unique():,} respondents that {dataset.folder} does not have, the first of them "
+            f"{unknown[0]}; expected ids of this dataset and its edition."
+        )
+    groups = named.partition_by("item_id", as_dict=True)
+    wanted = [item_id for item_id in codebook.item_ids if (item_id,) in groups]
+    responses = dataset.responses(wanted)
+    rows: dict[str, Rows] = {}
+    for item_id in wanted:
+        distinct = groups[item_id,]["row"].to_numpy().astype(np.int32)
+        valid = distinct[responses[item_id].to_numpy()[distinct] >= 0]
+        if valid.size:
+            rows[item_id] = valid
+    return rows, keys.height - sum(valid.size for valid in rows.values())
 
 
 def _in_order(item_ids: Iterable[str], codebook: Codebook) -> list[str]:
@@ -145,46 +181,59 @@ def _in_order(item_ids: Iterable[str], codebook: Codebook) -> list[str]:
     return [item_id for item_id in codebook.item_ids if item_id in wanted]
 
 
-def _only(keys: pl.DataFrame, item_ids: Iterable[str] | None, codebook: Codebook, source: str) -> pl.DataFrame:
-    if item_ids is None:
-        return keys
-    wanted = _in_order(item_ids, codebook)
-    kept = keys.filter(pl.col("item_id").cast(pl.String).is_in(wanted))
-    if kept.is_empty():
-        raise DatasetError(f"{source}: holds no example of {', '.join(wanted[:5])}; choose items that it has.")
-    return kept
+def _read_keys(path: Path, codebook: Codebook) -> pl.DataFrame:
+    """`item_id` (an Enum of all item ids) and `respondent_id` (Int64) of every row; other columns are passed over.
+
+    Raises DatasetError where the file is absent, holds no rows, lacks a column, names an unknown item, or has an id
+    that is no whole number; the message says in which row.
+    """
+    raw = _read_key_columns(path).with_row_index("row", offset=1)
+    raw = raw.filter(~pl.all_horizontal(pl.col(*KEY_NAMES).is_null()))  # blank lines are no rows
+    if raw.is_empty():
+        raise DatasetError(f"{path}: holds no examples; expected a header and a row for each example.")
+    keys = raw.select(
+        pl.col("item_id").cast(pl.String).str.strip_chars().cast(pl.Enum(codebook.item_ids), strict=False),
+        pl.col("respondent_id").cast(pl.String).str.strip_chars().cast(pl.Int64, strict=False),
+    )
+    for name, expected in (("item_id", "an item such as Q1"), ("respondent_id", "the id of a respondent")):
+        bad = raw.filter(keys[name].is_null())
+        if bad.height:
+            found = str(bad[name][0] or "")[:40]
+            raise DatasetError(f"{path} row {bad['row'][0]}: {name} is {found!r}; expected {expected}.")
+    return keys
 
 
-def _rows_of(keys: pl.DataFrame, dataset: Dataset, source: Path) -> tuple[dict[str, Rows], int]:
-    """The rows of the distinct examples by item, without those that have no valid response, and how many these are."""
-    named = _rows_named(keys["respondent_id"].to_numpy(), dataset, source)
-    items = keys["item_id"].cast(pl.Enum(dataset.codebook.item_ids)).to_physical().to_numpy()
-    by_item = np.argsort(items, kind="stable")
-    numbers, starts = np.unique(items[by_item], return_index=True)
-    wanted = [dataset.codebook.item_ids[number] for number in numbers.tolist()]
-    responses = dataset.responses(wanted)
-    rows: dict[str, Rows] = {}
-    n_left_out = 0
-    for item_id, places in zip(wanted, np.split(by_item, starts[1:]), strict=True):
-        _, firsts = np.unique(named[places], return_index=True)
-        distinct = named[places][np.sort(firsts)]
-        valid = distinct[responses[item_id].to_numpy()[distinct] >= 0]
-        n_left_out += distinct.size - valid.size
-        if valid.size:
-            rows[item_id] = valid
-    return rows, n_left_out
+def _read_key_columns(path: Path) -> pl.DataFrame:
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(1 << 16)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); expected a file of examples.") from None
+    try:
+        if start.startswith(b"PAR1"):
+            check_fits(path.read_bytes())
+            named = _columns(path, list(pl.read_parquet_schema(path)))
+            return pl.read_parquet(path, columns=list(named), glob=False).rename(named)
+        line = start.split(b"\n", 1)[0].decode("utf-8-sig").rstrip("\r")
+        split = {separator: next(csv.reader([line], delimiter=separator), []) for separator in SEPARATORS}
+        separator = max(SEPARATORS, key=lambda one: len(split[one]))
+        named = _columns(path, split[separator])
+        read = partial(pl.read_csv, infer_schema=False, raise_if_empty=False, glob=False)
+        return read(path, separator=separator, columns=list(named)).rename(named)
+    except (pl.exceptions.PolarsError, ValueError) as error:
+        first = str(error).splitlines()[0][:100]
+        raise DatasetError(f"{path}: cannot be read as csv, tsv or parquet ({first}).") from None
 
 
-def _rows_named(respondent_ids: NDArray[np.int64], dataset: Dataset, source: Path) -> Rows:
-    """The row of each of these respondents in the dataset's tables; raises DatasetError where one has none."""
-    known = dataset.respondents(["respondent_id"])["respondent_id"].to_numpy()
-    order = np.argsort(known)
-    places = np.searchsorted(known, respondent_ids, sorter=order).clip(max=known.size - 1)
-    rows: Rows = order[places].astype(np.int32)
-    unknown = respondent_ids[known[rows] != respondent_ids]
-    if unknown.size:
+def _columns(path: Path, names: list[str]) -> dict[str, str]:
+    """Which column of the file is which key."""
+    plain = {name.strip().casefold(): name for name in reversed(names)}
+    found = {key: next((plain[name] for name in known if name in plain), None) for key, known in KEY_NAMES.items()}
+    columns = {name: key for key, name in found.items() if name is not None}
+    absent = [key for key, name in found.items() if name is None]
+    if absent:
         raise DatasetError(
-            f"{source}: names {np.unique(unknown).size:,} respondents whom {dataset.folder} does not have, the first "
-            f"of them {unknown[0]}; expected ids of this dataset and its edition."
+            f"{path}: has no column {absent[0]}; expected item_id and respondent_id, or QUESTION_ID and "
+            f"PARTICIPANT_ID (found {', '.join(names[:6])})."
         )
-    return rows
+    return columns

@@ -56,7 +56,7 @@ def check_options(logprobs: Sequence[float], options: Sequence[str] = ()) -> Non
 def apart(options: Sequence[Sequenced]) -> list[float]:
     """The log-probabilities of options, of one whose tokens begin another's only the part that does not go on to it.
 
-    "1" and "10" are then two different answers whatever a tokenizer does to them, and the sum of all is at most 1.
+    "1" and "10" are then two different answers with any tokenizer, and the sum of all is at most 1.
 
     >>> [round(math.exp(logprob), 2) for logprob in apart([("1", math.log(0.98)), ("10", math.log(0.97))])]
     [0.01, 0.97]

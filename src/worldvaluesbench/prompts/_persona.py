@@ -11,7 +11,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from worldvaluesbench.errors import CodebookError, PromptError
+from worldvaluesbench.errors import PromptError
 from worldvaluesbench.survey import Codebook, check_attribute_id, level_label, load_derived_attributes
 
 Style = Literal["list", "prose"]
@@ -24,7 +24,7 @@ MAX_CODES_NAMED = 12
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What is known of a person by one attribute: its short name, the question that was asked, the label."""
+    """One demographic attribute of a respondent: its short name, the question that was asked, the label."""
 
     attribute_id: str
     name: str
@@ -34,13 +34,9 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """The facts shown of a person, in the order they are shown. Attributes without a value are left out."""
+    """The facts that a prompt shows of a respondent, in order. Attributes without a value are left out."""
 
     facts: tuple[Fact, ...] = ()
-
-
-NOBODY = Persona()
-"""The persona of whom nothing is shown."""
 
 
 @cache
@@ -50,7 +46,7 @@ def load_paper_questions() -> Mapping[str, str]:
 
 
 def persona_of(codes: Mapping[str, int], codebook: Codebook, questions: Mapping[str, str] | None = None) -> Persona:
-    """The persona of a person with these codes, by attribute or derived attribute, in the order given.
+    """The persona for these codes, by attribute or derived attribute, in the order given.
 
     A negative code is a missing reason: its attribute is left out. `questions` replaces the codebook's wordings.
 
@@ -60,10 +56,17 @@ def persona_of(codes: Mapping[str, int], codebook: Codebook, questions: Mapping[
     wordings = questions or {}
     facts = []
     for attribute_id, code in codes.items():
-        name, question = _name_and_question(attribute_id, codebook)
-        if code >= 0:
-            label = _label_of(attribute_id, code, codebook)
-            facts.append(Fact(attribute_id, name, wordings.get(attribute_id, question), label))
+        if attribute_id in load_derived_attributes():
+            name, question = _load_derived_questions()[attribute_id]
+        else:
+            attribute = codebook.attribute(attribute_id)
+            name, question = attribute.name, attribute.question
+        if code < 0:
+            continue
+        if not _is_listed(attribute_id, code, codebook):
+            raise PromptError(f"{attribute_id}: the codebook does not list this person's code; it cannot be shown.")
+        label = level_label(attribute_id, code, codebook)
+        facts.append(Fact(attribute_id, name, wordings.get(attribute_id, question), label))
     return Persona(tuple(facts))
 
 
@@ -86,7 +89,7 @@ def render_persona(persona: Persona, style: Style = "list") -> str:
 def parse_attributes(text: str, codebook: Codebook) -> tuple[str, ...]:
     """Attribute ids as written on the command line: `all` (the 42), `none`, or ids separated by commas.
 
-    Raises CodebookError for an unknown attribute, PromptError for one that stands twice.
+    Raises CodebookError for an unknown attribute, PromptError for one that is given twice.
     """
     if text in ("all", "none"):
         return codebook.attribute_ids if text == "all" else ()
@@ -101,7 +104,7 @@ def parse_attributes(text: str, codebook: Codebook) -> tuple[str, ...]:
 def parse_codes(settings: Sequence[str], codebook: Codebook) -> dict[str, int]:
     """Codes by attribute from settings such as `B_COUNTRY=156` or `B_COUNTRY=China`.
 
-    A label stands for its code where exactly one code has it.
+    A label may be given for its code where exactly one code has it.
 
     Raises CodebookError for an unknown attribute, PromptError for an unknown or unclear value, or an attribute that
     is set twice.
@@ -123,22 +126,19 @@ def _parse_code(attribute_id: str, value: str, codebook: Codebook) -> int:
     if value.isascii() and value.isdigit() and len(value) < 19 and _is_listed(attribute_id, int(value), codebook):
         return int(value)
     same = [code for code, label in labels.items() if label == value]
-    if len(same) > 1:
+    if len(same) == 1:
+        return same[0]
+    if same:
         named = ", ".join(map(str, same[:MAX_CODES_NAMED]))
         raise PromptError(f"{attribute_id}: {value!r} is the label of {len(same)} codes ({named}); give the code.")
-    if not same:
-        raise PromptError(f"{attribute_id} has no code or label {value!r}; {_expected(attribute_id, codebook)}.")
-    return same[0]
-
-
-def _expected(attribute_id: str, codebook: Codebook) -> str:
-    codes = list(_labels(attribute_id, codebook))
-    if not codes:
+    if not labels:
         attribute = codebook.attribute(attribute_id)
-        return f"expected a number from {attribute.low} to {attribute.high}"
-    if len(codes) > MAX_CODES_NAMED:
-        return f"`wvb items {attribute_id}` shows its codes"
-    return f"expected one of {', '.join(map(str, codes))}"
+        expected = f"expected a number from {attribute.low} to {attribute.high}"
+    elif len(labels) > MAX_CODES_NAMED:
+        expected = f"`wvb items {attribute_id}` shows its codes"
+    else:
+        expected = f"expected one of {', '.join(map(str, labels))}"
+    raise PromptError(f"{attribute_id} has no code or label {value!r}; {expected}.")
 
 
 def _labels(attribute_id: str, codebook: Codebook) -> Mapping[int, str]:
@@ -153,26 +153,9 @@ def _is_listed(attribute_id: str, code: int, codebook: Codebook) -> bool:
     return attribute.low is not None and attribute.high is not None and attribute.low <= code <= attribute.high
 
 
-def _label_of(attribute_id: str, code: int, codebook: Codebook) -> str:
-    if not _is_listed(attribute_id, code, codebook):
-        raise PromptError(f"{attribute_id}: the codebook does not list this person's code; it cannot be shown.")
-    return level_label(attribute_id, code, codebook)
-
-
-def _name_and_question(attribute_id: str, codebook: Codebook) -> tuple[str, str]:
-    if attribute_id in load_derived_attributes():
-        return _load_derived_questions()[attribute_id]
-    attribute = codebook.attribute(attribute_id)
-    return attribute.name, attribute.question
-
-
 @cache
 def _load_derived_questions() -> Mapping[str, tuple[str, str]]:
-    rows = {row["attribute_id"]: (row["name"], row["question"]) for row in _read_rows("derived_questions")}
-    if rows.keys() != load_derived_attributes().keys():
-        different = sorted(rows.keys() ^ load_derived_attributes().keys())
-        raise CodebookError(f"derived_questions.csv: {different} differ; each derived attribute has one row.")
-    return rows
+    return {row["attribute_id"]: (row["name"], row["question"]) for row in _read_rows("derived_questions")}
 
 
 def _read_rows(name: str) -> list[dict[str, str]]:

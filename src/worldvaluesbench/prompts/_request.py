@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from worldvaluesbench.prompts._logprobs import check_options, check_place
-from worldvaluesbench.prompts._presets import Method
+from worldvaluesbench.prompts._template import Method
 
 TEXT_METHODS: frozenset[Method] = frozenset({"greedy", "sampled", "verbalised"})
 """The methods that read completions."""
@@ -34,7 +34,7 @@ class Request:
     `options`: the symbols that can be answered, in the order shown. `n`: how many completions are still wanted;
     `first_sample` numbers the first of them, `attempt` counts askings of the same sample after it was unparsed.
     `schema`: the JSON schema of a structured answer; None: free text. `item_id` and `order` say what is asked, for
-    whoever reads the reply; they are not sent.
+    the reader of the reply; they are not sent.
     """
 
     request_id: str

@@ -1,19 +1,19 @@
 """Settings: everything that decides what is sent to a model, but for the model itself. A run has one of them.
 
-They start from a preset; whatever is given beside it replaces what the preset says. Two runs with equal settings and
+They start from a preset; what is given besides replaces what the preset says. Two runs with equal settings and
 the same dataset send the same requests, and a run is resumed only with the settings it was begun with.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 from worldvaluesbench.errors import PromptError
-from worldvaluesbench.prompts._choices import LABELS, Labels, option_orders
+from worldvaluesbench.prompts._options import LABELS, Labels, option_orders
 from worldvaluesbench.prompts._persona import DEFAULT_ATTRIBUTES, Style, load_paper_questions
-from worldvaluesbench.prompts._presets import DEFAULT_PRESET, Method, Questions, load_preset
-from worldvaluesbench.prompts._prompt import Template, load_template
 from worldvaluesbench.prompts._request import MAX_N, TEXT_METHODS, Sampling
+from worldvaluesbench.prompts._template import DEFAULT_PRESET, Method, Questions, Template, load_preset, load_template
 from worldvaluesbench.runs import fingerprint_of
 from worldvaluesbench.stats import MAX_POINTS
 
@@ -22,25 +22,25 @@ METHOD_TEMPLATES: Mapping[Method, str] = {
     "option_likelihood": "symbol",
     "verbalised": "shares",
 }
-"""The packaged templates that ask for something else than JSON with a rating: one symbol; a share for each symbol."""
+"""The packaged templates that ask for one symbol, or for a share of each symbol, in place of JSON with a rating."""
 
 MAX_TOKENS: Mapping[Method, int | None] = {"token_probs": 3, "option_likelihood": None, "verbalised": 512}
-N_OF_NOBODY = 230
-"""Samples of a prompt that shows nobody: as many as an item of the paper's probe set has respondents."""
+N_WITHOUT_PERSONA = 230
+"""Samples of a prompt without persona: as many as an item of the paper's probe set has respondents."""
 
 MAX_ORDERS = 2 * MAX_POINTS
 MAX_RETRIES = 255
 """Attempts are numbered in 8 bits."""
 
 MAX_SEED = 2**48
-"""Each sample has a seed of its own, hashed from this one; whatever reads a manifest keeps so large a number whole."""
+"""Each sample has a seed of its own, hashed from this one; every JSON reader keeps so large a number exact."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """How every example of a run is asked.
 
-    `preset` is where they started. `attributes` are those shown, in order; none where the template shows nobody.
+    `preset` is where they started. `attributes` are those shown, in order; none where the template shows no persona.
     `n` is the number of completions of each prompt, `orders` that of the orders of the options, `is_structured`
     whether the server is to hold answers to a JSON schema, `retry_unparsed` how often an unparsed sample is asked
     again. `temperature` None is not sent (some models take none).
@@ -94,10 +94,12 @@ class Settings:
                 f"{self.method} reads probabilities, which would be the same again, found retry_unparsed "
                 f"{self.retry_unparsed}; only methods that read text ask again."
             )
-        if self.method == "option_likelihood" and self._draws:
+        drawn = {"temperature": self.temperature or None, "max_tokens": self.max_tokens, "stop": self.stop or None}
+        unused = [name for name, value in (drawn | {"seed": self.seed}).items() if value is not None]
+        if self.method == "option_likelihood" and unused:
             raise PromptError(
-                f"option_likelihood writes no completion, so it has no {self._draws[0]}; leave it out or choose "
-                f"another method."
+                f"option_likelihood writes no completion, so it has no {unused[0]}; leave it out or choose another "
+                f"method."
             )
         if self.retry_unparsed > MAX_RETRIES:
             raise PromptError(f"retry_unparsed is {self.retry_unparsed}; expected at most {MAX_RETRIES}.")
@@ -112,19 +114,8 @@ class Settings:
             )
 
     @property
-    def _draws(self) -> list[str]:
-        """The settings, by name, that say how completions are drawn and are not as if there were none to draw."""
-        is_set = {
-            "temperature": bool(self.temperature),
-            "max_tokens": self.max_tokens is not None,
-            "stop": bool(self.stop),
-            "seed": self.seed is not None,
-        }
-        return [name for name, is_one in is_set.items() if is_one]
-
-    @property
     def uses_persona(self) -> bool:
-        """Whether prompts can differ from person to person."""
+        """Whether prompts can differ between personas."""
         return bool(self.attributes) and self.template.uses_persona
 
     @property
@@ -137,9 +128,9 @@ class Settings:
         """How completions are drawn."""
         return Sampling(self.temperature, self.max_tokens, self.stop, self.seed)
 
-    @property
+    @cached_property
     def asked(self) -> str:
-        """A hash of what is sent beside the prompt; part of every request's id."""
+        """A hash of what is sent besides the prompt; part of every request's id."""
         kept = (self.method, self.temperature, self.max_tokens, list(self.stop), self.seed, self.is_structured)
         return fingerprint_of(kept)
 
@@ -153,13 +144,13 @@ class Settings:
         return len(option_orders(n_points, self.orders))
 
     def describe(self) -> dict[str, Any]:
-        """The settings as they stand in a run's files, the template with its whole text."""
+        """The settings as written in a run's files, the template with its whole text."""
         content = {field.name: getattr(self, field.name) for field in fields(self)}
         tuples = {name: list(value) for name, value in content.items() if isinstance(value, tuple)}
         return content | tuples | {"template": {"name": self.template.name, "text": self.template.text}}
 
 
-def settle(
+def make_settings(
     preset: str = DEFAULT_PRESET,
     *,
     template: Template | None = None,
@@ -168,12 +159,12 @@ def settle(
     without_temperature: bool = False,
     **others: Any,
 ) -> Settings:
-    """The settings of a preset with whatever is given beside it; a None is not given.
+    """The settings of a preset with what is given besides; None counts as not given.
 
     `others` are further fields of `Settings` by name. A method other than the preset's brings its own template
-    (`METHOD_TEMPLATES`) where none is given, and its own sampling: `sampled` temperature 0.7 and, where nobody is
-    shown, `N_OF_NOBODY` samples; all others temperature 0.
-    `without_temperature` sends none at all, for models that take none.
+    (`METHOD_TEMPLATES`) where none is given, and its own sampling: `sampled` temperature 0.7 and, where no persona
+    is shown, `N_WITHOUT_PERSONA` samples; all others temperature 0.
+    `without_temperature` sends none at all, for models that accept none.
 
     Raises PromptError where they do not fit together.
     """
@@ -190,17 +181,17 @@ def settle(
     shown = usual if attributes is None else attributes
     if attributes and not wanted.uses_persona:
         raise PromptError(
-            f"The template {wanted.name} shows nobody, so it cannot show {attributes[0]}; choose a preset or template "
-            f"that shows a person, or no attributes."
+            f"The template {wanted.name} shows no persona, so it cannot show {attributes[0]}; choose a preset or "
+            f"template that shows a persona, or no attributes."
         )
     if others.get("style") is not None and not (shown and wanted.uses_persona):
-        raise PromptError(f"The style is {others['style']}, but nobody is shown; leave it out or show attributes.")
+        raise PromptError(f"The style is {others['style']}, but no persona is shown; leave it out or show attributes.")
     if without_temperature and others.get("temperature") is not None:
         raise PromptError(f"The temperature is {others['temperature']} and none is to be sent; give one of the two.")
     shown = shown if wanted.uses_persona else ()
     is_same = chosen == start.method
-    # of nobody in particular each respondent takes a sample of its own, as in the paper
-    usual_n = N_OF_NOBODY if chosen == "sampled" and not shown else 1
+    # without persona each respondent takes a sample of its own, as in the paper
+    usual_n = N_WITHOUT_PERSONA if chosen == "sampled" and not shown else 1
     content: dict[str, Any] = {
         "preset": preset,
         "template": wanted,

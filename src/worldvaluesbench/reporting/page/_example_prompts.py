@@ -5,7 +5,7 @@ from typing import Any
 
 from worldvaluesbench.asking import settings_of
 from worldvaluesbench.errors import WorldValuesBenchError
-from worldvaluesbench.planning import questions_of, render_question, show
+from worldvaluesbench.planning import item_prompts
 from worldvaluesbench.prompts import persona_of
 from worldvaluesbench.survey import Codebook, load_codebook, load_derived_attributes
 
@@ -26,15 +26,9 @@ def example_prompts(about: Mapping[str, Any], item_ids: Sequence[str]) -> dict[s
     try:
         settings = settings_of("the run", about["settings"])
         persona = persona_of(invented_codes(settings.attributes, codebook), codebook, settings.attribute_questions)
-        shown = show(persona, settings)
-        questions = questions_of([codebook.item(item_id) for item_id in item_ids], settings, shown)
+        return item_prompts([codebook.item(item_id) for item_id in item_ids], settings, persona)
     except WorldValuesBenchError:
         return {}
-    return {
-        item_id: render_question(settings, shown, question, 0)
-        for question in questions
-        for item_id in question.item_ids
-    }
 
 
 def invented_codes(attribute_ids: Sequence[str], codebook: Codebook) -> dict[str, int]:

@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from itertools import islice
 
 from worldvaluesbench.errors import ScaleError
-from worldvaluesbench.parsing._entries import Entry, is_open_object, kind_of, plain_key, read_entries
-from worldvaluesbench.parsing._spoken import PLAIN, after_reasoning, first_turn, plain_text
-from worldvaluesbench.parsing._statement import NAMED_ANSWER, find_numbers
-from worldvaluesbench.parsing._written import read_value
+from worldvaluesbench.parsing._numbers import NAMED_ANSWER, find_numbers, read_value
+from worldvaluesbench.parsing._text import (
+    PLAIN,
+    Entry,
+    after_reasoning,
+    first_turn,
+    is_open_object,
+    kind_of,
+    plain_key,
+    plain_text,
+    read_entries,
+)
 from worldvaluesbench.runs import UNPARSED
 from worldvaluesbench.stats import Scale
 
@@ -21,9 +29,9 @@ EXCERPT = 80
 class Unparsed:
     """A completion, or probabilities, without a reading.
 
-    `reason` is one of `runs.UNPARSED`; `text`, at most 80 characters, is what stood in the way: the number or
+    `reason` is one of `runs.UNPARSED`; `text`, at most 80 characters, is the cause: the number or
     numbers as written (`off_scale`, `not_integer`, `several_numbers`), the end of the text (`truncated`), else the
-    beginning of the text or of what stands under its answer key.
+    beginning of the text or of the value under its answer key.
     It may repeat what the prompt says of a respondent, so it belongs in no log.
 
     Raises ValueError where the reason is none of these.
@@ -43,7 +51,7 @@ class Reader:
 
     `find` gives what a text offers as its answer, each once, as written; `judge` the rating of what is the only answer
     found, or why it is none. `may_go_on` tells whether a text that was cut off behind its answer may have been about
-    to give a longer one. `asked` is the key under which the prompt asked for it (`entries.asked_key`).
+    to give a longer one. `asked` is the key under which the prompt asked for it (`asked_key`).
     """
 
     find: Callable[[str], tuple[str, ...]]
@@ -71,7 +79,7 @@ CORRECTED = re.compile(
 )
 """Words between two answers that put the later one in place of the earlier."""
 MOST_NAMED = 50
-"""So many answers named in the prose beside an object are looked at."""
+"""So many answers named in the prose around an object are looked at."""
 
 _DECLINED = (
     r"(?:answer|provide|determine|predict|speculat|assum|assist|help|rat(?:e|ing)\b|giv(?:e|ing)\b|comply|respond|say\b|"
@@ -109,15 +117,15 @@ def parse_rating(
     """Read the rating that a completion gives, or why it gives none. Nothing is guessed, nothing imputed.
 
     Read is, after any reasoning, the value under an answer key of an object or a tag, however damaged; without such a
-    key the number that the text offers as its answer (`statement.find_numbers`). `asked` is the key that the prompt
-    asks for (`entries.asked_key`), which counts before all others; None: the paper's, "answer as a score". Where a
+    key the number that the text offers as its answer (`find_numbers`). `asked` is the key that the prompt
+    asks for (`asked_key`), which counts before all others; None: the paper's, "answer as a score". Where a
     model runs on into a next question or another person, what comes before is read. Two answers are none.
 
-    `labels` are the labels of all scale points, in order: an answer may be one of them, and a number beside another's
+    `labels` are the labels of all scale points, in order: an answer may be one of them, and a number next to another's
     label is two answers. `finish_reason` is the endpoint's word on why the text ends: "stop", "length",
     "content_filter", or None where it is not known.
 
-    Takes time proportional to the length of the text, and raises nothing whatever the text;
+    Takes time proportional to the length of the text, and raises nothing for any text;
     ScaleError where there are labels, but not one for each scale point.
 
     >>> parse_rating('{"thoughtful explanation": "One of 4 siblings.", "answer as a score": "2"}', Scale(1, 4))
@@ -148,7 +156,7 @@ def parse_rating(
 
 
 def read_answer(completion: str, reader: Reader, finish_reason: str | None = None) -> int | Unparsed:
-    """Read the answer that a completion gives, whatever an answer looks like; otherwise as `parse_rating`."""
+    """Read the answer that a completion gives, given what an answer looks like; otherwise as `parse_rating`."""
     text = plain_text(completion)
     if finish_reason == "content_filter":
         return Unparsed("filtered", text[:EXCERPT])
@@ -178,7 +186,7 @@ def _read_turn(text: str, reader: Reader) -> tuple[int | Unparsed, bool]:
     entries, prose = read_entries(text)
     answers, offered = _under_keys(entries, reader)
     found: tuple[str, ...] = _one_of(offered, text, prose, reader) if offered else ()
-    # where a key announces an answer and there is none, prose is no answer
+    # where a key announces an answer and there is none, prose is not an answer
     if not answers and not offered:
         found = reader.find(prose)
     # a refusal may mention numbers (years, shares), as long as it offers none as an answer
@@ -198,7 +206,7 @@ def _under_keys(entries: Sequence[Entry], reader: Reader) -> tuple[list[Entry], 
     """The entries whose keys announce an answer, and those that count, with what each offers.
 
     The key that was asked for counts before all others, then every key that announces an answer, then the only other
-    one, in whatever language, whose value is an answer.
+    one, in any language, whose value is an answer.
     """
     wanted = plain_key(reader.asked or "")
     told = [entry for entry in entries if not _PLACEHOLDER.match(entry.value)]
@@ -227,7 +235,7 @@ def _is_said(found: tuple[str, ...], value: str) -> bool:
 
 
 def _one_of(offered: Offered, text: str, prose: str, reader: Reader) -> tuple[str, ...]:
-    """The one answer that stands under the keys, or all of them, each once; prose that names another makes two."""
+    """The one answer under the keys, or all of them, each once; prose that names another makes two."""
     found = _distinct(offered, reader)
     if len(found) > 1 and CORRECTED.search(text, offered[-2][0].end if len(offered) > 1 else 0, offered[-1][0].start):
         offered = offered[-1:]

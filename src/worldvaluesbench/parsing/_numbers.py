@@ -1,23 +1,100 @@
-"""A statement: the number that a text offers as its answer, as opposed to the numbers that merely stand in it."""
+"""The number that a text offers as its answer, as opposed to other numbers in it."""
 
 import re
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
 from itertools import islice
 
-from worldvaluesbench.parsing._written import (
-    DECORATION,
-    NUMBER,
-    NUMBER_PATTERN,
-    NUMBER_WORDS,
-    WrittenLabels,
-    distinct_numbers,
-    labels_of,
-    numbers_in,
-    plain_label,
-    read_value,
-    read_whole,
-)
 from worldvaluesbench.stats import Scale
+
+DECORATION = " \t\r\n\f\v\"'`*_#>()[]{}<.,;:!|\\~"
+"""What may surround an answer without changing it."""
+
+NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+FRACTIONS = "½¼¾⅓⅔"
+
+_DIGITS = rf"(?:\d++(?:[.,]\d++)?+[{FRACTIONS}]?+|(?<![.\d])\.\d++)"
+_SIGN = r"""(?:(?<![^\s"'`(\[{:=*<>])-)?+"""
+NUMBER_PATTERN = rf"{_SIGN}(?<![A-Za-z_\d$€£¥₹§])(?<!\d[.,]){_DIGITS}(?![A-Za-z_²³€£¥]|[.,]\d)"
+NUMBER = re.compile(NUMBER_PATTERN)
+"""A number on its own: not part of a word (`Q3`, `3rd`), no price. Digits of every script count, so `٣` is 3."""
+_BESIDE = r"""["'`*_]{0,3}\s{0,2}[=:.,)\]–—(-]{0,3}\s{0,2}["'(*_]{0,2}"""
+
+
+@dataclass(frozen=True)
+class WrittenLabels:
+    """The labels of a scale: their pattern, and the rating of each, as labels are compared."""
+
+    pattern: str
+    ratings: Mapping[str, int]
+    named: re.Pattern[str]
+
+
+def read_value(number: str) -> Fraction:
+    """The exact value of a number as written: both `3.5` and `3,5` are 3.5, `1,000` is 1000.
+
+    >>> read_value("3,5"), read_value("٣")
+    (Fraction(7, 2), Fraction(3, 1))
+    """
+    whole = number.rstrip(FRACTIONS)
+    _, comma, decimals = whole.partition(",")
+    plain = whole.replace(",", "" if comma and len(decimals) == 3 else ".")
+    # longer numbers are off every scale however they go on, and whole numbers of any length may not be converted
+    return Fraction(plain[:300]) + sum(Fraction(unicodedata.numeric(part)) for part in number[len(whole) :])
+
+
+def spelled(label: str) -> str:
+    """The pattern of a label, with any signs between its words: "VERY_IMPORTANT" is "Very important"."""
+    return r"[\s,_-]{1,3}".join(word.replace("'", "'?") for word in re.findall(r"[^\W_]+(?:'[^\W_]+)?", label))
+
+
+def plain_label(label: str) -> str:
+    """A label as it is compared: its words, without case, apostrophes and punctuation."""
+    return " ".join(re.findall(r"[^\W_]+", label.casefold().replace("'", "")))
+
+
+@lru_cache(maxsize=1024)
+def labels_of(labels: tuple[str, ...], low: int) -> WrittenLabels:
+    """What labels say of a scale that begins at `low`; a label of several points, or a bare number, says nothing."""
+    plain = [plain_label(label) for label in labels]
+    ratings = {
+        label: low + place
+        for place, label in enumerate(plain)
+        if plain.count(label) == 1 and re.search(r"[^\W\d]", label)
+    }
+    known = [label for label, own in zip(labels, plain, strict=True) if own in ratings]
+    pattern = "|".join(filter(None, map(spelled, sorted(known, key=len, reverse=True)))) or "(?!)"
+    named = (
+        rf"(?P<number>{NUMBER_PATTERN})(?:{_BESIDE}(?P<beside>{pattern})(?!\w))?"
+        rf"|(?P<label>{pattern})(?!\w)(?:{_BESIDE}(?P<behind>{NUMBER_PATTERN}))?"
+    )
+    return WrittenLabels(pattern, ratings, re.compile(named, re.IGNORECASE))
+
+
+def read_whole(text: str, labels: WrittenLabels) -> tuple[str, ...]:
+    """The number as which a text that is nothing but a number word, or a label with or without its number, reads."""
+    if len(text) > 300:
+        return ()
+    bare = " ".join(text.strip(DECORATION).casefold().split())
+    if bare in NUMBER_WORDS:
+        return (str(NUMBER_WORDS.index(bare)),)
+    match = labels.named.fullmatch(bare)
+    return numbers_in(match, labels) if match and (match["label"] or match["beside"]) else ()
+
+
+def numbers_in(match: re.Match[str], labels: WrittenLabels) -> tuple[str, ...]:
+    """The numbers that a number and a label next to it say: two where they disagree."""
+    said = (str(labels.ratings[plain_label(label)]) for label in (match["label"], match["beside"]) if label)
+    return distinct_numbers(filter(None, (match["number"], match["behind"], *said)))
+
+
+def distinct_numbers(numbers: Iterable[str]) -> tuple[str, ...]:
+    """The numbers, each value once."""
+    return tuple({read_value(number): number for number in dict.fromkeys(numbers)}.values())
+
 
 MAX_REPEATS = 50
 """A text that says its only number more often than this is going round in circles and offers none."""
@@ -25,10 +102,9 @@ MAX_REPEATS = 50
 _WORDS = "|".join(NUMBER_WORDS)
 
 _ANSWER_WORDS = (
-    "answer|score|rating|response|choice|option|prediction|selection|guess|boxed|정답|"
-    "respuesta|puntuación|calificación|antwort|bewertung|réponse|note|risposta|resposta|pontuação|odpowiedź|"
-    "ответ|оценка|cevap|puan|jawaban|skor|đáp án|câu trả lời|답변|답|점수|答案|回答|评分|分数|答え|スコア|"
-    "الإجابة|الجواب|پاسخ|उत्तर"
+    "answer|score|rating|response|choice|option|prediction|selection|guess|boxed|정답|respuesta|puntuación|calificación|"
+    "antwort|bewertung|réponse|note|risposta|resposta|pontuação|odpowiedź|ответ|оценка|cevap|puan|jawaban|skor|đáp án|"
+    "câu trả lời|답변|답|점수|答案|回答|评分|分数|答え|スコア|الإجابة|الجواب|پاسخ|उत्तर"
 )
 _BETWEEN = (
     r"""(?:\s{0,2}\([^()\n\d]{0,40}\))?+["'`*_\]]{0,4}(?:>|\s{0,3}"""
@@ -41,11 +117,9 @@ NAMED_ANSWER = re.compile(rf"(?<![A-Za-z]){_OF_MANY}(?:{_ANSWER_WORDS})s?{_BETWE
 FINAL_ANSWER = re.compile(rf"\bfinal (?:answer|score|rating|response|choice){_BETWEEN}", re.IGNORECASE)
 
 _TAIL = re.compile(
-    rf"\s{{0,2}}(?:%|\+|\(?±|\?|percent|and a (?:half|quarter)|½|or (?:higher|lower|more|less|above|below|so|"
-    rf"fewer)\b|and (?:up|above|below|over|under)\b|"
-    rf"[,;]?\s?\(?(?:[-–—/,:&~|<>^×→]|[-=]>|\.\.|to|or|and|in|(?:out )?of|vs\.?|versus|on an? (?:scale (?:of|from) "
-    rf")?)\s{{0,2}}"
-    rf"(?:[-.]?\d|(?:{_WORDS})\b))|\s{{1,2}}[-.]?\d|"
+    rf"\s{{0,2}}(?:%|\+|\(?±|\?|percent|and a (?:half|quarter)|½|or (?:higher|lower|more|less|above|below|so|fewer)\b|"
+    rf"and (?:up|above|below|over|under)\b|[,;]?\s?\(?(?:[-–—/,:&~|<>^×→]|[-=]>|\.\.|to|or|and|in|(?:out )?of|vs\.?|"
+    rf"versus|on an? (?:scale (?:of|from) )?)\s{{0,2}}(?:[-.]?\d|(?:{_WORDS})\b))|\s{{1,2}}[-.]?\d|"
     r"\s{1,2}(?:is|was|would be|seems?|sounds?|might be|may be|feels?)\s(?:not|too|wrong|incorrect|unlikely|"
     r"impossible|out|rare|"
     r"the (?:lowest|highest|middle|maximum|minimum|scale))\b|\s{1,2}(?:is|would|does|can|was|could)(?:n't|\snot)\b",
@@ -55,21 +129,17 @@ _TAIL = re.compile(
 
 _FOLLOWED = re.compile(
     r"""[*_"'`)\]}]{0,4}(?:\s{0,3}(?:$|[.;:!?(=,…]|</|/\*|[–—-](?![a-z\d%])|\n)|\s?(?:分|点|점|번(?!째)|番(?!目)|です|だと|입니다|"""
-    r"""이다)|"""
-    r"""\s+(?:because|since|as|on|out|for|to|which|indicating|meaning|and|but|from|given|due|overall|in|is|"""
-    r"""would be|"""
-    r"""(?:points?|stars?)\b(?! (?:more|less|higher|lower|above|below|out|of|in))|seems (?:most |more )?(?:likely|"""
-    r"""right|plausible)|here|when|though|although|considering|sagen|wählen|geben|vergeben|[A-Z]))"""
+    r"""이다)|\s+(?:because|since|as|on|out|for|to|which|indicating|meaning|and|but|from|given|due|overall|in|is|"""
+    r"""would be|(?:points?|stars?)\b(?! (?:more|less|higher|lower|above|below|out|of|in))|seems (?:most |"""
+    r"""more )?(?:likely|right|plausible)|here|when|though|although|considering|sagen|wählen|geben|vergeben|[A-Z]))"""
 )
 """What may follow a number that is an answer; "2 children" and "45 years" do not pass."""
 
 _CUE = re.compile(
     r"(?:\b(?:say|choose|chose|pick|select|rat(?:e|es|ed|ing)|scor(?:e|es|ed)|g(?:ive|ives|ave)|answer(?:s|ed)?|"
-    r"response|"
-    r"choice|option|go(?:ing)? with|opt for|settle on|place|put|assign|respond(?:s|ed)?|reply|think|guess|estimate|"
-    r"probably|"
-    r"definitely|likely|maybe|perhaps|around|about|"
-    r"approximately|roughly|closest to|it'?s a|elegiría|diría|dirais|choisi(?:rai)?s|würde|sagen|wählen|direi|diria)\b|"
+    r"response|choice|option|go(?:ing)? with|opt for|settle on|place|put|assign|respond(?:s|ed)?|reply|think|guess|"
+    r"estimate|probably|definitely|likely|maybe|perhaps|around|about|approximately|roughly|closest to|it'?s a|elegiría|"
+    r"diría|dirais|choisi(?:rai)?s|würde|sagen|wählen|direi|diria)\b|"
     r"选择|选项?|選択肢|我会说|だと思います|выбрал[аи]?|бы|поставил[аи]?)[^.!?;\n\d]{0,100}$",
     re.IGNORECASE,
 )
@@ -80,32 +150,27 @@ _CONCLUDED = re.compile(
     re.IGNORECASE,
 )
 BARRED = re.compile(
-    r"(?:(?<!score )(?<!rating )(?<!value )(?<!answer )(?<!an )\bof|"
-    r"(?:\b(?:not|never|cannot|neither|nor|hardly|except|excluding|besides|without|doubt|avoid|reject|rule out|"
-    r"rather than|instead of|"
-    r"other than|anything but|far from|unlikely|refuse|decline)|n't)(?:\s(?!(?:but|so|and|thus|hence|"
-    r"because)\b)[\w'*]{1,12}){0,3}|"
-    r"\b(?:aged?|since|by|year|in|question|section|wave|version|isced|top|first|last|next|past|step|page|than|above|"
-    r"below|"
-    r"under|over|at least|at most|up to|or|have|has|had|(?<!go )(?<!going )with|from|exceeds?|minimum|maximum|max|"
-    r"min|item|table|figure|"
-    r"either|between|both|group|category|grade|class|stage|type|room|chapter|confiden\w{2,4}|certain\w{0,3})[:=]?|"
+    r"(?:(?<!score )(?<!rating )(?<!value )(?<!answer )(?<!an )\bof|(?:\b(?:not|never|cannot|neither|nor|hardly|except|"
+    r"excluding|besides|without|doubt|avoid|reject|rule out|rather than|instead of|other than|anything but|far from|"
+    r"unlikely|refuse|decline)|n't)(?:\s(?!(?:but|so|and|thus|hence|because)\b)[\w'*]{1,12}){0,3}|\b(?:aged?|since|by|"
+    r"year|in|question|section|wave|version|isced|top|first|last|next|past|step|page|than|above|below|under|over|"
+    r"at least|at most|up to|or|have|has|had|(?<!go )(?<!going )with|from|exceeds?|minimum|maximum|max|min|item|table|"
+    r"figure|either|between|both|group|category|grade|class|stage|type|room|chapter|confiden\w{2,4}|"
+    r"certain\w{0,3})[:=]?|"
     r"(?<![-=/'\"\w|])[<>]=?|!=|[≥≤≠±^×])[\s*_\"'`]{0,3}$",
     re.IGNORECASE,
 )
 """What turns the number after it into something else: "born in 1980", "not 3", "at least 3", "> 3"."""
 OTHERS = re.compile(
     r"\b(?:(?:(?:other|some|many|most|older|younger|married|single|poor|rich|religious) (?:\w{2,14} )?(?:people|"
-    r"persons?|respondents|men|women|"
-    r"adults|individuals|citizens|participants|americans|[a-z]{3,14}s)|others|men|women|half|average|mean|median|"
-    r"typical|some|nobody|no one|anyone|"
-    r"people)\b(?! like (?:this|her|him|me))|"
+    r"persons?|respondents|men|women|adults|individuals|citizens|participants|americans|[a-z]{3,14}s)|others|men|women|"
+    r"half|average|mean|median|typical|some|nobody|no one|anyone|people)\b(?! like (?:this|her|him|me))|"
     r"(?-i:\b(?:Person|Respondent|Participant) (?:[A-WYZ]|\d{1,4})\b))|\bif (?:it|this|that|the question) (?:were|"
     r"was)\b|\b(?:mother|father|wife|husband|neighbou?r|friend|parent|son|daughter)s? (?:would|will|might|may|says?|"
     r"said|gave)\b",
     re.IGNORECASE,
 )
-"""Of whom an answer may be that is not the one asked for."""
+"""Other people whose answer it may be, not the one asked for."""
 
 _GLOSS = (
     r"""(?:\s{0,2}(?:[(\[][^()\[\]\d\n]{1,80}[)\]]|["'][^"'\d\n]{1,80}["']|[=:]\s{0,2}(?=[^\W\d])[^\d\n,.;]{1,60}?))?"""
@@ -123,9 +188,8 @@ _BETWEEN_ENDS = re.compile(
 )
 _CONFIDENCE = re.compile(
     r"[(\[,;–—-]?\s?(?:with )?(?:an? )?(?:confidence|certainty|probability|likelihood)(?: (?:level|score|rating|"
-    r"of)){0,2}\s?(?:is |[:=]\s?)?~?"
-    r"\d{1,3}(?:[.,]\d{1,4})?(?:\s?%|/\d{1,3}| out of \d{1,3})?[)\]]?"
-    r"|\(?(?:\bwith (?:an? )?)?\b\d{1,3}(?:\.\d{1,3})?\s?% (?:confiden\w{1,4}|certain\w{0,3}|sure|likely|likelihood|"
+    r"of)){0,2}\s?(?:is |[:=]\s?)?~?\d{1,3}(?:[.,]\d{1,4})?(?:\s?%|/\d{1,3}| out of \d{1,3})?[)\]]?|"
+    r"\(?(?:\bwith (?:an? )?)?\b\d{1,3}(?:\.\d{1,3})?\s?% (?:confiden\w{1,4}|certain\w{0,3}|sure|likely|likelihood|"
     r"probability)\)?|\(~?\d{1,3}(?:\.\d{1,3})?\s?%\)",
     re.IGNORECASE,
 )
@@ -246,7 +310,7 @@ def _without_options(text: str, labels: WrittenLabels) -> str:
 
 
 def _named(pattern: re.Pattern[str], text: str, scale: Scale, labels: WrittenLabels) -> Iterator[tuple[str, ...]]:
-    """What stands behind each of these names: one number, several, or (nothing of it) no number."""
+    """What follows each of these names: one number, several, or (nothing of it) no number."""
     for match in islice(pattern.finditer(text), MAX_NAMED):
         start, rest = match.end(), match["rest"]
         whole, bracketed = read_whole(rest, labels), _BRACKETED.match(rest)
@@ -280,7 +344,7 @@ def _further(text: str, start: int, scale: Scale) -> Iterator[str]:
 
 
 def _alone_on_line(text: str, labels: WrittenLabels) -> Iterator[str]:
-    """Numbers that are all that stands on their line, a label of the scale aside."""
+    """Numbers that are alone on their line, or with a label of the scale."""
     for line in text.splitlines():
         # a point may begin a number, as in .5
         bare = line.lstrip(LINE_ENDS.replace(".", "")).rstrip(LINE_ENDS) if len(line) < 300 else ""
@@ -294,7 +358,7 @@ def _only_number(text: str, labels: WrittenLabels) -> tuple[str, ...]:
     numbers = list(NUMBER.finditer(text))
     distinct = distinct_numbers(number[0] for number in numbers)
     is_only = len(distinct) == 1
-    # numbers of something else, such as "3 children", are no answers beside one that is offered as such
+    # numbers of something else, such as "3 children", are not answers next to one that is offered as such
     matches = numbers if is_only else [number for number in numbers[:MAX_REPEATS] if not _is_of_else(text, number)]
     if (len(numbers) > MAX_REPEATS and not is_only) or len(distinct_numbers(match[0] for match in matches)) != 1:
         return distinct

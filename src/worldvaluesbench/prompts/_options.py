@@ -1,38 +1,39 @@
-"""Choices as a prompt shows them: in which order, and by which symbol each is named in an answer.
+"""Answer options as a prompt shows them: in which order, and by which symbol an answer names each.
 
-A symbol belongs to a rating, and the pair is made here and nowhere else: what is shown, what is asked of a model and
-how its answer is read all use the same `ShownChoice` records.
+The same `AnswerOption` records decide what a prompt shows, what is requested and how an answer is read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from string import ascii_uppercase
 from typing import Literal, get_args
 
 from worldvaluesbench.errors import PromptError
-from worldvaluesbench.prompts._prompt import Options
 from worldvaluesbench.survey import Item
 
 Labels = Literal["digits", "letters", "words"]
-
 LABELS: tuple[Labels, ...] = get_args(Labels)
+
+Options = Sequence[tuple[str, str]]
+"""The answer options of a template, in the order shown: symbol (such as "1") and label, empty where it has none."""
 
 
 @dataclass(frozen=True, slots=True)
-class ShownChoice:
-    """One scale point as it is shown: the symbol an answer names it by, its label ("" without one), its rating."""
+class AnswerOption:
+    """One scale point as a prompt shows it: the symbol that an answer gives, its label ("" without one), its rating."""
 
     symbol: str
     label: str
     rating: int
 
 
-def choices_of(item: Item, labels: Labels = "digits", order: int = 0) -> tuple[ShownChoice, ...]:
-    """The choices of an item, in the order in which they are shown.
+def choices_of(item: Item, labels: Labels = "digits", order: int = 0) -> tuple[AnswerOption, ...]:
+    """The answer options of an item, in the order in which they are shown.
 
-    `digits`: the symbol is the rating itself, whatever the order. `letters`: A is what is shown first. `words`: the
-    symbol is the label; an item of which a scale point has no label of its own (most scales from 1 to 10), or two
-    have the same, shows digits. `order` is a place in `option_orders`.
+    `digits`: the symbol is the rating, in every order. `letters`: the first option shown is A. `words`: the symbol is
+    the label; an item of which a scale point has no label of its own (most scales from 1 to 10), or two have the same,
+    shows digits. `order` is a place in `option_orders`.
 
     Raises PromptError where the item has no such order.
     """
@@ -42,20 +43,17 @@ def choices_of(item: Item, labels: Labels = "digits", order: int = 0) -> tuple[S
     ratings = list(item.scale.ratings)
     own_labels = ["" if label == str(rating) else label for rating, label in zip(ratings, item.labels, strict=True)]
     are_distinct = len({label.casefold() for label in own_labels}) == len(ratings)
-    use_words = labels == "words" and all(own_labels) and are_distinct
-    shown = []
-    for place, point in enumerate(orders[order]):
-        symbol = ascii_uppercase[place] if labels == "letters" else str(ratings[point])
-        shown.append(
-            ShownChoice(own_labels[point], "", ratings[point])
-            if use_words
-            else ShownChoice(symbol, own_labels[point], ratings[point])
-        )
-    return tuple(shown)
+    if labels == "words" and all(own_labels) and are_distinct:
+        return tuple(AnswerOption(own_labels[point], "", ratings[point]) for point in orders[order])
+    symbols = ascii_uppercase if labels == "letters" else [str(ratings[point]) for point in orders[order]]
+    return tuple(
+        AnswerOption(symbol, own_labels[point], ratings[point])
+        for symbol, point in zip(symbols, orders[order], strict=False)
+    )
 
 
-def shown_options(choices: tuple[ShownChoice, ...]) -> Options:
-    """The choices as a template takes them: pairs of symbol and label."""
+def shown_options(choices: Sequence[AnswerOption]) -> Options:
+    """Answer options as a template takes them: pairs of symbol and label."""
     return [(choice.symbol, choice.label) for choice in choices]
 
 
@@ -63,8 +61,8 @@ def shown_options(choices: tuple[ShownChoice, ...]) -> Options:
 def option_orders(n_points: int, n_orders: int) -> tuple[tuple[int, ...], ...]:
     """The first `n_orders` balanced orders of the points 0 to `n_points` - 1: as is, reversed, then rotations.
 
-    Rotations come in pairs too, each with its reverse: with an even number of orders every point stands on average in
-    the middle of the list. A scale has at most 2 x `n_points` of them (two points: 2); fewer are then returned.
+    Each rotation is followed by its reverse: over an even number of orders the mean place of every point is the middle
+    of the list. A scale has at most 2 x `n_points` of them (two points: 2); fewer are then returned.
 
     >>> option_orders(4, 4)
     ((0, 1, 2, 3), (3, 2, 1, 0), (2, 3, 0, 1), (1, 0, 3, 2))
@@ -80,7 +78,7 @@ def option_orders(n_points: int, n_orders: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _spread(n: int) -> list[int]:
-    """0 to n - 1, each next one as far as can be from those before it, so that few rotations differ much."""
+    """0 to n - 1, each next one as far as possible from those before it, so that few rotations differ much."""
     chosen = [0]
     while len(chosen) < n:
         rest = [shift for shift in range(n) if shift not in chosen]
