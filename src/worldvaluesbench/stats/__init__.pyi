@@ -22,7 +22,7 @@ from ._noise import harmonic_n as harmonic_n, noise_floor as noise_floor
 from ._power import (
     DEFAULT_VARIANCE as DEFAULT_VARIANCE, Design as Design, DifferenceVariance as DifferenceVariance,
     HUMAN_SHARE as HUMAN_SHARE, LEVEL as LEVEL, Needed as Needed, POWER as POWER,
-    detectable_difference as detectable_difference, needed as needed,
+    detectable_difference as detectable_difference, needed as needed, power_of as power_of,
 )
 from ._scale import MAX_POINTS as MAX_POINTS, Scale as Scale
 from ._shrinkage import find_concentration as find_concentration, shrink as shrink
