@@ -101,12 +101,12 @@ def test_evaluate_does_what_run_does(paper: Dataset, tmp_path: Path) -> None:
         return "2"
 
     out = tmp_path / "results"
-    scores = evaluate(always_two, paper.folder, out, item_ids=["Q1", "Q106"], groupings="continent*Q260", limit=300)
+    scores = evaluate(always_two, paper.folder, out, item_ids=["Q1", "Q106"], groupings="continent*Q260", limit=30)
     assert {row["answered_by"] for row in scores.summary.to_dicts()} >= {"always_two+demographics", "uniform"}
     assert scores.table["grouping"].unique().sort().to_list() == ["all", "continent*Q260"]
     manifest = json.loads((out / "always_two+demographics" / "manifest.json").read_text())
-    assert (manifest["examples"]["n"], manifest["examples"]["limit"]) == (300, 300)
-    assert manifest["examples"]["item_ids"] == ["Q1", "Q106"]
-    assert evaluate(always_two, paper, out, item_ids=["Q1", "Q106"], limit=300).table.height > 0
+    assert (manifest["examples"]["n"], manifest["examples"]["limit"]) == (30, 30)
+    assert set(manifest["examples"]["item_ids"]) <= {"Q1", "Q106"}
+    assert evaluate(always_two, paper, out, item_ids=["Q1", "Q106"], limit=30).table.height > 0
     with pytest.raises(ModelError, match="always_two: cannot answer by token_probs, only by greedy, sampled"):
         evaluate(always_two, paper, out, settings=make_settings("default", method="token_probs"))
