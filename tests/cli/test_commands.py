@@ -1,5 +1,6 @@
 """The commands: each says where its result lies, and refuses bad input in one line with exit code 1."""
 
+import io
 import json
 import os
 import re
@@ -14,7 +15,7 @@ import pytest
 
 from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.cli import COMMANDS, main
-from worldvaluesbench.cli._terminal import _fitting, bar, cell_text, spark, table
+from worldvaluesbench.cli._terminal import _fitting, bar, cell_text, progress_bar, spark, table
 from worldvaluesbench.survey._catalogue import catalogue_of
 from worldvaluesbench.survey._codebook import load_codebook
 
@@ -400,3 +401,25 @@ def test_bars_and_cells() -> None:
     assert cell_text(None) == "–"
     assert cell_text(1234567) == "1,234,567"
     assert cell_text(0.12345) == "0.123"
+
+
+class Terminal(io.StringIO):
+    """A standard error that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+def test_notices_are_printed_above_progress_and_nothing_before_the_first(
+    monkeypatch: pytest.MonkeyPatch, stream: type[io.StringIO]
+) -> None:
+    written = stream()
+    monkeypatch.setattr("sys.stderr", written)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress_bar() as show:
+        assert not re.search(r"\w", re.sub(r"\x1b\[[?\d;]*\w", "", written.getvalue()))
+        show("3 of 9", 3, 9, "Going \x1b[31mon.")
+        show("9 of 9", 9, 9, None)
+    text = re.sub(r"\x1b\[[?\d;]*\w", "", written.getvalue())
+    assert text.index("Going \\x1b[31mon.") < text.index("9 of 9")

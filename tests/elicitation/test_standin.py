@@ -256,7 +256,7 @@ def test_a_port_in_use_is_told_in_one_line() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_serves_until_it_is_told_to_stop(number: signal.Signals) -> None:
-    program = "from worldvaluesbench.cli._demo import mock_server; mock_server()"
+    program = "from worldvaluesbench.cli._mock import mock_server; mock_server()"
     command = [sys.executable, "-c", program, "--port", "0", "--models", "mine"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None

@@ -56,7 +56,7 @@ COMMANDS = {
             "Run everything once on synthetic respondents: dataset, probe, two models, scores, a report.",
         ),
         "synthetic": ("_survey", "Write a synthetic survey file with the real world marginals, for trying things out."),
-        "mock-server": ("_demo", "Serve made-up answers over OpenAI's API until Ctrl-C."),
+        "mock-server": ("_mock", "Serve made-up answers over OpenAI's API until Ctrl-C."),
     },
 }
 """Commands by section of the help: module, and first line of the help, so that `wvb --help` imports no module."""

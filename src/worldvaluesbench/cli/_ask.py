@@ -16,27 +16,23 @@ from worldvaluesbench.asking import Budget, CostIs, Outcome, Progress, Run, Watc
 from worldvaluesbench.asking import ask as ask_run
 from worldvaluesbench.benchmark import Dataset, load_dataset
 from worldvaluesbench.cli import _terminal as show
-from worldvaluesbench.cli._command import command, option
+from worldvaluesbench.cli._command import Given, command, dataset_folder, option, out
 from worldvaluesbench.cli._options import (
     ITEMS,
     PROMPT,
-    Given,
     check_method,
-    dataset_folder,
     examples_of,
-    groupings_of,
     how_to_ask,
     item_ids_of,
     items_option,
-    min_coverage,
+    limit_option,
     model_of,
-    out,
     settings_of,
     what_it_costs,
     what_to_ask,
     which_model,
 )
-from worldvaluesbench.cli._score import say_coverage, show_scores
+from worldvaluesbench.cli._score import groupings_of, min_coverage, say_coverage, show_scores
 from worldvaluesbench.errors import AnswersError, DatasetError, PromptError
 from worldvaluesbench.models import Model
 from worldvaluesbench.pipeline import DEFAULT_PROBE, Results, design_of, plan_probe, run_name, score_results
@@ -125,7 +121,7 @@ def ask(data: Path, out: Path | None, dry_run: bool, begin_only: bool, show_prom
 @out("The results folder: probe, runs, scores.", required=False, default="results", show_default=True)
 @option("--spec", section=ITEMS, help=f"The probe to draw if there is none yet.  [default: {DEFAULT_PROBE}]")
 @items_option
-@option("--limit", type=click.IntRange(min=1), section=ITEMS, help="Only the first N examples of the probe.")
+@limit_option
 @option("--by", default="", help="Groupings to score by, comma-separated; * crosses: continent*Q260.")
 @option("--report", "has_report", is_flag=True, help="Also baselines, a comparison of all runs, and its report.")
 @which_model
@@ -273,13 +269,7 @@ def _how_counted(costs: Costs) -> str:
 def watching() -> Iterator[Watch]:
     """What to give `ask` as `watch`: it shows progress on standard error until the block ends."""
     with show.progress_bar() as shown:
-
-        def watch(progress: Progress) -> None:
-            if progress.notice:
-                show.note(progress.notice)
-            shown(describe(progress), progress.n_done, progress.n_completions)
-
-        yield watch
+        yield lambda now: shown(describe(now), now.n_done, now.n_completions, now.notice)
 
 
 def describe(progress: Progress) -> str:

@@ -15,8 +15,8 @@ from worldvaluesbench.baselines import (
 )
 from worldvaluesbench.benchmark import load_dataset
 from worldvaluesbench.cli import _terminal as show
-from worldvaluesbench.cli._command import PATH, command, option
-from worldvaluesbench.cli._options import Given, dataset_folder, examples_of, force, out, weight_option, what_to_ask
+from worldvaluesbench.cli._command import PATH, Given, command, dataset_folder, force, option, out, weight_option
+from worldvaluesbench.cli._options import examples_of, what_to_ask
 from worldvaluesbench.prompts import parse_attributes
 from worldvaluesbench.survey import Codebook, Grouping, parse_groupings
 

@@ -16,9 +16,8 @@ from worldvaluesbench.asking.batch import (
 )
 from worldvaluesbench.benchmark import load_dataset
 from worldvaluesbench.cli import _terminal as show
-from worldvaluesbench.cli._command import PATH, Command, command, option
-from worldvaluesbench.cli._options import answer_column, force, out
-from worldvaluesbench.cli._score import say_coverage
+from worldvaluesbench.cli._command import PATH, Command, command, force, option, out
+from worldvaluesbench.cli._score import answer_column, say_coverage
 from worldvaluesbench.prompts import LABELS, Labels
 from worldvaluesbench.scoring.sources import import_answers as make_run
 from worldvaluesbench.scoring.sources import read_answers

@@ -21,8 +21,7 @@ from worldvaluesbench.benchmark import (
     what_corrected_changes,
 )
 from worldvaluesbench.cli import _terminal as show
-from worldvaluesbench.cli._command import PATH, command, option
-from worldvaluesbench.cli._options import dataset_folder, force, out, survey_file
+from worldvaluesbench.cli._command import PATH, command, dataset_folder, force, option, out, survey_file
 from worldvaluesbench.survey import level_label
 
 MAX_CELLS_SHOWN = 100

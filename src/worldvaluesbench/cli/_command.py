@@ -1,7 +1,7 @@
 """Commands whose help lists options by section and whose options can stand in a file (`--config`)."""
 
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,9 +10,12 @@ import click
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 Decorator = Callable[[Decorated], Decorated]
+Given = Mapping[str, Any]
+"""The values of options, by parameter."""
 
 PATH = click.Path(path_type=Path)
-GENERAL = "Options"
+GENERAL, REFERENCE = "Options", "Reference"
+"""Sections of the help that several modules have options in."""
 
 
 class Option(click.Option):
@@ -112,3 +115,23 @@ def given_options(names: Iterable[str]) -> list[str]:
     context = click.get_current_context(silent=True)
     flags = {} if context is None else {parameter.name: parameter.opts[-1] for parameter in context.command.params}
     return [flags[name] for name in names if is_given(name)]
+
+
+survey_file = click.argument("file", type=PATH)
+dataset_folder = click.argument("data", type=PATH)
+force = option("--force", is_flag=True, help="Replace an earlier result.")
+
+
+def out(what: str, **attributes: Any) -> Decorator[Any]:
+    """The option `--out`, required unless said otherwise: where the result goes."""
+    return option("-o", "--out", type=PATH, **{"required": True, "help": what, **attributes})
+
+
+def weight_option(function: Any) -> Any:
+    """The option `--weight`: the survey weight of respondents."""
+    from worldvaluesbench.benchmark import WEIGHTS  # only here: not every command handles respondents
+
+    choice = click.Choice(WEIGHTS)
+    return option("--weight", type=choice, default="none", show_default=True, section=REFERENCE, help="Survey weight.")(
+        function
+    )

@@ -6,35 +6,34 @@ from pathlib import Path
 from typing import Any, cast
 
 import click
+import numpy as np
 import polars as pl
 
 from worldvaluesbench._io import check_destination, kind_of
+from worldvaluesbench.benchmark import WeightName, check_weights, load_dataset, read_weights
 from worldvaluesbench.cli import _terminal as show
-from worldvaluesbench.cli._command import PATH, command, given_options, option
-from worldvaluesbench.cli._options import (
+from worldvaluesbench.cli._command import PATH, Given, command, force, given_options, option, out
+from worldvaluesbench.cli._score import (
     ANSWERS,
     BOOTSTRAP,
-    Given,
     answer_options,
+    at_least_0,
     config_of,
-    force,
+    describe_reference,
     groupings_of,
     interval_options,
-    out,
+    read_sources,
     reference_of,
     reference_options,
-    warn_of_small_cells,
-)
-from worldvaluesbench.cli._score import (
-    at_least_0,
-    describe_reference,
-    read_sources,
     say_columns,
     say_without_level,
+    warn_of_small_cells,
     with_interval,
 )
+from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.reporting import is_bundle, read_bundle
 from worldvaluesbench.reporting.tables import own_means
+from worldvaluesbench.scoring import MIN_N
 from worldvaluesbench.scoring.compare import (
     KIND,
     Comparison,
@@ -52,8 +51,12 @@ from worldvaluesbench.scoring.sources import (
     KINDS,
     Kind,
     coverage_sentences,
+    find_groups,
     pairs_of,
+    respondents_reference,
 )
+from worldvaluesbench.stats import Array, shares_of
+from worldvaluesbench.survey import Item
 from worldvaluesbench.tables import p_text, poll_text, rank_text
 
 MAX_PAIRS_SHOWN = 30
@@ -411,3 +414,115 @@ def _show_collapse(comparison: Comparison) -> None:
     ]
     columns = ("answers", "items", "entropy ratio", "variance ratio", "modal share, humans", "answers")
     show.table(columns, rows, title="\nHow varied the answers are (1: as people; below: collapsed)")
+
+
+# ---- distributions of items as bars (`wvb items ITEM --data` or `--comparison`) ----
+
+WIDTH, LABEL_WIDTH = 16, 30
+NARROW, NARROW_WIDTH, LEAST_LABEL = 60, 8, 12
+"""In a terminal of fewer columns than the first, bars have fewer cells; labels and names are cut, never below these."""
+
+DISTANCE = " W1 "
+BEFORE = len("rating") + 2 * show.GAP
+"""Columns before the bars, beside a label."""
+
+
+def show_respondents(item: Item, data: Path, by: str | None, weight_name: WeightName) -> None:
+    """Draw the responses of a dataset to an item, pooled or by group."""
+    dataset = load_dataset(data)
+    show.say_synthetic(dataset.is_invented)
+    ratings = dataset.responses([item.item_id])[item.item_id].to_numpy()
+    weight = read_weights(dataset, weight_name)
+    has_response = ratings >= 0
+    if weight is None:
+        weight = np.ones(ratings.size)
+    else:
+        check_weights(weight[has_response], weight_name, str(dataset.folder))
+    groups = find_groups(respondents_reference(dataset), groupings_of(by, dataset.codebook), 1)[-1]
+    member = np.zeros(ratings.size, dtype=np.int64) if groups.member is None else groups.member
+    titles, shares, small = [], [], 0
+    for group, label in enumerate(groups.labels):
+        chosen = has_response & (member == group)
+        n = int(chosen.sum())
+        if n < MIN_N:
+            small += 1
+            continue
+        titles.append(f"{'all' if label == EVERYONE else label} ({n:,})")
+        points = ratings[chosen] - item.scale.low
+        shares.append(shares_of(np.bincount(points, weights=weight[chosen], minlength=item.scale.n_points)))
+    show_columns(item, titles, shares)
+    weighed = "unweighted" if weight_name == "none" else f"weighted by {weight_name}"
+    show.say(f"{weighed}, edition {dataset.edition}.")
+    _say_not_shown(small, MIN_N)
+
+
+def show_sources(item: Item, comparison: Comparison, by: str | None) -> None:
+    """Draw the answers of every source beside the human responses, pooled or by group."""
+    grouping = by or EVERYONE
+    if grouping not in (EVERYONE, *comparison.groupings):
+        groupings = ", ".join(comparison.groupings) or "none"
+        raise AnswersError(f"The comparison has no grouping {grouping!r}; it has {groupings}.")
+    show.say_synthetic(comparison.is_invented)
+    found = comparison.tables["distributions"].filter(item_id=item.item_id, grouping=grouping)
+    if found.is_empty():
+        raise AnswersError(f"{item.item_id}: there is no distribution by {grouping} that is not too small.")
+    scores = comparison.tables["scores"].filter(item_id=item.item_id, grouping=grouping)
+    for (group, codes), rows in found.group_by("group", "group_codes", maintain_order=True):
+        of_group = scores.filter(pl.col("group_codes").eq_missing(pl.lit(codes, dtype=pl.String)))
+        n = of_group["n_responses"].to_list()[0]
+        show.say(f"\n{'all' if group == EVERYONE else group} (n = {n:,})")
+        titles, shares = ["humans"], [rows.filter(answers=rows["answers"][0])["humans"].to_numpy()]
+        for name in comparison.names:
+            own = rows.filter(answers=name)
+            if own.height:
+                titles.append(_title(name, of_group.filter(answers=name)))
+                shares.append(own["given"].to_numpy())
+        show_columns(item, titles, shares)
+    n_not_shown = scores["group_codes"].n_unique() - found["group_codes"].n_unique()
+    _say_not_shown(n_not_shown, comparison.receipt["settings"]["min_n"])
+
+
+def _say_not_shown(n: int, min_n: int) -> None:
+    if n:
+        show.say(f"Not shown, with fewer than {min_n} respondents: {show.counted(n, 'group')}.")
+
+
+def _title(name: str, score: pl.DataFrame) -> str:
+    row = score.row(0, named=True)
+    return f"{name}{DISTANCE}{row['distance']:.3f}"
+
+
+def show_columns(item: Item, titles: Sequence[str], shares: Sequence[Array]) -> None:
+    """A bar for every scale point in each column, all on one scale; in a narrow terminal one column under another."""
+    top = max((float(one.max()) for one in shares), default=1.0) or 1.0
+    room = show.console().width
+    bar_width = WIDTH if room >= NARROW else NARROW_WIDTH
+    column = max(bar_width + 5, min(max(map(len, titles), default=0), room - BEFORE - LEAST_LABEL))
+    label_width = min(LABEL_WIDTH, max(LEAST_LABEL, room - BEFORE - column))
+    rows = [
+        (
+            rating,
+            _short_label(item, rating, label_width),
+            *(f"{show.bar(float(one[point]) / top, bar_width):<{bar_width}}{one[point]:>5.0%}" for one in shares),
+        )
+        for point, rating in enumerate(item.scale.ratings)
+    ]
+    show.table(("rating", "label", *(_heading(title, column) for title in titles)), rows, left=2)
+
+
+def _heading(title: str, width: int) -> str:
+    """A title of a column within a width; what it says of the distance stays whole, in a line of its own if need be."""
+    if len(title) <= width:
+        return title
+    name, mark, distance = title.rpartition(DISTANCE)
+    return _shortened(title, width) if not mark else f"{_shortened(name, width)}\n{(mark + distance).strip()}"
+
+
+def _short_label(item: Item, rating: int, width: int) -> str:
+    """The label of a rating, short enough to leave room for bars; nothing where it says no more than the rating."""
+    label = item.label_of(rating) if len(item.labels) == item.scale.n_points else ""
+    return "" if label == str(rating) else _shortened(label, width)
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1].rstrip() + "…"

@@ -1,15 +1,13 @@
-"""Options that several commands share, by section of the help, and what they mean to the library."""
+"""The options of commands that ask, by section of the help, and what they mean to the library."""
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from worldvaluesbench.benchmark import CLUSTERS, SPLITS, WEIGHTS, Dataset, load_dataset
-from worldvaluesbench.cli._command import PATH, Decorator, given_options, option, together
-from worldvaluesbench.cli._terminal import warn
+from worldvaluesbench.benchmark import SPLITS, Dataset
+from worldvaluesbench.cli._command import PATH, Given, given_options, option, together
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models import TOP_LOGPROBS, Model
 from worldvaluesbench.planning import ExampleSet, probe_examples, read_examples, split_examples
@@ -24,29 +22,7 @@ from worldvaluesbench.prompts import (
     parse_attributes,
     read_template,
 )
-from worldvaluesbench.scoring import MIN_N, MIN_N_STATED, How
-from worldvaluesbench.scoring.sources import WHOM, Reference, respondents_reference, world_reference
-from worldvaluesbench.stats import ITEM_SAMPLING, MIN_COVERAGE, Resampling
-from worldvaluesbench.stats import METHODS as CI_METHODS
-from worldvaluesbench.survey import Codebook, Grouping, parse_groupings
-
-Given = Mapping[str, Any]
-
-RESAMPLES = 1000
-BOOTSTRAP = ("resamples", "interval", "level", "item_sampling", "strata", "cluster", "seed")
-
-survey_file = click.argument("file", type=PATH)
-dataset_folder = click.argument("data", type=PATH)
-force = option("--force", is_flag=True, help="Replace an earlier result.")
-answer_column = option("--answer-column", metavar="NAME", help="The column with the answers, if several could be.")
-
-
-def out(what: str, **attributes: Any) -> Decorator[Any]:
-    """The option `--out`, required unless said otherwise: where the result goes."""
-    return option("-o", "--out", type=PATH, **{"required": True, "help": what, **attributes})
-
-
-# ---- asking ----
+from worldvaluesbench.survey import Codebook
 
 ITEMS, PROMPT, ELICITATION = "What to ask", "Prompt", "Elicitation"
 MODEL, WEIGHTS_HERE, REQUESTS, COST = "Model", "Local weights", "Requests to an endpoint", "Cost and power"
@@ -55,12 +31,14 @@ items_option = option(
     "--items", "--item", "items", section=ITEMS, help="Only these items, comma-separated: Q1,Q57. Default: all."
 )
 
+limit_option = option("--limit", type=click.IntRange(min=1), section=ITEMS, help="Only the first N of these examples.")
+
 what_to_ask = together(
     option("--probe", type=PATH, section=ITEMS, help="The examples of a probe folder (wvb probe)."),
     option("--split", type=click.Choice(SPLITS), section=ITEMS, help="All examples of a split."),
     option("--examples", type=PATH, section=ITEMS, help="A csv, tsv or parquet file with item_id and respondent_id."),
     items_option,
-    option("--limit", type=click.IntRange(min=1), section=ITEMS, help="Only the first N of these examples."),
+    limit_option,
 )
 
 how_to_ask = together(
@@ -99,10 +77,8 @@ how_to_ask = together(
     ),
 )
 
-model_option = option("-m", "--model", section=MODEL, help="Its name at the endpoint, or a folder of weights.")
-
 which_model = together(
-    model_option,
+    option("-m", "--model", section=MODEL, help="Its name at the endpoint, or a folder of weights."),
     option("--base-url", section=MODEL, help="The endpoint: http://localhost:8000/v1. Default: OpenAI's."),
     option(
         "--api-key-env", "key_env", default="OPENAI_API_KEY", show_default=True, section=MODEL,
@@ -114,7 +90,7 @@ which_model = together(
     ),
     option(
         "--chat-template-kwargs",
-        callback=lambda context, option, value: _object_of(value),  # noqa: ARG005
+        callback=lambda _context, _option, value: _object_of(value),
         section=MODEL,
         help="Variables of the chat template, as JSON.",
     ),
@@ -279,130 +255,3 @@ def _object_of(text: str | None) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise click.BadParameter(f'expected a JSON object such as {{"enable_thinking": false}}, found {text[:60]!r}')
     return content
-
-
-# ---- scoring ----
-
-REFERENCE, ANSWERS, INTERVALS = "Reference", "Answers", "Confidence intervals"
-
-min_coverage = option(
-    "--min-coverage",
-    type=click.FloatRange(0, 1),
-    default=MIN_COVERAGE,
-    show_default=True,
-    section=ANSWERS,
-    help="Least probability on the answer options (token_probs) for an answer to count.",
-)
-
-weight_option = option(
-    "--weight", type=click.Choice(WEIGHTS), default="none", show_default=True, section=REFERENCE, help="Survey weight."
-)
-
-reference_options = together(
-    option("--data", type=PATH, section=REFERENCE, help="The dataset folder with the respondents."),
-    option(
-        "--reference", "whom", type=click.Choice(list(WHOM)), section=REFERENCE,
-        help="Compare with the respondents answered for (probe, the default), their split, all, or the world.",
-    ),
-    weight_option,
-    option(
-        "--by", default=None, section=REFERENCE, help="Groupings, comma-separated; * crosses: continent,Q260*age_band."
-    ),
-)  # fmt: skip
-
-answer_options = together(
-    option("--partial", is_flag=True, section=ANSWERS, help="Take unfinished runs as far as their answers go."),
-    option(
-        "--answer-column", metavar="NAME", section=ANSWERS, help="The column with the answers, if several could be."
-    ),
-    min_coverage,
-)
-
-
-def interval_options(least: int) -> Decorator[Any]:
-    """The options of confidence intervals and small cells; `least` is the smallest number of resamples."""
-    default = Resampling()
-    zero = "" if least else " (0: no confidence intervals)"
-    return together(
-        option(
-            "--resamples", type=click.IntRange(min=least, max=100_000), default=RESAMPLES, show_default=True,
-            section=INTERVALS, help=f"Bootstrap resamples of respondents{zero}.",
-        ),
-        option(
-            "--ci-method", "interval", type=click.Choice(CI_METHODS), default=default.method, show_default=True,
-            section=INTERVALS, help="Confidence interval method.",
-        ),
-        option(
-            "--confidence-level", "level", type=click.FloatRange(0.5, 0.999), default=default.level, show_default=True,
-            section=INTERVALS, help="Confidence level.",
-        ),
-        option(
-            "--item-sampling", type=click.Choice(ITEM_SAMPLING), default=How().item_sampling, show_default=True,
-            section=INTERVALS, help="What means generalise to: other items of the same topics, other topics, or these.",
-        ),
-        option("--strata", section=INTERVALS, help="Grouping to resample within. Default: the cells of a probe set."),
-        option("--cluster", type=click.Choice(CLUSTERS), section=INTERVALS, help="Resample whole sampling clusters."),
-        option(
-            "--seed", type=click.IntRange(min=0), default=0, show_default=True, section=INTERVALS,
-            help="Seed of the bootstrap.",
-        ),
-        option(
-            "--min-n", type=click.IntRange(min=1), section=INTERVALS,
-            help=f"Smallest cell with a number.  [default: {MIN_N}; {MIN_N_STATED} for stated probabilities]",
-        ),
-    )  # fmt: skip
-
-
-def reference_of(given: Given) -> Reference:
-    """The reference: respondents of a dataset, or the world marginals.
-
-    Raises UsageError where neither or both are given.
-    """
-    data, whom = given["data"], given["whom"]
-    if data is not None and whom == "world":
-        raise click.UsageError("Both --data and --reference world are given; expected one of the two.")
-    if data is None and whom != "world":
-        raise click.UsageError("Expected --data DIR, or --reference world.")
-    if data is None:
-        if given["weight"] != "none":
-            raise click.UsageError("The world marginals are unweighted counts; --weight needs --data.")
-        return world_reference()
-    return respondents_reference(load_dataset(data), whom or "probe", given["weight"])
-
-
-def groupings_of(by: str | None, codebook: Codebook) -> Sequence[Grouping]:
-    """The groupings of `--by`; none where it is empty."""
-    return parse_groupings(by, codebook) if by else ()
-
-
-def config_of(given: Given, codebook: Codebook, *, has_refusals: bool = False) -> How:
-    """How scores are made.
-
-    Raises UsageError for several strata, and for options of the bootstrap without one.
-    """
-    strata = groupings_of(given["strata"], codebook)
-    if len(strata) > 1:
-        raise click.UsageError("--strata is one grouping; cross its attributes with *.")
-    resampling = None
-    if given["resamples"]:
-        resampling = Resampling(given["resamples"], given["seed"], given["level"], given["interval"])
-    else:
-        unused = given_options(name for name in BOOTSTRAP if name not in ("resamples", "seed"))
-        if unused:
-            raise click.UsageError(f"{unused[0]} is an option of the bootstrap, and --resamples is 0.")
-    return How(
-        min_n=given["min_n"] or MIN_N,
-        resampling=resampling,
-        strata=strata[0] if strata else None,
-        has_refusals=has_refusals,
-        cluster=given["cluster"],
-        item_sampling=given["item_sampling"],
-        min_n_stated=given["min_n"] or MIN_N_STATED,
-        min_coverage=given["min_coverage"],
-    )
-
-
-def warn_of_small_cells(min_n: int | None) -> None:
-    """Say on standard error that cells are shown which must not be shared."""
-    if min_n is not None and min_n < MIN_N:
-        warn(f"Cells of fewer than {MIN_N} respondents are shown: not to be shared.")

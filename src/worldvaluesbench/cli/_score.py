@@ -1,4 +1,4 @@
-"""The command that scores: `wvb score`, and what it prints."""
+"""The command that scores: `wvb score`, its options, which others share, and what it prints."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,26 +9,27 @@ import click
 import polars as pl
 
 from worldvaluesbench._io import check_destination
-from worldvaluesbench.benchmark import describe_weight
+from worldvaluesbench.benchmark import CLUSTERS, describe_weight, load_dataset
 from worldvaluesbench.cli import _terminal as show
-from worldvaluesbench.cli._command import PATH, command, given_options, option
-from worldvaluesbench.cli._options import (
-    ANSWERS,
-    BOOTSTRAP,
+from worldvaluesbench.cli._command import (
+    PATH,
+    REFERENCE,
+    Decorator,
     Given,
-    answer_options,
-    config_of,
+    command,
     force,
-    groupings_of,
-    interval_options,
+    given_options,
+    option,
     out,
-    reference_of,
-    reference_options,
-    warn_of_small_cells,
+    together,
+    weight_option,
 )
 from worldvaluesbench.runs import is_finished, is_run
 from worldvaluesbench.scoring import (
     KIND,
+    MIN_N,
+    MIN_N_STATED,
+    How,
     Scores,
     once_a_baseline,
     receipt_of,
@@ -47,16 +48,147 @@ from worldvaluesbench.scoring.sources import (
     EVERYONE,
     WHOM,
     Answers,
+    Reference,
     coverage_sentences,
     read_answers,
+    respondents_reference,
     sentences_of,
+    world_reference,
 )
-from worldvaluesbench.stats import MIN_COVERAGE
-from worldvaluesbench.survey import WHICH_WORLD
+from worldvaluesbench.stats import ITEM_SAMPLING, MIN_COVERAGE, Resampling
+from worldvaluesbench.stats import METHODS as CI_METHODS
+from worldvaluesbench.survey import WHICH_WORLD, Codebook, Grouping, parse_groupings
 
 MAX_ITEMS_SHOWN = 60
 MAX_NONRESPONSE_SHOWN = 12
 """Of more items than these only the means of their nonresponse are shown."""
+
+
+RESAMPLES = 1000
+BOOTSTRAP = ("resamples", "interval", "level", "item_sampling", "strata", "cluster", "seed")
+"""The parameters of the bootstrap."""
+
+ANSWERS, INTERVALS = "Answers", "Confidence intervals"
+
+min_coverage = option(
+    "--min-coverage",
+    type=click.FloatRange(0, 1),
+    default=MIN_COVERAGE,
+    show_default=True,
+    section=ANSWERS,
+    help="Least probability on the answer options (token_probs) for an answer to count.",
+)
+
+reference_options = together(
+    option("--data", type=PATH, section=REFERENCE, help="The dataset folder with the respondents."),
+    option(
+        "--reference", "whom", type=click.Choice(list(WHOM)), section=REFERENCE,
+        help="Compare with the respondents answered for (probe, the default), their split, all, or the world.",
+    ),
+    weight_option,
+    option(
+        "--by", default=None, section=REFERENCE, help="Groupings, comma-separated; * crosses: continent,Q260*age_band."
+    ),
+)  # fmt: skip
+
+answer_column = option(
+    "--answer-column", metavar="NAME", section=ANSWERS, help="The column with the answers, if several could be."
+)
+
+answer_options = together(
+    option("--partial", is_flag=True, section=ANSWERS, help="Take unfinished runs as far as their answers go."),
+    answer_column,
+    min_coverage,
+)
+
+
+def interval_options(least: int) -> Decorator[Any]:
+    """The options of confidence intervals and small cells; `least` is the smallest number of resamples."""
+    default = Resampling()
+    zero = "" if least else " (0: no confidence intervals)"
+    return together(
+        option(
+            "--resamples", type=click.IntRange(min=least, max=100_000), default=RESAMPLES, show_default=True,
+            section=INTERVALS, help=f"Bootstrap resamples of respondents{zero}.",
+        ),
+        option(
+            "--ci-method", "interval", type=click.Choice(CI_METHODS), default=default.method, show_default=True,
+            section=INTERVALS, help="Confidence interval method.",
+        ),
+        option(
+            "--confidence-level", "level", type=click.FloatRange(0.5, 0.999), default=default.level, show_default=True,
+            section=INTERVALS, help="Confidence level.",
+        ),
+        option(
+            "--item-sampling", type=click.Choice(ITEM_SAMPLING), default=How().item_sampling, show_default=True,
+            section=INTERVALS, help="What means generalise to: other items of the same topics, other topics, or these.",
+        ),
+        option("--strata", section=INTERVALS, help="Grouping to resample within. Default: the cells of a probe set."),
+        option("--cluster", type=click.Choice(CLUSTERS), section=INTERVALS, help="Resample whole sampling clusters."),
+        option(
+            "--seed", type=click.IntRange(min=0), default=0, show_default=True, section=INTERVALS,
+            help="Seed of the bootstrap.",
+        ),
+        option(
+            "--min-n", type=click.IntRange(min=1), section=INTERVALS,
+            help=f"Smallest cell with a number.  [default: {MIN_N}; {MIN_N_STATED} for stated probabilities]",
+        ),
+    )  # fmt: skip
+
+
+def reference_of(given: Given) -> Reference:
+    """The reference: respondents of a dataset, or the world marginals.
+
+    Raises UsageError where neither or both are given.
+    """
+    data, whom = given["data"], given["whom"]
+    if data is not None and whom == "world":
+        raise click.UsageError("Both --data and --reference world are given; expected one of the two.")
+    if data is None and whom != "world":
+        raise click.UsageError("Expected --data DIR, or --reference world.")
+    if data is None:
+        if given["weight"] != "none":
+            raise click.UsageError("The world marginals are unweighted counts; --weight needs --data.")
+        return world_reference()
+    return respondents_reference(load_dataset(data), whom or "probe", given["weight"])
+
+
+def groupings_of(by: str | None, codebook: Codebook) -> Sequence[Grouping]:
+    """The groupings of `--by`; none where it is empty."""
+    return parse_groupings(by, codebook) if by else ()
+
+
+def config_of(given: Given, codebook: Codebook, *, has_refusals: bool = False) -> How:
+    """How scores are made.
+
+    Raises UsageError for several strata, and for options of the bootstrap without one.
+    """
+    strata = groupings_of(given["strata"], codebook)
+    if len(strata) > 1:
+        raise click.UsageError("--strata is one grouping; cross its attributes with *.")
+    resampling = None
+    if given["resamples"]:
+        resampling = Resampling(given["resamples"], given["seed"], given["level"], given["interval"])
+    else:
+        unused = given_options(name for name in BOOTSTRAP if name not in ("resamples", "seed"))
+        if unused:
+            raise click.UsageError(f"{unused[0]} is an option of the bootstrap, and --resamples is 0.")
+    return How(
+        min_n=given["min_n"] or MIN_N,
+        resampling=resampling,
+        strata=strata[0] if strata else None,
+        has_refusals=has_refusals,
+        cluster=given["cluster"],
+        item_sampling=given["item_sampling"],
+        min_n_stated=given["min_n"] or MIN_N_STATED,
+        min_coverage=given["min_coverage"],
+    )
+
+
+def warn_of_small_cells(min_n: int | None) -> None:
+    """Say on standard error that cells are shown which must not be shared."""
+    if min_n is not None and min_n < MIN_N:
+        show.warn(f"Cells of fewer than {MIN_N} respondents are shown: not to be shared.")
 
 
 @command()

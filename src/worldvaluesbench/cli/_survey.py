@@ -2,29 +2,26 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
-from worldvaluesbench.benchmark import load_dataset
 from worldvaluesbench.cli import _terminal as show
-from worldvaluesbench.cli._command import PATH, command, is_given, option
-from worldvaluesbench.cli._options import Given, force, out, survey_file, weight_option
+from worldvaluesbench.cli._command import PATH, Given, command, force, is_given, option, out, survey_file, weight_option
 from worldvaluesbench.errors import CodebookError
 from worldvaluesbench.stats import shares_of
 from worldvaluesbench.survey import (
     Codebook,
-    Inspection,
     Item,
     Marginals,
-    inspect_microdata,
     load_codebook,
     load_derived_attributes,
     load_marginals,
 )
-from worldvaluesbench.survey.reader import read_microdata
-from worldvaluesbench.survey.synthetic import write_synthetic
+
+if TYPE_CHECKING:  # each command imports what it uses alone
+    from worldvaluesbench.survey import Inspection
 
 MAX_CHOICES_SHOWN = 40
 DRAW = "Distributions"
@@ -82,6 +79,7 @@ def inspect(file: Path, samples: Path | None) -> None:
     paper, and with --samples the check of a samples file, which exits with 1 where something differs.
     """
     if file.is_dir():
+        from worldvaluesbench.benchmark import load_dataset
         from worldvaluesbench.cli._benchmark import show_dataset, show_verification
 
         dataset = load_dataset(file)
@@ -92,6 +90,9 @@ def inspect(file: Path, samples: Path | None) -> None:
         return
     if samples is not None:
         raise click.UsageError("--samples needs a dataset folder; wvb build makes one.")
+    from worldvaluesbench.survey import inspect_microdata
+    from worldvaluesbench.survey.reader import read_microdata
+
     _show_inspection(inspect_microdata(read_microdata(file)))
 
 
@@ -102,6 +103,8 @@ def inspect(file: Path, samples: Path | None) -> None:
 @force
 def synthetic(out: Path, respondents: int, seed: int, force: bool) -> None:
     """Write a synthetic survey file with the real world marginals, for trying things out."""
+    from worldvaluesbench.survey.synthetic import write_synthetic
+
     write_synthetic(out, respondents, seed=seed, force=force)
     show.say(f"{respondents:,} synthetic respondents written to {out}")
     show.say_synthetic(True)
@@ -109,8 +112,8 @@ def synthetic(out: Path, respondents: int, seed: int, force: bool) -> None:
 
 def _draw(item_ids: Sequence[str], given: Given) -> None:
     """Draw the distributions of items in a dataset or in a comparison."""
-    from worldvaluesbench.cli._compare import open_comparison  # only here: comparing takes a while to load
-    from worldvaluesbench.cli._distributions import show_respondents, show_sources
+    # only here: comparing takes a while to load
+    from worldvaluesbench.cli._compare import open_comparison, show_respondents, show_sources
 
     if not item_ids or (given["data"] is not None and given["comparison"] is not None):
         raise click.UsageError("Expected items to draw, and one of --data and --comparison.")
@@ -197,7 +200,7 @@ def _show_item(item: Item, marginals: Marginals) -> None:
     show.say(f"World: {note}.\n")
 
 
-def _show_inspection(found: Inspection) -> None:
+def _show_inspection(found: "Inspection") -> None:
     show.say_synthetic(found.is_invented)
     kind = "inverted" if found.is_inverted else "standard"
     show.say(f"{found.source.name}: {found.source.details}, {found.source.size:,} bytes")

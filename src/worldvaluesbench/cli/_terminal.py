@@ -139,9 +139,13 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
+Shown = Callable[[str, int, int | None, str | None], None]
+"""What shows progress: a description, how many of how many are done, and a notice to print above it, if any."""
+
+
 @contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int | None], None]]:
-    """What shows progress (description, done, total) on standard error: a bar in a terminal, a few lines elsewhere."""
+def progress_bar() -> Iterator[Shown]:
+    """What shows progress on standard error: a bar in a terminal, from the first progress on; a few lines elsewhere."""
     if not sys.stderr.isatty():
         yield _Lines()
         return
@@ -149,8 +153,14 @@ def progress_bar() -> Iterator[Callable[[str, int, int | None], None]]:
 
     shown = Console(stderr=True, highlight=False)
     with Progress(BarColumn(bar_width=24), TextColumn("{task.description}", markup=False), console=shown) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda text, done, total: progress.update(task, description=text, completed=done, total=total)
+        task = progress.add_task("", total=None, visible=False)
+
+        def show(text: str, done: int, total: int | None, notice: str | None) -> None:
+            if notice:
+                shown.print(printable(notice), markup=False)
+            progress.update(task, description=text, completed=done, total=total, visible=True)
+
+        yield show
 
 
 class _Lines:
@@ -159,7 +169,9 @@ class _Lines:
     def __init__(self) -> None:
         self._share, self._at = 0.0, time.monotonic()
 
-    def __call__(self, text: str, done: int, total: int | None) -> None:
+    def __call__(self, text: str, done: int, total: int | None, notice: str | None) -> None:
+        if notice:
+            print(printable(notice), file=sys.stderr, flush=True)
         share, now = done / max(total or 0, 1), time.monotonic()
         if share < self._share:  # a new run
             self._share, self._at = 0.0, now
@@ -179,11 +191,6 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
         def watch(n_done: int, n: int) -> None:
             seconds = time.monotonic() - start
             left = f", {duration(seconds / n_done * (n - n_done))} left" if 0 < n_done < n else ""
-            show(f"{n_done:,} of {n:,} {what}, {duration(seconds)}{left}", n_done, n)
+            show(f"{n_done:,} of {n:,} {what}, {duration(seconds)}{left}", n_done, n, None)
 
         yield watch
-
-
-def note(text: str) -> None:
-    """Print a message on standard error beside the progress."""
-    Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty()).print(printable(text), markup=False)
