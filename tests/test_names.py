@@ -12,7 +12,7 @@ import pytest
 from tests.cli.test_commands import Capture, refusal, run
 from tests.scoring.people import make_dataset, write_answers
 from worldvaluesbench._io._folder import parse_json, write_json
-from worldvaluesbench._io._names import alike, check_name, find_twice, name_problem, printable
+from worldvaluesbench._io._names import check_name, find_twice, name_key, name_problem, printable
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.scoring._scores import write_tables
 from worldvaluesbench.scoring.sources._answers import read_answers
@@ -76,7 +76,7 @@ def test_a_model_may_begin_as_some_do() -> None:
 def test_names_that_look_exactly_alike_are_one_name() -> None:
     assert find_twice(["Caf\u00e9", "cafe", "Cafe\u0301"]) == "Caf\u00e9"
     assert find_twice(["Caf\u00e9", "caf\u00e9"]) is None
-    assert alike("Caf\u00e9") == alike("CAFE\u0301")
+    assert name_key("Caf\u00e9") == name_key("CAFE\u0301")
 
 
 def test_answers_have_a_name_that_can_be_shown_however_they_are_made(tmp_path: Path) -> None:

@@ -156,6 +156,7 @@ def test_an_example_named_twice_is_asked_once_and_one_without_response_is_counte
         ("item_id,respondent_id\n", "holds no examples"),
         ("item_id,rating\nQ1,3\n", "has no column respondent_id"),
         ("respondent_id\n3\n", "has no column item_id"),
+        ("item_id\rQ1,respondent_id\n3,4\n", "has no column item_id"),
         ("item_id,respondent_id\nQ1,{who}\nQ999,{who}\n", "row 2: item_id is 'Q999'"),
         ("item_id,respondent_id\nQ1,{who}\n\nQ1,someone\n", "respondent_id is 'someone'"),
         ("item_id,respondent_id\nQ1,\n", "respondent_id is ''"),

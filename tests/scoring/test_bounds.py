@@ -18,7 +18,7 @@ from worldvaluesbench.benchmark._dataset import Dataset
 from worldvaluesbench.scoring._config import How
 from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring.sources._answers import Answers, read_answers
-from worldvaluesbench.scoring.sources._reference import Whom, respondents_reference, world_reference
+from worldvaluesbench.scoring.sources._reference import ReferenceName, respondents_reference, world_reference
 from worldvaluesbench.stats._bounds import distance_bounds, distance_with_refusals, refusal_distance
 from worldvaluesbench.stats._distribution import Array, shares_of, wasserstein
 from worldvaluesbench.stats._estimate import Resampling
@@ -213,7 +213,7 @@ def given_by(answers: Answers) -> dict[int, Array]:
 
 
 def expected_distance(
-    answers: Answers, people: Dataset, whom: Whom, weight: str, codes: str | None
+    answers: Answers, people: Dataset, whom: ReferenceName, weight: str, codes: str | None
 ) -> tuple[float, float]:
     """The distance with refusals and that of the uniform baseline, by linear programs."""
     known = people.respondents().join(people.responses(), on="respondent_id").to_dicts()
@@ -235,7 +235,7 @@ def expected_distance(
 @pytest.mark.parametrize("whom", ["probe", "split", "all"])
 @pytest.mark.parametrize("weight", ["none", "W_WEIGHT"])
 def test_scores_with_refusals_equal_optimal_transport_of_all_who_were_answered_for(
-    source: str, whom: Whom, weight: Any, people: Dataset, request: pytest.FixtureRequest
+    source: str, whom: ReferenceName, weight: Any, people: Dataset, request: pytest.FixtureRequest
 ) -> None:
     answers: Answers = request.getfixturevalue(source)
     how = How(1, Resampling(n=30), has_refusals=True)

@@ -19,7 +19,7 @@ from worldvaluesbench.scoring.compare._compare import compare_answers
 from worldvaluesbench.scoring.compare._comparison import Comparison
 from worldvaluesbench.scoring.compare._paired import holm
 from worldvaluesbench.scoring.sources._answers import Answers, read_answers
-from worldvaluesbench.scoring.sources._reference import Whom, respondents_reference, world_reference
+from worldvaluesbench.scoring.sources._reference import ReferenceName, respondents_reference, world_reference
 from worldvaluesbench.stats._estimate import Resampling
 from worldvaluesbench.survey._attributes import parse_groupings
 from worldvaluesbench.survey._codebook import load_codebook
@@ -98,7 +98,9 @@ def answers(rows: Mapping[str, Sequence[Row]], people: Dataset, tmp_path_factory
     return written(rows, tmp_path_factory.mktemp("answers"), people)
 
 
-def compared(answers: Sequence[Answers], people: Dataset, whom: Whom = "probe", weight: Any = "none") -> Comparison:
+def compared(
+    answers: Sequence[Answers], people: Dataset, whom: ReferenceName = "probe", weight: Any = "none"
+) -> Comparison:
     return compare_answers(answers, respondents_reference(people, whom, weight), groupings=parse_groupings(BY), how=HOW)
 
 
@@ -135,7 +137,7 @@ def test_what_is_compared_is_what_all_of_them_answer(
     ("whom", "weight"), [("probe", "none"), ("probe", "W_WEIGHT"), ("split", "none"), ("all", "product")]
 )
 def test_the_leaderboard_has_the_numbers_of_scoring_just_that(
-    whom: Whom, weight: Any, answers: Sequence[Answers], rows: Mapping[str, Sequence[Row]], people: Dataset,
+    whom: ReferenceName, weight: Any, answers: Sequence[Answers], rows: Mapping[str, Sequence[Row]], people: Dataset,
     tmp_path: Path,
 ) -> None:  # fmt: skip
     """The same examples, the same people drawn with the same seed: so the same means, corrections and intervals."""

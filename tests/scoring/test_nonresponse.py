@@ -17,7 +17,7 @@ from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring.compare._compare import compare_answers
 from worldvaluesbench.scoring.measure._nonresponse import NONRESPONSE
 from worldvaluesbench.scoring.sources._answers import Answers, read_answers
-from worldvaluesbench.scoring.sources._reference import Whom, respondents_reference, world_reference
+from worldvaluesbench.scoring.sources._reference import ReferenceName, respondents_reference, world_reference
 from worldvaluesbench.stats._estimate import Resampling
 from worldvaluesbench.survey._attributes import parse_groupings
 
@@ -75,7 +75,9 @@ def counted_by_hand(row: dict[str, Any], people: Dataset, answers: Answers, spli
 
 
 @pytest.mark.parametrize(("whom", "split"), [("probe", "test"), ("all", "full")])
-def test_every_number_is_that_of_plain_counting(people: Dataset, answers: Answers, whom: Whom, split: str) -> None:
+def test_every_number_is_that_of_plain_counting(
+    people: Dataset, answers: Answers, whom: ReferenceName, split: str
+) -> None:
     reference = respondents_reference(people, whom)
     scores = score_answers([answers], reference, groupings=parse_groupings("H_URBRURAL"), how=How(1))
     table = scores.tables[NONRESPONSE]

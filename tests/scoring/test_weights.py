@@ -16,7 +16,7 @@ from worldvaluesbench.benchmark._weights import WEIGHTS, WeightName
 from worldvaluesbench.errors import AnswersError, DatasetError
 from worldvaluesbench.scoring._score import score_answers
 from worldvaluesbench.scoring.sources._answers import Answers, read_answers
-from worldvaluesbench.scoring.sources._reference import Reference, Whom, respondents_reference, world_reference
+from worldvaluesbench.scoring.sources._reference import Reference, ReferenceName, respondents_reference, world_reference
 from worldvaluesbench.survey._attributes import parse_groupings
 from worldvaluesbench.survey._codebook import load_codebook
 
@@ -98,7 +98,7 @@ def test_a_dataset_without_the_weight_is_an_error(tmp_path: Path, three_answers:
     ],
 )
 def test_the_humans_are_those_who_are_asked_for(
-    four: Dataset, three_answers: Answers, whom: Whom, n: int, distance: float
+    four: Dataset, three_answers: Answers, whom: ReferenceName, n: int, distance: float
 ) -> None:
     row = row_of(three_answers, respondents_reference(four, whom))
     assert row["reference"] == whom
@@ -183,7 +183,7 @@ def weight_of(person: Mapping[str, Any], weight: WeightName) -> float:
 @pytest.mark.parametrize("whom", ["probe", "split", "all"])
 @pytest.mark.parametrize("weight", WEIGHTS)
 def test_every_weighted_distance_equals_scipys_to_1e_9(
-    kind: str, whom: Whom, weight: WeightName, weighted_people: Dataset, tmp_path: Path
+    kind: str, whom: ReferenceName, weight: WeightName, weighted_people: Dataset, tmp_path: Path
 ) -> None:
     """SciPy's distance of weighted values, cell by cell; and the baselines and effective numbers by plain sums."""
     answers, given = sources_of(kind, weighted_people, tmp_path)

@@ -73,10 +73,10 @@ def name_problem(name: str, *, is_model: bool = False) -> str | None:
     return None
 
 
-def alike(name: str) -> str:
+def name_key(name: str) -> str:
     """What two names share that some file system takes for one: capitals, and how accents are encoded, are put aside.
 
-    >>> alike("Caf\u00e9") == alike("cafe\u0301")
+    >>> name_key("Caf\u00e9") == name_key("cafe\u0301")
     True
     """
     return unicodedata.normalize("NFC", _composed(name).casefold())

@@ -66,7 +66,7 @@ DISPARITIES = (
     "p: of the part of the gap that bias cannot explain)"
 )
 
-HOW_MADE = ("data", "whom", "weight", "by", "partial", "answer_column", *BOOTSTRAP, "min_n", "min_coverage")
+HOW_MADE = ("data", "reference", "weight", "by", "partial", "answer_column", *BOOTSTRAP, "min_n", "min_coverage")
 """Parameters that have no effect on comparisons that are already made."""
 
 

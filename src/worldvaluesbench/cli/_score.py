@@ -46,7 +46,7 @@ from worldvaluesbench.scoring.measure import (
 )
 from worldvaluesbench.scoring.sources import (
     EVERYONE,
-    WHOM,
+    REFERENCES,
     Answers,
     Reference,
     coverage_sentences,
@@ -82,7 +82,7 @@ min_coverage = option(
 reference_options = together(
     option("--data", type=PATH, section=REFERENCE, help="The dataset folder with the respondents."),
     option(
-        "--reference", "whom", type=click.Choice(list(WHOM)), section=REFERENCE,
+        "--reference", type=click.Choice(list(REFERENCES)), section=REFERENCE,
         help="Compare with the respondents answered for (probe, the default), their split, all, or the world.",
     ),
     weight_option,
@@ -141,16 +141,16 @@ def reference_of(given: Given) -> Reference:
 
     Raises UsageError where neither or both are given.
     """
-    data, whom = given["data"], given["whom"]
-    if data is not None and whom == "world":
+    data, name = given["data"], given["reference"]
+    if data is not None and name == "world":
         raise click.UsageError("Both --data and --reference world are given; expected one of the two.")
-    if data is None and whom != "world":
+    if data is None and name != "world":
         raise click.UsageError("Expected --data DIR, or --reference world.")
     if data is None:
         if given["weight"] != "none":
             raise click.UsageError("The world marginals are unweighted counts; --weight needs --data.")
         return world_reference()
-    return respondents_reference(load_dataset(data), whom or "probe", given["weight"])
+    return respondents_reference(load_dataset(data), name or "probe", given["weight"])
 
 
 def groupings_of(by: str | None, codebook: Codebook) -> Sequence[Grouping]:
@@ -290,7 +290,7 @@ def describe_reference(reference: Mapping[str, Any]) -> str:
     if reference["name"] == "world":
         return f"Humans: the world marginals ({WHICH_WORLD})"
     weight = describe_weight(reference["weight"])
-    return f"Humans: {WHOM[reference['name']]}, edition {reference['edition']}, {weight}"
+    return f"Humans: {REFERENCES[reference['name']]}, edition {reference['edition']}, {weight}"
 
 
 def say_columns(columns: Mapping[str, str | None]) -> None:

@@ -4,7 +4,6 @@ Only an example with a valid response is asked, for nothing else can be scored. 
 for one item at a time, they are row numbers of the dataset.
 """
 
-import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from worldvaluesbench._io import check_files, check_fits, file_facts, reason_of
+from worldvaluesbench._io import check_files, check_fits, file_facts, reason_of, split_header
 from worldvaluesbench.benchmark import PROBE, Dataset, dataset_difference
 from worldvaluesbench.errors import DatasetError, FolderError, ProbeError
 from worldvaluesbench.survey import Codebook
@@ -215,9 +214,8 @@ def _read_key_columns(path: Path) -> pl.DataFrame:
             named = _columns(path, list(pl.read_parquet_schema(path)))
             return pl.read_parquet(path, columns=list(named), glob=False).rename(named)
         line = start.split(b"\n", 1)[0].decode("utf-8-sig").rstrip("\r")
-        split = {separator: next(csv.reader([line], delimiter=separator), []) for separator in SEPARATORS}
-        separator = max(SEPARATORS, key=lambda one: len(split[one]))
-        named = _columns(path, split[separator])
+        separator, names = split_header(line, SEPARATORS)
+        named = _columns(path, names)
         read = partial(pl.read_csv, infer_schema=False, raise_if_empty=False, glob=False)
         return read(path, separator=separator, columns=list(named)).rename(named)
     except (pl.exceptions.PolarsError, ValueError) as error:

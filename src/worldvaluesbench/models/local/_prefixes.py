@@ -67,28 +67,28 @@ def group_prompts(prompts: Sequence[Tokens]) -> list[Group]:
     """
     order = sorted(range(len(prompts)), key=lambda place: prompts[place])
     ordered = [prompts[place] for place in order]
-    alike = [min(_n_alike(one, two), len(one) - 1, len(two) - 1) for one, two in pairwise(ordered)]
-    return list(_groups(order, [0, *alike], range(len(order)), (), 0))
+    n_shared = [min(_n_shared_by(one, two), len(one) - 1, len(two) - 1) for one, two in pairwise(ordered)]
+    return list(_groups(order, [0, *n_shared], range(len(order)), (), 0))
 
 
 def _groups(
-    order: Sequence[int], alike: Sequence[int], span: range, shared: tuple[int, ...], base: int
+    order: Sequence[int], n_shared: Sequence[int], span: range, shared: tuple[int, ...], base: int
 ) -> Iterator[Group]:
     """Groups in a span of sorted prompts that share these prefixes and have at least `base` first tokens in common.
 
-    `alike`: how many first tokens each prompt has in common with the one before.
+    `n_shared`: how many first tokens each prompt has in common with the one before.
     """
     start, alone = span.start, []
     while start < span.stop:
         stop = start + 1
-        while stop < span.stop and alike[stop] - base >= MIN_SHARED:
+        while stop < span.stop and n_shared[stop] - base >= MIN_SHARED:
             stop += 1
         if stop - start > 1:
-            length = min(alike[start + 1 : stop])
+            length = min(n_shared[start + 1 : stop])
             saved = (stop - start - 1) * (length - (shared[-1] if shared else 0))
             # where all of them share too little, some may still share more
             longer = (*shared, length) if saved >= MIN_SAVED else shared
-            yield from _groups(order, alike, range(start, stop), longer, length)
+            yield from _groups(order, n_shared, range(start, stop), longer, length)
         else:
             alone.append(order[start])
         start = stop
@@ -96,7 +96,7 @@ def _groups(
         yield Group(shared, tuple(alone))
 
 
-def _n_alike(one: Tokens, two: Tokens) -> int:
+def _n_shared_by(one: Tokens, two: Tokens) -> int:
     """How many first tokens two prompts have in common."""
     low, high = 0, min(len(one), len(two))
     while low < high:

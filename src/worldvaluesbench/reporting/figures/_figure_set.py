@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from worldvaluesbench._io import alike, new_folder, write_manifest
+from worldvaluesbench._io import name_key, new_folder, write_manifest
 from worldvaluesbench.reporting.disclosure import protect
 from worldvaluesbench.reporting.figures._attainment import plot_attainment
 from worldvaluesbench.reporting.figures._data import NothingToDraw, check_any
@@ -122,8 +122,8 @@ def free_name(name: str, taken: Sequence[str]) -> str:
     >>> free_name("map-x-1", ["map-x-1", "map-X-1-2"])
     'map-x-1-3'
     """
-    have = set(map(alike, taken))
-    return next(one for one in _numbered(name) if alike(one) not in have)
+    have = set(map(name_key, taken))
+    return next(one for one in _numbered(name) if name_key(one) not in have)
 
 
 def _numbered(name: str) -> Iterator[str]:

@@ -140,11 +140,11 @@ def build_panel(rows: Rows, humans: Humans, reference: Reference, ids: pl.Series
         marginals=humans.marginals,
         world=None if humans.marginals is not None else humans.world,
         n_known=None if humans.known_ids is None else humans.known_ids.len(),
-        is_paired=reference.whom == "probe",
+        is_paired=reference.name == "probe",
         is_stated=rows.askings is not None and bool(rows.askings.is_spread[rows.is_valid].all()),
         key=_key_of(reference),
     )
-    if reference.whom in ("split", "all"):
+    if reference.name in ("split", "all"):
         panel = _with_respondents(panel, rows, humans)
     return panel if humans.weights is None else _weighted(panel, humans.weights, reference)
 

@@ -18,7 +18,7 @@ from ._kinds import (
     tested_pairs as tested_pairs,
 )
 from ._reference import (
-    Humans as Humans, Reference as Reference, WHOM as WHOM, read_humans as read_humans,
+    Humans as Humans, REFERENCES as REFERENCES, Reference as Reference, read_humans as read_humans,
     respondents_reference as respondents_reference, world_reference as world_reference,
 )
 from ._rows import Rows as Rows, sort_rows as sort_rows, split_of_most as split_of_most

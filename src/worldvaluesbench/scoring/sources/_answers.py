@@ -4,7 +4,6 @@ A published file of answers has the columns `QUESTION_ID`, `PARTICIPANT_ID` and 
 separator are detected; other columns are ignored.
 """
 
-import csv
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import polars as pl
 
-from worldvaluesbench._io import check_fits, check_name, memory_size, printable, read_manifest
+from worldvaluesbench._io import check_fits, check_name, memory_size, printable, read_manifest, split_header
 from worldvaluesbench.errors import AnswersError, RunError
 from worldvaluesbench.runs import ANSWER_COLUMNS, ANSWERS, RUN_KIND, UNPARSED, RunFolder, is_finished, is_run, read_run
 from worldvaluesbench.survey import load_codebook
@@ -209,7 +208,8 @@ def _read_text(
         line = "\0"
     if "\0" in line:
         raise AnswersError(f"{path}: is neither UTF-8 text nor parquet; export the answers as csv, tsv or parquet.")
-    separator, names = _split_header(line, answer_column)
+    known = {name for accepted in COLUMN_NAMES.values() for name in accepted} | {_plain(answer_column or "")}
+    separator, names = split_header(line, SEPARATORS, known)
     places = _find_columns(path, names, answer_column, preferred)
     in_file_order = sorted(places, key=lambda column: places[column])
     read = partial(
@@ -233,23 +233,6 @@ def _read_text(
             f"expected UTF-8 and as many fields in every row as in the header."
         ) from None
     return frame.rename(dict(zip(frame.columns, in_file_order, strict=True))), names[places["answer"]].strip()
-
-
-def _split_header(line: str, answer_column: str | None = None) -> tuple[str, list[str]]:
-    """The separator that finds the most columns we look for (then: the most columns), and the names it finds."""
-    known = {name for names in COLUMN_NAMES.values() for name in names} | {_plain(answer_column or "")}
-    split = {separator: _fields(line, separator) for separator in SEPARATORS}
-    best = max(
-        SEPARATORS, key=lambda separator: (len(known & set(map(_plain, split[separator]))), len(split[separator]))
-    )
-    return best, split[best]
-
-
-def _fields(line: str, separator: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=separator), [])
-    except csv.Error:
-        return []
 
 
 def _read_parquet(

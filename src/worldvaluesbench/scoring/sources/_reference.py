@@ -1,4 +1,4 @@
-"""The reference: the humans whom answers are compared with, either respondents of a dataset or the whole world."""
+"""The reference: the humans that answers are compared with, either respondents of a dataset or the whole world."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,46 +13,41 @@ from worldvaluesbench.errors import AnswersError, DatasetError
 from worldvaluesbench.stats import MAX_POINTS, Array
 from worldvaluesbench.survey import N_INTERVIEWS, Codebook, Item, load_codebook, load_marginals
 
-Whom = Literal["probe", "split", "all", "world"]
-WHOM: Mapping[Whom, str] = {
+ReferenceName = Literal["probe", "split", "all", "world"]
+REFERENCES: Mapping[ReferenceName, str] = {
     "probe": "the respondents answered for, one by one",
     "split": "everyone of the split that most of them are in",
     "all": "everyone of the dataset",
     "world": "the world marginals of file version 5",
 }
-"""Whom answers can be compared with."""
+"""What answers can be compared with."""
 
 
 @dataclass(frozen=True)
 class Reference:
     """The humans that answers are compared with, and the survey weight with which everybody counts.
 
-    `whom`: see `WHOM`. All but the world are respondents of `dataset`.
+    `name`: see `REFERENCES`. All but the world are respondents of `dataset`.
 
     Raises AnswersError where the two do not fit, DatasetError for an unknown weight.
     """
 
     codebook: Codebook = field(repr=False)
     dataset: Dataset | None = None
-    whom: Whom = "world"
+    name: ReferenceName = "world"
     weight: WeightName = "none"
 
     def __post_init__(self) -> None:
-        if self.whom not in WHOM:
-            raise AnswersError(f"There is no reference {self.whom!r}; there are {', '.join(WHOM)}.")
-        if (self.dataset is None) != (self.whom == "world"):
-            raise AnswersError(f"The reference {self.whom} needs {'no' if self.dataset else 'a'} dataset.")
+        if self.name not in REFERENCES:
+            raise AnswersError(f"There is no reference {self.name!r}; there are {', '.join(REFERENCES)}.")
+        if (self.dataset is None) != (self.name == "world"):
+            raise AnswersError(f"The reference {self.name} needs {'no' if self.dataset else 'a'} dataset.")
         if self.weight not in WEIGHTS:
             raise DatasetError(f"There is no weight {self.weight!r}; there are {', '.join(WEIGHTS)}.")
         if self.dataset is None and self.weight != "none":
             raise AnswersError(
                 f"The world marginals are unweighted counts; the weight {self.weight} needs respondents: give --data."
             )
-
-    @property
-    def name(self) -> Whom:
-        """Which one it is."""
-        return self.whom
 
     @property
     def edition(self) -> str | None:
@@ -100,9 +95,9 @@ def world_reference(codebook: Codebook | None = None) -> Reference:
     return Reference(codebook or load_codebook())
 
 
-def respondents_reference(dataset: Dataset, whom: Whom = "probe", weight: WeightName = "none") -> Reference:
+def respondents_reference(dataset: Dataset, name: ReferenceName = "probe", weight: WeightName = "none") -> Reference:
     """The respondents of a dataset; by default those answered for, each compared with the answer given for them."""
-    return Reference(dataset.codebook, dataset, whom, weight)
+    return Reference(dataset.codebook, dataset, name, weight)
 
 
 def read_humans(reference: Reference, items: Sequence[Item]) -> Humans:
@@ -116,7 +111,7 @@ def read_humans(reference: Reference, items: Sequence[Item]) -> Humans:
     responses = frame.drop("respondent_id").to_numpy(order="fortran").T
     weights = read_weights(reference.dataset, reference.weight)
     splits = None
-    if reference.whom == "split":
+    if reference.name == "split":
         splits = reference.dataset.respondents(["split"])["split"].to_physical().to_numpy()
     ids = frame["respondent_id"]
     return Humans(tuple(items), low, n_points, ids, responses=responses, world=world, weights=weights, splits=splits)

@@ -1,6 +1,5 @@
 """A survey table as delimited text: commas, semicolons or tabs, and the quirks of real exports."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -9,6 +8,7 @@ from pathlib import Path
 import polars as pl
 from polars.datatypes import DataTypeClass
 
+from worldvaluesbench._io import split_header, split_line
 from worldvaluesbench.errors import SurveyFileError
 from worldvaluesbench.survey import ID_COLUMN, is_id_name
 from worldvaluesbench.survey.reader._cells import codes_of, shown
@@ -150,10 +150,10 @@ def open_delimited(path: Path, where: str) -> DelimitedTable:
             f"expected lines that end in a line feed, save it as csv again."
         )
     details = ["UTF-8 BOM"] if lines[0].startswith(_BOM) else []
-    separator, names = _split_header(_text_of(header), where)
+    separator, names = _split_names(_text_of(header), where)
     if not first:
         raise SurveyFileError(f"{where}: has a header and no rows below it; download it again.")
-    n_fields = len(_fields(_text_of(first), separator))
+    n_fields = len(split_line(_text_of(first), separator))
     if n_fields > len(names) + 1:
         raise SurveyFileError(
             f"{where}: row 1 below the header has {n_fields} cells, the header {len(names)} names; "
@@ -166,7 +166,7 @@ def open_delimited(path: Path, where: str) -> DelimitedTable:
 
 def _lines_above_header(lines: Sequence[bytes]) -> int:
     """How many lines stand above the one that names the column of ids and most others; 0 where none names it."""
-    named = [_fields(_text_of(line), _separator_of(_text_of(line))) for line in lines]
+    named = [split_header(_text_of(line), _SEPARATORS)[1] for line in lines]
     n_names = [len(names) if any(is_id_name(name.strip()) for name in names) else 0 for names in named]
     return n_names.index(max(n_names)) if max(n_names) > 1 else 0
 
@@ -175,26 +175,15 @@ def _text_of(line: bytes) -> str:
     return line.decode("utf-8", errors="replace").replace("\ufeff", "").rstrip("\r\n")
 
 
-def _separator_of(line: str) -> str:
-    return max(_SEPARATORS, key=lambda candidate: len(_fields(line, candidate)))
-
-
-def _split_header(header: str, where: str) -> tuple[str, tuple[str, ...]]:
-    separator = _separator_of(header)
-    names = tuple(name.strip() for name in _fields(header, separator))
+def _split_names(header: str, where: str) -> tuple[str, tuple[str, ...]]:
+    separator, written = split_header(header, _SEPARATORS)
+    names = tuple(name.strip() for name in written)
     if len(names) < 2:
         raise SurveyFileError(
             f"{where}: no comma, semicolon or tab in its first line {shown(header)}; "
             f"expected the column names of the World Values Survey wave 7 file."
         )
     return separator, names
-
-
-def _fields(line: str, separator: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=separator), [])
-    except csv.Error:
-        return []
 
 
 def _narrowed(text: pl.Series, where: str) -> pl.Series:
@@ -215,7 +204,7 @@ def _first_short_row(table: DelimitedTable, n_rows: int) -> int | None:
 def _reaches_end(line: bytes, table: DelimitedTable) -> bool:
     n_separators = line.count(table.separator.encode())
     if b'"' in line:
-        n_separators = len(_fields(line.decode("utf-8", errors="replace"), table.separator)) - 1
+        n_separators = len(split_line(line.decode("utf-8", errors="replace"), table.separator)) - 1
     return n_separators >= len(table.names) - 1
 
 
