@@ -1,5 +1,6 @@
 """The invented survey: real world counts, invented people."""
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pyreadstat
 import pytest
 
 from worldvaluesbench.errors import FolderError, SurveyFileError
+from worldvaluesbench.survey._catalogue import catalogue_of, read_wordings
 from worldvaluesbench.survey._codebook import Codebook, load_codebook
 from worldvaluesbench.survey._marginals import load_marginals
+from worldvaluesbench.survey.reader._microdata import read_microdata
 from worldvaluesbench.survey.synthetic._respondents import load_places, sizes_of
 from worldvaluesbench.survey.synthetic._responses import cut_by_rank, load_variables, scaled_counts
 from worldvaluesbench.survey.synthetic._synthetic import build_synthetic, write_synthetic
@@ -264,3 +267,12 @@ def test_an_unknown_extension_and_an_occupied_name_are_refused(tmp_path: Path) -
     for seed in (1, 2):
         write_synthetic(path, 100, seed=seed, force=True)
     assert path.read_text().startswith("version,doi,A_WAVE")
+
+
+def test_paths_may_be_texts(tmp_path: Path) -> None:
+    write_synthetic(str(tmp_path / "survey.csv"), 100, seed=1)
+    write_synthetic(tmp_path / "again.csv", 100, seed=1)
+    assert (tmp_path / "survey.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
+    assert read_microdata(str(tmp_path / "survey.csv")).frame.height == 100
+    (tmp_path / "words.json").write_text(json.dumps(catalogue_of(load_codebook())))
+    assert read_wordings(str(tmp_path / "words.json")).item_ids == load_codebook().item_ids

@@ -21,7 +21,7 @@ _DEMOGRAPHIC = "Demographic and Socioeconomic Variables"
 _FIRST_OF_QUESTIONNAIRE = "Q260"  # attributes before it are about the interview and stand before the items
 
 
-def read_wordings(path: Path, codebook: Codebook | None = None) -> Codebook:
+def read_wordings(path: Path | str, codebook: Codebook | None = None) -> Codebook:
     """A codebook whose question wordings come from a catalogue in the published shape.
 
     The catalogue is JSON: item or attribute id -> `question`, `answer_scale_min`, `answer_scale_max`, ... Ids that
@@ -29,7 +29,7 @@ def read_wordings(path: Path, codebook: Codebook | None = None) -> Codebook:
 
     Raises CodebookError where the file is no such catalogue, or an item's scale is not ours.
     """
-    codebook = codebook or load_codebook()
+    path, codebook = Path(path), codebook or load_codebook()
     catalogue = _read_catalogue(path)
     questions = {key: _question_of(path, key, entry) for key, entry in catalogue.items()}
     if not questions.keys() & {*codebook.item_ids, *codebook.attribute_ids}:

@@ -76,7 +76,7 @@ class Microdata:
         return bool(self.inverted)
 
 
-def read_microdata(path: Path, codebook: Codebook | None = None) -> Microdata:
+def read_microdata(path: Path | str, codebook: Codebook | None = None) -> Microdata:
     """Read a survey file: csv, sav, dta, parquet or arrow, or a zip or gz of one; standard or inverted edition.
 
     Raises SurveyFileError, one line, where the file is not the wave 7 file, damaged, or an edition without codes.

@@ -49,7 +49,7 @@ def build_synthetic(n_respondents: int, *, rng: np.random.Generator, codebook: C
     return pl.DataFrame([_column(row, columns, people.n, rng) for row in read_synthetic_table("columns")])
 
 
-def write_synthetic(path: Path, n_respondents: int, *, seed: int, force: bool = False) -> None:
+def write_synthetic(path: Path | str, n_respondents: int, *, seed: int, force: bool = False) -> None:
     """Write an invented survey file as its extension says: csv, csv.gz, zip (of a csv), sav, dta or parquet.
 
     The same seed and number of respondents give the same file.
@@ -60,6 +60,7 @@ def write_synthetic(path: Path, n_respondents: int, *, seed: int, force: bool = 
     """
     if seed < 0:
         raise SurveyFileError(f"A seed is 0 or more, got {seed}.")
+    path = Path(path)
     write = writer_of(path)
     codebook = load_codebook()
     with new_file(path, force=force, own=OwnFile("invented survey file", _is_invented)) as staging:
