@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import openai
 import pytest
 
 from tests.elicitation.mock_prompts import choices, prompt_of
@@ -59,8 +60,6 @@ def error_of(reply: tuple[int, dict[str, str], bytes]) -> tuple[int, str | None,
 
 
 def test_the_official_client_reads_every_answer() -> None:
-    openai = pytest.importorskip("openai", reason="the official client is not a dependency")
-
     with mock_server() as server, openai.OpenAI(base_url=server.base_url, api_key="any", max_retries=0) as client:
         answered = client.chat.completions.create(
             model="mock-good",
@@ -91,8 +90,6 @@ def test_the_official_client_reads_every_answer() -> None:
 
 
 def test_the_official_client_reads_structured_answers() -> None:
-    openai = pytest.importorskip("openai", reason="the official client is not a dependency")
-
     schema = dict(answer_schema(choices("Q1")))
     with mock_server() as server, openai.OpenAI(base_url=server.base_url, api_key="any", max_retries=0) as client:
         answered = client.chat.completions.create(
@@ -105,8 +102,6 @@ def test_the_official_client_reads_structured_answers() -> None:
 
 
 def test_the_official_client_over_aiohttp_gets_through_every_fault() -> None:
-    openai = pytest.importorskip("openai", reason="the official client is not a dependency")
-
     async def ask_all(base_url: str) -> int:
         async with (
             openai.DefaultAioHttpClient() as transport,

@@ -303,9 +303,8 @@ def _remove_leftovers(destination: Path) -> None:
     if not destination.parent.is_dir():
         return
     pattern = re.compile(rf"\.{re.escape(destination.name)}\.(unfinished|replaced)\.[a-z0-9_]+")
-    for name in sorted(os.listdir(destination.parent)):  # noqa: PTH208
-        leftover = destination.with_name(name)
-        match = pattern.fullmatch(name)
+    for leftover in sorted(destination.parent.iterdir()):
+        match = pattern.fullmatch(leftover.name)
         if match is None or not leftover.is_dir():
             continue
         lock = _lock(leftover)

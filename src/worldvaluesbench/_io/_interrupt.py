@@ -20,7 +20,7 @@ def interruptible(stop: Callable[[], None]) -> Iterator[None]:
         yield
         return
 
-    def tell(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    def tell(_signum: int, _frame: FrameType | None) -> None:
         stop()
 
     before = {signum: signal.signal(signum, tell) for signum in SIGNALS}

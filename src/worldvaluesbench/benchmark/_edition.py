@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from worldvaluesbench.errors import DatasetError
 
@@ -40,5 +40,7 @@ def load_edition(name: str) -> Edition:
     editions = tomllib.loads((files("worldvaluesbench") / "data" / "wvs7" / "editions.toml").read_text("utf-8"))
     if name not in editions:
         raise DatasetError(f"There is no edition {name!r}; there are {', '.join(get_args(EditionName))}.")
-    fields = {key: tuple(value) if isinstance(value, list) else value for key, value in editions[name].items()}
-    return Edition(name=name, **({"renamed_ids": ()} | fields))  # type: ignore[arg-type]
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in editions[name].items()
+    }
+    return Edition(**({"name": name, "renamed_ids": ()} | fields))

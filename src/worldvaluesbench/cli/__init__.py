@@ -9,6 +9,7 @@ import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -70,12 +71,12 @@ INTERRUPTED = 130
 class Commands(click.Group):
     """The commands, each imported when it is called."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self.homes = {name: home for section in COMMANDS.values() for name, home in section.items()}
         self.commands = dict.fromkeys(self.homes, click.Command("unloaded"))  # what a mistyped name is compared with
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click gives it
         """The command of this name; None where there is none."""
         if cmd_name not in self.homes:
             return None
@@ -91,7 +92,7 @@ class Commands(click.Group):
         name, *others = args
         return super().resolve_command(ctx, [*ALIASES.get(name, (name,)), *others])
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - too
         """Write the commands, section by section, without importing them."""
         room = formatter.width - 6 - max(map(len, self.homes))
         for section, commands in COMMANDS.items():

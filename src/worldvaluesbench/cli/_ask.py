@@ -20,7 +20,7 @@ from worldvaluesbench.cli._command import Given, command, dataset_folder, option
 from worldvaluesbench.cli._options import (
     ITEMS,
     PROMPT,
-    check_method,
+    check_model,
     examples_of,
     how_to_ask,
     item_ids_of,
@@ -101,7 +101,7 @@ def ask(data: Path, out: Path | None, dry_run: bool, begin_only: bool, show_prom
     budget, model = budget_of(given), model_of(given)
     dataset = load_dataset(data)
     settings = settings_of(given, dataset.codebook)
-    check_method(given, model, settings)
+    check_model(given, model, settings)
     plan = build_plan(examples_of(given, dataset), settings)
     costs = costs_of(given, plan, model)  # a tokenizer that cannot be loaded leaves no folder behind
     run = begin_run(plan, model, out, given["name"] or run_name(model.name, settings))
@@ -139,7 +139,7 @@ def run(data: Path, out: Path, spec: str | None, by: str, has_report: bool, **gi
     dataset = load_dataset(data)
     settings = settings_of(given, dataset.codebook)
     groupings = groupings_of(by, dataset.codebook)
-    check_method(given, model, settings)
+    check_model(given, model, settings)
     results = Results(out, dataset, item_ids_of(given, dataset.codebook))
     plan = plan_probe(results, settings, spec, limit=given["limit"])
     name = given["name"] or run_name(model.name, settings)

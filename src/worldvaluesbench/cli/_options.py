@@ -8,8 +8,7 @@ import click
 
 from worldvaluesbench.benchmark import SPLITS, Dataset
 from worldvaluesbench.cli._command import PATH, Given, given_options, option, together
-from worldvaluesbench.errors import ModelError
-from worldvaluesbench.models import TOP_LOGPROBS, Model
+from worldvaluesbench.models import TOP_LOGPROBS, Model, check_method
 from worldvaluesbench.planning import ExampleSet, probe_examples, read_examples, split_examples
 from worldvaluesbench.prompts import (
     DEFAULT_ATTRIBUTES,
@@ -232,16 +231,11 @@ def model_of(given: Given) -> Model:
     )
 
 
-def check_method(given: Given, model: Model, settings: Settings) -> None:
+def check_model(given: Given, model: Model, settings: Settings) -> None:
     """Raise ModelError where the model cannot answer by the method, before anything is made."""
-    if settings.method in model.methods:
-        return
-    hint = ""
-    if settings.method == "option_likelihood" and not given["is_local"]:
-        hint = "; where the server echoes prompts, give --endpoint completions"
-    raise ModelError(
-        f"{model.name}: cannot answer by {settings.method}, only by {', '.join(sorted(model.methods))}{hint}."
-    )
+    may_echo = settings.method == "option_likelihood" and not given["is_local"]
+    hint = "; where the server echoes prompts, give --endpoint completions" if may_echo else ""
+    check_method(model, settings.method, hint)
 
 
 def _object_of(text: str | None) -> dict[str, Any] | None:

@@ -72,6 +72,12 @@ class Model(Protocol):
         ...
 
 
+def check_method(model: Model, method: Method, hint: str = "") -> None:
+    """Raise ModelError where a model cannot answer by a method; `hint` ends the message."""
+    if method not in model.methods:
+        raise ModelError(f"{model.name}: cannot answer by {method}, only by {', '.join(sorted(model.methods))}{hint}.")
+
+
 @dataclass(frozen=True)
 class FunctionModel:
     """A `Model` made of plain functions: a `TextModel`'s `complete`, a `TokenModel`'s `option_logprobs`, or both.
@@ -106,7 +112,7 @@ class FunctionModel:
         for request in requests:
             yield self._reply(request)
 
-    def count_tokens(self, text: str) -> int | None:  # noqa: ARG002
+    def count_tokens(self, text: str) -> int | None:  # noqa: ARG002 - of the protocol
         """None: a function has no tokenizer."""
         return None
 
@@ -116,8 +122,7 @@ class FunctionModel:
         return method == "option_likelihood" and self.option_logprobs is not None
 
     def _reply(self, request: Request) -> Reply:
-        if not self._can(request.method):
-            raise ModelError(f"{self.name}: cannot answer by {request.method}; it can by {', '.join(self.methods)}.")
+        check_method(self, request.method)
         if request.method == "option_likelihood":
             assert self.option_logprobs is not None
             logprobs = tuple(map(float, self.option_logprobs(request.prompt, request.options)))

@@ -179,5 +179,6 @@ def counted_for_all(reply: Reply) -> Reply:
 
 def _count(found: object) -> int | None:
     """A token count; None where it is none."""
-    is_count = isinstance(found, int) and not isinstance(found, bool) and 0 <= found <= MOST_TOKENS
-    return found if is_count else None  # type: ignore[return-value]
+    if not isinstance(found, int) or isinstance(found, bool):
+        return None
+    return found if 0 <= found <= MOST_TOKENS else None

@@ -13,8 +13,8 @@ from pathlib import Path
 from worldvaluesbench._io import read_manifest
 from worldvaluesbench.asking import Budget, Outcome, Watch, ask, begin_run
 from worldvaluesbench.benchmark import Dataset, build_probe, load_dataset, read_spec
-from worldvaluesbench.errors import FolderError, ModelError, ProbeError, RunError
-from worldvaluesbench.models import FunctionModel, Model
+from worldvaluesbench.errors import FolderError, ProbeError, RunError
+from worldvaluesbench.models import FunctionModel, Model, check_method
 from worldvaluesbench.planning import Plan, build_plan, probe_examples
 from worldvaluesbench.prompts import DEFAULT_PRESET, Settings, differences, make_settings
 from worldvaluesbench.scoring import How, Scores, score_answers, write_scores
@@ -161,16 +161,15 @@ def evaluate(  # noqa: PLR0913 - what `wvb run` takes
     else:
         complete = model
         asked = FunctionModel(getattr(model, "__name__", "model"), lambda prompt, _: complete(prompt))
-    if chosen.method not in asked.methods:
-        known = ", ".join(sorted(asked.methods))
-        raise ModelError(f"{asked.name}: cannot answer by {chosen.method}, only by {known}.")
+    check_method(asked, chosen.method)
     results = Results(Path(out), dataset, item_ids)
-    by = parse_groupings(groupings, dataset.codebook) if isinstance(groupings, str) and groupings else groupings
+    if isinstance(groupings, str):
+        groupings = parse_groupings(groupings, dataset.codebook) if groupings else ()
     plan = plan_probe(results, chosen, spec, limit=limit)
     outcome = ask_model(results, plan, asked, name or run_name(asked.name, chosen), budget=budget, watch=watch)
     if not outcome.is_finished:
         raise RunError(f"{results.folder}: {outcome.why}")
-    return score_results(results, [one for one in by if isinstance(one, Grouping)], min_coverage=min_coverage)
+    return score_results(results, groupings, min_coverage=min_coverage)
 
 
 def score_results(

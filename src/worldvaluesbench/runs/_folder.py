@@ -50,7 +50,7 @@ ANSWER_COLUMNS: Mapping[str, pl.DataType | type[pl.DataType]] = {
 }
 """The columns of a run's answers, behind `item_id` (Enum of the codebook's item ids); docs/methods.md explains each."""
 
-_LIBRARIES = ("polars", "openai", "aiohttp", "torch", "transformers", "lightgbm")
+_LIBRARIES = ("polars", "aiohttp", "torch", "transformers", "lightgbm")
 _FROM_MANIFEST = (
     *("n_requests", "n_completions", "unparsed", "prompt_tokens", "completion_tokens"),
     *("cost", "cost_is", "n_received", "n_without_usage", "versions"),

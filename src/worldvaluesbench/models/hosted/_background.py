@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from worldvaluesbench.prompts import Reply, Request
 
-if TYPE_CHECKING:  # the client's library takes a second to import, which the thread does
+if TYPE_CHECKING:  # aiohttp is imported in the thread, while the first requests are made
     from worldvaluesbench.models.hosted._session import Session
 
 AHEAD = 2.0

@@ -21,7 +21,7 @@ import aiohttp
 from worldvaluesbench._version import __version__
 from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models import Redactor
-from worldvaluesbench.models.hosted._outcomes import Failed, KeyRefused, Outcome, judge
+from worldvaluesbench.models.hosted._outcomes import Failed, KeyRefused, Outcome, about_the_key, judge
 from worldvaluesbench.models.hosted._pace import HostedOptions
 
 PLACEHOLDER = "none"
@@ -69,7 +69,7 @@ class Endpoint:
         try:
             return judge(response.status, response.headers, self._parsed(raw), body)
         except KeyRefused as error:
-            raise ModelError(f"{self.place}: {error}: {self._about_the_key()}") from None
+            raise ModelError(f"{self.place}: {error}: {about_the_key(self.key_env)}") from None
         except ModelError as error:
             raise ModelError(f"{self.place}: {error}") from None
 
@@ -83,13 +83,6 @@ class Endpoint:
             content = raw[:_MOST_TEXT].decode(errors="replace")
             return None if "<" in str(content) else self.redactor.clean(content)  # HTML is for people
         return self.redactor.clean(content) if self.redactor.is_in(raw) else content
-
-    def _about_the_key(self) -> str:
-        if os.environ.get(self.key_env, "").strip():
-            return f"the key in the environment variable {self.key_env} is refused; set a valid one for this model."
-        return (
-            f"an API key is required; set the environment variable {self.key_env}, or name another with --api-key-env."
-        )
 
     def _unanswered(self, error: Exception) -> Failed:
         """Why no whole reply came."""

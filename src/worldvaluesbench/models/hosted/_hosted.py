@@ -15,6 +15,7 @@ from worldvaluesbench.errors import ModelError
 from worldvaluesbench.models import URLS, Endpoint, check_endpoint, describe_template
 from worldvaluesbench.models.hosted._background import replies_from
 from worldvaluesbench.models.hosted._dialect import Dialect
+from worldvaluesbench.models.hosted._outcomes import about_the_key
 from worldvaluesbench.models.hosted._pace import HostedOptions as HostedOptions
 from worldvaluesbench.models.hosted._pace import RateLimiter, RetryPolicy
 from worldvaluesbench.prompts import METHODS, Method, Reply, Request
@@ -82,7 +83,7 @@ class HostedModel:
             lambda: bool(getattr(requests, "is_withdrawn", False)),
         )
 
-    def count_tokens(self, text: str) -> int | None:  # noqa: ARG002
+    def count_tokens(self, text: str) -> int | None:  # noqa: ARG002 - of the protocol
         """None: no tokenizer is at hand."""
         return None
 
@@ -93,10 +94,7 @@ class HostedModel:
 
     def _checked(self, requests: Iterable[Request]) -> Iterator[Request]:
         if urlsplit(self._address).hostname == DEFAULT_HOST and not environ.get(self.key_env, "").strip():
-            raise ModelError(
-                f"{self.place}: an API key is required; set the environment variable {self.key_env}, or name another "
-                f"with --api-key-env."
-            )
+            raise ModelError(f"{self.place}: {about_the_key(self.key_env)}")
         for request in requests:
             if request.method not in self.methods:
                 raise ModelError(

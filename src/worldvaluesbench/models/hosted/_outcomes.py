@@ -7,6 +7,7 @@ and of its message what `said` lets pass, for servers quote prompts.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from os import environ
 from typing import Any, TypeGuard
 
 from worldvaluesbench.errors import ModelError
@@ -137,6 +138,13 @@ def quoted(said: str) -> str:
 
 class KeyRefused(ModelError):
     """The key is refused, or one is wanted; the text is the status alone."""
+
+
+def about_the_key(key_env: str) -> str:
+    """What is wrong with the key in an environment variable that an endpoint refused, or that is absent."""
+    if environ.get(key_env, "").strip():
+        return f"the key in the environment variable {key_env} is refused; set a valid one for this model."
+    return f"an API key is required; set the environment variable {key_env}, or name another with --api-key-env."
 
 
 NO_LOGPROBS_ADVICE = "choose the method sampled, verbalised or, on plain completions that echo, option_likelihood"

@@ -163,6 +163,7 @@ def can_share(model: Any, n_tokens: int) -> bool:
             _, cache = forward(model, None, [Row(begin)])
             found, _ = forward(model, cache.rows([0, 0]), [Row(one, tree), Row(two, tree)])
         except (TypeError, ValueError, RuntimeError, AttributeError, NotImplementedError, IndexError):
+            # what models raise that do not take such a cache
             return False
         wanted = forward_uncached(model, [Row(begin + one, tree), Row(begin + two, tree)])
     distance = found.float().log_softmax(-1) - wanted.float().log_softmax(-1)

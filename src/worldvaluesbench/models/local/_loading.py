@@ -190,7 +190,7 @@ def _device(torch: Any, device: str) -> Any:
     try:
         place = torch.device(device)
         torch.zeros(1, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError):
+    except (RuntimeError, AssertionError, NotImplementedError):  # by the kind of device that torch lacks
         raise ModelError(f"There is no device {device!r} here; expected auto, cpu, cuda or mps.") from None
     return place
 

@@ -96,7 +96,7 @@ def _lost_digits(ids: pl.Series) -> str:
     short = ids.cast(pl.Float32)
     # as it is, or as it is spelled in a text: with as few digits as tell it from the next
     is_short = (short.cast(pl.Int64) == ids) | (short.cast(pl.String).cast(pl.Float64).cast(pl.Int64) == ids)
-    if is_short.all() and (ids.max() or 0) > _LARGEST_EXACT_OF_SHORT[pl.Float32]:  # type: ignore[operator]
+    if is_short.all() and (ids > _LARGEST_EXACT_OF_SHORT[pl.Float32]).any():
         return "all are numbers that a 32-bit float holds"
     return ""
 

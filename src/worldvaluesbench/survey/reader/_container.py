@@ -110,7 +110,7 @@ def _unpack_zip(path: Path, target: Path, where: str) -> str:
             return entry.filename
     except (SurveyFileError, OSError):
         raise
-    except (NotImplementedError, RuntimeError):
+    except (NotImplementedError, RuntimeError):  # an unknown method; encrypted
         raise SurveyFileError(
             f"{where}: its compression is not supported; unpack it and give the file inside."
         ) from None

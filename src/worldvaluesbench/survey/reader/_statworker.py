@@ -11,6 +11,7 @@ import re
 import sys
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -124,18 +125,21 @@ def _write(columns: list[pl.Series], stretch: Stretch) -> None:
     pl.DataFrame(codes).write_ipc(stretch.target)
 
 
+_ReadStat = Callable[..., tuple[dict[str, list[Any]], Any]]
+
+
 def _read(stretch: Stretch, **options: Any) -> tuple[dict[str, list[Any]], Any]:
     """Read with pyreadstat; texts in another encoding than the file declares do not matter, for no label is used."""
-    read = pyreadstat.read_sav if stretch.format == "sav" else pyreadstat.read_dta
+    read: _ReadStat = pyreadstat.read_sav if stretch.format == "sav" else pyreadstat.read_dta
     options |= {"output_format": "dict", "disable_datetime_conversion": True}
     with one_line_errors(stretch.where, stretch.format), warnings.catch_warnings():
         warnings.simplefilter("error")  # a column that occurs twice is a warning to pyreadstat
         try:
-            return read(Path(stretch.path), **options)  # type: ignore[no-any-return]
+            return read(Path(stretch.path), **options)
         except Exception:
             # any byte is a letter in Latin-1, and a digit, point or Latin letter is the same as in what was declared
             try:
-                return read(Path(stretch.path), encoding="latin1", **options)  # type: ignore[no-any-return]
+                return read(Path(stretch.path), encoding="latin1", **options)
             except Exception as error:
                 raise error.__context__ or error from None
 
