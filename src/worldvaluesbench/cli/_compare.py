@@ -17,7 +17,6 @@ from worldvaluesbench.cli._score import (
     ANSWERS,
     BOOTSTRAP,
     answer_options,
-    at_least_0,
     config_of,
     describe_reference,
     groupings_of,
@@ -28,7 +27,6 @@ from worldvaluesbench.cli._score import (
     say_columns,
     say_without_level,
     warn_of_small_cells,
-    with_interval,
 )
 from worldvaluesbench.errors import AnswersError
 from worldvaluesbench.reporting import is_bundle, read_bundle
@@ -55,9 +53,9 @@ from worldvaluesbench.scoring.sources import (
     pairs_of,
     respondents_reference,
 )
-from worldvaluesbench.stats import Array, shares_of
+from worldvaluesbench.stats import Array, interval_text, shares_of
 from worldvaluesbench.survey import Item
-from worldvaluesbench.tables import p_text, poll_text, rank_text
+from worldvaluesbench.tables import distance_text, p_text, poll_text, rank_text
 
 MAX_PAIRS_SHOWN = 30
 DEFAULT_GROUPINGS = "H_URBRURAL,continent"
@@ -317,7 +315,7 @@ def show_leaderboard(comparison: Comparison) -> None:
             row["kind"],
             rank_text(row),
             row["n_items"],
-            with_interval(at_least_0(row["corrected"]), row["low"], row["high"]),
+            distance_text(row["corrected"], row["low"], row["high"]),
             row["noise_floor"],
             None if row["skill"] is None else f"{row['skill']:.2f}",
             poll_text(row),
@@ -337,7 +335,7 @@ def _show_own_means(comparison: Comparison) -> None:
             row["answers"],
             row["n_items"],
             row["n_examples"],
-            with_interval(at_least_0(row["corrected"]), row["low"], row["high"]),
+            distance_text(row["corrected"], row["low"], row["high"]),
         )
         for row in own_means(comparison).iter_rows(named=True)
     ]
@@ -366,7 +364,7 @@ def _show_differences(comparison: Comparison, name: str, keys: tuple[str, ...], 
     rows = [
         (
             *(row[key] for key in keys),
-            with_interval(row["difference"], row["low"], row["high"]),
+            interval_text(row["difference"], row["low"], row["high"]),
             p_text(row["p"]),
             p_text(row["p_holm"]),
             p_text(row["squared_p_holm"]),
@@ -386,10 +384,10 @@ def _show_disparity(comparison: Comparison) -> None:
             row["answers"],
             row["worst"],
             row["best"],
-            with_interval(row["gap"], row["gap_low"], row["gap_high"]),
+            interval_text(row["gap"], row["gap_low"], row["gap_high"]),
             row["gap_by_chance"],
             p_text(row["p"]),
-            with_interval(row["spread"], row["spread_low"], row["spread_high"]),
+            interval_text(row["spread"], row["spread_low"], row["spread_high"]),
             row["n_items"],
         )
         for row in comparison.tables["disparity"].iter_rows(named=True)

@@ -58,6 +58,7 @@ from worldvaluesbench.scoring.sources import (
 from worldvaluesbench.stats import ITEM_SAMPLING, MIN_COVERAGE, Resampling
 from worldvaluesbench.stats import METHODS as CI_METHODS
 from worldvaluesbench.survey import WHICH_WORLD, Codebook, Grouping, parse_groupings
+from worldvaluesbench.tables import distance_text
 
 MAX_ITEMS_SHOWN = 60
 MAX_NONRESPONSE_SHOWN = 12
@@ -326,7 +327,7 @@ def _show_summary(scores: Scores) -> None:
             _answered_by(row),
             row["n_items"],
             row["mean"],
-            with_interval(at_least_0(row["mean_corrected"]), row["mean_low"], row["mean_high"]),
+            distance_text(row["mean_corrected"], row["mean_low"], row["mean_high"]),
             row["noise_floor"],
             row["sd"],
             _percent(row["attained_0_1"], row["attained_0_1_low"], row["attained_0_1_high"]),
@@ -432,24 +433,7 @@ def _cell(row: Mapping[str, Any] | None) -> str | None:
         return None
     if row["is_too_small"]:
         return "n too small"
-    value = row["distance"] if row["low"] is None else at_least_0(row["corrected"])
-    return with_interval(value, row["low"], row["high"])
-
-
-def with_interval(value: float | None, low: float | None, high: float | None) -> str | None:
-    """A value with its confidence interval in square brackets, where it has one.
-
-    >>> with_interval(0.2, 0.18, 0.22), with_interval(0.2, None, None)
-    ('0.200 [0.180, 0.220]', '0.200')
-    """
-    if value is None:
-        return None
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def at_least_0(corrected: float | None) -> float | None:
-    """A bias-corrected distance as tables show it: not below 0, where its interval ends as well."""
-    return None if corrected is None else max(corrected, 0.0)
+    return distance_text(row["distance"] if row["low"] is None else row["corrected"], row["low"], row["high"])
 
 
 def _percent(share: float | None, low: float | None = None, high: float | None = None) -> str | None:

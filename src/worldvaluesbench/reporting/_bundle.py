@@ -25,6 +25,7 @@ from worldvaluesbench._io import (
     parquet_size,
     parse_json,
     printable,
+    quoted,
 )
 from worldvaluesbench.errors import BundleError
 from worldvaluesbench.prompts import load_template, template_names
@@ -188,7 +189,7 @@ def _unzip(path: Path) -> dict[str, bytes]:
             elif odd := [
                 one for one in entries if one.file_size > max(MAX_ZIPPED * one.compress_size, MAX_ZIPPED_FREE)
             ]:
-                problem = f"{_shown(odd[0].filename)} unpacks to more than {MAX_ZIPPED} times its size"
+                problem = f"{quoted(odd[0].filename)} unpacks to more than {MAX_ZIPPED} times its size"
             files = {} if problem else {name: archive.read(name) for name in names}
         problem = problem or _size_problem(files, path.stat().st_size)
     except FileNotFoundError:
@@ -210,7 +211,7 @@ def _size_problem(files: Mapping[str, bytes], size: int) -> str | None:
             try:
                 measured = parquet_size(content)
             except ValueError as error:
-                return f"{_shown(name)} cannot be read as parquet ({error})"
+                return f"{quoted(name)} cannot be read as parquet ({error})"
             n_rows, n_bytes = n_rows + measured.n_rows, n_bytes + measured.n_bytes
     if n_rows > MAX_ROWS:
         return f"its tables have {n_rows:,} rows, more than any bundle"
@@ -229,12 +230,12 @@ def _changed_files(files: Mapping[str, bytes]) -> Iterator[str]:
             "respondents can be computed: do not share this bundle, delete it, and make it again."
         )
         return
-    yield from (f"{_shown(name)} is not a file of a bundle; take it out." for name in foreign)
+    yield from (f"{quoted(name)} is not a file of a bundle; take it out." for name in foreign)
     sums = [_SUM.fullmatch(line) for line in files.get(CHECKSUMS, b"").decode(errors="replace").splitlines()]
     digests = {match[2]: match[1] for match in sums if match}
     for name, content in files.items():
         if name not in (CHECKSUMS, *foreign) and digests.get(name) != hashlib.sha256(content).hexdigest():
-            yield f"{_shown(name)} is not as {CHECKSUMS} says it was; get the bundle again."
+            yield f"{quoted(name)} is not as {CHECKSUMS} says it was; get the bundle again."
     optional = {f"{TABLES}{name}{PARQUET}" for name in MAY_BE_ABSENT} - set(digests)
     for name in sorted({*TEXTS, *tables} - set(files) - optional):
         yield f"{name} is missing; get the bundle again."
@@ -244,7 +245,7 @@ def _receipt_problems(receipt: Any) -> Iterator[str]:
     """What is wrong with the receipt."""
     problem = receipt_problem(receipt) if isinstance(receipt, dict) else "is not a JSON object"
     if problem is None and receipt["kind"] != KIND:
-        problem = f"is that of a {_shown(receipt['kind'])}"
+        problem = f"is that of a {quoted(receipt['kind'])}"
     if problem is None and receipt["settings"]["min_n"] < SAFE_MIN_N:
         problem = f"has a minimum n of {receipt['settings']['min_n']}; cells below {SAFE_MIN_N} are never shared"
     if problem:
@@ -260,9 +261,9 @@ def _column_problems(name: str, content: bytes, expected: Mapping[str, str]) -> 
         return
     for column in [*expected, *schema]:
         if column not in expected:
-            yield f"{name} has the column {_shown(column)}, which no bundle has; take it out."
+            yield f"{name} has the column {quoted(column)}, which no bundle has; take it out."
         elif schema.get(column) != expected[column]:
-            found = _shown(schema[column]) if column in schema else "missing"
+            found = quoted(schema[column]) if column in schema else "missing"
             yield f"{name}: {column} is {found}, expected {expected[column]}; get the bundle again."
 
 
@@ -277,7 +278,7 @@ def _table_problems(tables: Mapping[str, pl.DataFrame], receipt: Mapping[str, An
                 values = table[column].drop_nulls().unique()
                 odd = values.filter(~values.is_in(list(known[column])))
                 if odd.len():
-                    yield f"{TABLES}{name}{PARQUET} has {_shown(odd[0])} in {column}, which this comparison has not."
+                    yield f"{TABLES}{name}{PARQUET} has {quoted(odd[0])} in {column}, which this comparison has not."
     scores = tables["scores"]
     if scores.is_empty():
         yield f"{TABLES}scores{PARQUET} has no rows; get the bundle again."
@@ -304,7 +305,3 @@ def _table_problems(tables: Mapping[str, pl.DataFrame], receipt: Mapping[str, An
 
 def _unreadable(name: str, error: BaseException) -> str:
     return f"{name} cannot be read as parquet ({' '.join(str(error).split())[:100] or type(error).__name__})."
-
-
-def _shown(text: object) -> str:
-    return repr(printable(str(text)[:60]))

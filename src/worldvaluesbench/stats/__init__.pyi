@@ -10,7 +10,7 @@ from ._distribution import (
 from ._estimate import (
     Draws as Draws, Estimate as Estimate, Floats as Floats, METHODS as METHODS, NORMAL as NORMAL,
     Resampling as Resampling, bias_bounds as bias_bounds, debias as debias, draw_multiplicities as draw_multiplicities,
-    mean_interval as mean_interval, quantiles_of as quantiles_of,
+    interval_text as interval_text, mean_interval as mean_interval, quantiles_of as quantiles_of,
 )
 from ._item_sampling import (
     ITEM_SAMPLING as ITEM_SAMPLING, ItemSampling as ItemSampling, Items as Items, Moments as Moments,

@@ -35,6 +35,17 @@ _STEPS, _END = 4096, 10.0
 """The correction is read from a table: so many steps up to so many standard deviations, beyond which there is none."""
 
 
+def interval_text(value: float | None, low: float | None, high: float | None) -> str | None:
+    """A value with its confidence interval in square brackets, where it has one; None for no value.
+
+    >>> interval_text(0.2, 0.18, 0.22), interval_text(0.2, None, None)
+    ('0.200 [0.180, 0.220]', '0.200')
+    """
+    if value is None:
+        return None
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A value with its confidence interval.
@@ -55,10 +66,9 @@ class Estimate:
         >>> print(Estimate(0.215, 0.18, 0.22, 230, 0.2))
         0.200 [0.180, 0.220]
         """
-        if self.low is None or self.high is None:
-            return f"{self.value:.3f}"
-        shown = self.value if self.corrected is None else max(self.corrected, 0.0)
-        return f"{shown:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        has_interval = self.low is not None and self.high is not None
+        shown = self.value if self.corrected is None or not has_interval else max(self.corrected, 0.0)
+        return str(interval_text(shown, self.low, self.high))
 
 
 @dataclass(frozen=True, slots=True)

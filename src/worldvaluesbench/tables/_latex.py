@@ -6,13 +6,10 @@ wider than the text as narrow as that.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar
 
 import polars as pl
 
-from worldvaluesbench.tables._words import poll_text, rank_text
-
-Number = TypeVar("Number", float, float | None)
+from worldvaluesbench.tables._words import floored, poll_text, rank_text
 
 HEAD = "% needs \\usepackage{booktabs}, \\usepackage[table]{xcolor} and \\usepackage{graphicx}"
 ENGINE = "% needs XeLaTeX or LuaLaTeX, with a font that has the letters of these names"
@@ -56,26 +53,6 @@ _ESCAPES = {
 
 _LIGATURE = re.compile("(?<=-)(?=-)|(?<=`)(?=`)|(?<=')(?=')|(?<=,)(?=,)|(?<=[?!])(?=`)")
 """Between these two letters stands nothing; TeX makes a dash, a quotation mark or another letter of both."""
-
-
-def p_text(p: float | None) -> str:
-    """A p-value as people read it.
-
-    >>> p_text(0.0421), p_text(0.00004)
-    ('0.042', '<0.001')
-    """
-    if p is None:
-        return "–"
-    return "<0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def floored(value: Number) -> Number:
-    """A corrected distance as people read it: one below 0, which chance makes of a nearly perfect one, is 0.
-
-    >>> floored(-0.004), floored(0.1), floored(None)
-    (0.0, 0.1, None)
-    """
-    return value if value is None else max(value, 0.0)
 
 
 def escape(text: str) -> str:

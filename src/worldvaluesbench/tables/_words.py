@@ -1,7 +1,11 @@
-"""Ranks and sizes of polls in words, as tables in the terminal, in pages and in LaTeX show them."""
+"""Values as tables in the terminal, in pages and in LaTeX show them: distances, p-values, ranks and sizes of polls."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+from worldvaluesbench.stats import interval_text
+
+Number = TypeVar("Number", float, float | None)
 
 
 def rank_text(row: Mapping[str, Any]) -> str | None:
@@ -45,3 +49,32 @@ def poll_text(row: Mapping[str, Any]) -> str:
 
 def _said(size: float | None) -> str | None:
     return None if size is None or size > MANY else f"{size:,.0f}"
+
+
+def p_text(p: float | None) -> str:
+    """A p-value as people read it.
+
+    >>> p_text(0.0421), p_text(0.00004)
+    ('0.042', '<0.001')
+    """
+    if p is None:
+        return "–"
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def floored(value: Number) -> Number:
+    """A corrected distance as people read it: one below 0, which chance makes of a nearly perfect one, is 0.
+
+    >>> floored(-0.004), floored(0.1), floored(None)
+    (0.0, 0.1, None)
+    """
+    return value if value is None else max(value, 0.0)
+
+
+def distance_text(corrected: float | None, low: float | None, high: float | None) -> str | None:
+    """A bias-corrected distance with its confidence interval, below 0 shown as 0; None where there is no distance.
+
+    >>> distance_text(-0.002, 0.0, 0.004)
+    '0.000 [0.000, 0.004]'
+    """
+    return interval_text(floored(corrected), floored(low), floored(high))

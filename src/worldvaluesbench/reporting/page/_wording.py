@@ -9,7 +9,7 @@ from worldvaluesbench.reporting.figures import counted
 from worldvaluesbench.reporting.tables import board_of
 from worldvaluesbench.scoring.compare import Comparison
 from worldvaluesbench.scoring.sources import EVERYONE, GUESSED, UNIFORM
-from worldvaluesbench.tables import floored, has_poll, p_text, poll_text
+from worldvaluesbench.tables import distance_text, floored, has_poll, p_text, poll_text
 
 HUMAN = "human"
 """The baseline that answers with other people's responses; its distance is the ceiling for ratings."""
@@ -32,8 +32,7 @@ def summary_sentences(comparison: Comparison) -> list[str]:
     is_model = pl.col("answers").is_in(_models(comparison))
     models, people = board.filter(is_model), board.filter(~is_model)
     best = models.row(0, named=True)
-    corrected, low, high = (floored(best[key]) for key in ("corrected", "low", "high"))
-    over = f"over {counted(best['n_items'], 'item')} {corrected:.3f} [{low:.3f}, {high:.3f}]"
+    over = f"over {counted(best['n_items'], 'item')} {distance_text(best['corrected'], best['low'], best['high'])}"
     what = f"{over}, bias-corrected (0 = identical to humans, 1 = maximal)."
     verb = "is closest to the humans: mean" if models.height > 1 else "has a mean"
     tied = _not_farther(comparison, best["answers"], models["answers"].to_list())

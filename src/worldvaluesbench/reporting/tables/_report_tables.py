@@ -11,8 +11,9 @@ from worldvaluesbench.reporting.tables._board import board_of, own_means
 from worldvaluesbench.reporting.tables._html import Column, render_table
 from worldvaluesbench.scoring.compare import Comparison
 from worldvaluesbench.scoring.sources import EVERYONE
+from worldvaluesbench.stats import interval_text
 from worldvaluesbench.survey import grouping_name
-from worldvaluesbench.tables import floored, p_text, poll_text, rank_text
+from worldvaluesbench.tables import distance_text, p_text, poll_text, rank_text
 
 MAX_PAIRS = 60
 
@@ -30,7 +31,7 @@ class ReportTables:
                 "answers": NAMES.get(row["answers"], row["answers"]),
                 "rank": rank_text(row),
                 "mean": number(row["mean"]),
-                "corrected": distance(row["corrected"], row["low"], row["high"]),
+                "corrected": distance_text(row["corrected"], row["low"], row["high"]),
                 "bias": number(row["bias_left"]),
                 "floor": number(row["noise_floor"]),
                 "skill": None if row["skill"] is None else f"{row['skill']:.2f}",
@@ -61,7 +62,7 @@ class ReportTables:
             {
                 "answers": row["answers"],
                 "mean": number(row["mean"]),
-                "corrected": distance(row["corrected"], row["low"], row["high"]),
+                "corrected": distance_text(row["corrected"], row["low"], row["high"]),
                 "n_items": row["n_items"],
                 "n_examples": f"{row['n_examples']:,}",
             }
@@ -103,10 +104,10 @@ class ReportTables:
                 "grouping": grouping_name(row["grouping"]),
                 "worst": row["worst"],
                 "best": row["best"],
-                "gap": with_ends(row["gap"], row["gap_low"], row["gap_high"]),
+                "gap": interval_text(row["gap"], row["gap_low"], row["gap_high"]),
                 "chance": number(row["gap_by_chance"]),
                 "p": p_text(row["p"]),
-                "spread": with_ends(row["spread"], row["spread_low"], row["spread_high"]),
+                "spread": interval_text(row["spread"], row["spread_low"], row["spread_high"]),
                 "n": f"{row['n_groups']} / {row['n_items']}",
             }
             for row in self.comparison.tables["disparity"].iter_rows(named=True)
@@ -133,7 +134,7 @@ class ReportTables:
             {
                 "name": row["name"],
                 "mean": number(row["mean"]),
-                "corrected": distance(row["mean_corrected"], row["mean_low"], row["mean_high"]),
+                "corrected": distance_text(row["mean_corrected"], row["mean_low"], row["mean_high"]),
                 "floor": number(row["noise_floor"]),
                 "n": f"{row['n_effective']:,.0f}",
                 "n_items": row["n_items"],
@@ -159,7 +160,7 @@ class ReportTables:
             {
                 "name": NAMES.get(row["answered_by"], row["answered_by"]),
                 **{
-                    key: with_ends(row[key], row[f"{key}_low"], row[f"{key}_high"])
+                    key: interval_text(row[key], row[f"{key}_low"], row[f"{key}_high"])
                     for key in ("accuracy", "absolute_error", "log_loss")
                 },
                 "n": f"{row['n']:,}",
@@ -254,26 +255,6 @@ def number(value: float | None) -> str | None:
     ('0.123', None)
     """
     return None if value is None else f"{value:.3f}"
-
-
-def with_ends(value: float | None, low: float | None, high: float | None) -> str | None:
-    """A number with its interval.
-
-    >>> with_ends(0.1, 0.05, 0.2)
-    '0.100 [0.050, 0.200]'
-    """
-    if value is None:
-        return None
-    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def distance(value: float | None, low: float | None, high: float | None) -> str | None:
-    """A corrected distance with its interval; below 0 is shown as 0.
-
-    >>> distance(-0.002, 0.0, 0.004)
-    '0.000 [0.000, 0.004]'
-    """
-    return with_ends(floored(value), floored(low), floored(high))
 
 
 def _difference(row: Mapping[str, Any]) -> dict[str, Any]:
