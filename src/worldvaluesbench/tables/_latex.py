@@ -115,7 +115,7 @@ def render_table_2(
     paper by name and item, which stand at the end under a heading of their own.
     """
     paper = dict(published or {})
-    names = _in_order(table)
+    names = sources_by_kind(table)
     cells = {(row["item_id"], row["answers"]): row for row in table.iter_rows(named=True)}
     items = table["item_id"].unique(maintain_order=True).to_list()
     rows = [
@@ -176,8 +176,8 @@ def render_leaderboard(leaderboard: pl.DataFrame, *, is_invented: bool = False) 
     return render_tabular(columns, rows, is_invented=is_invented)
 
 
-def _in_order(table: pl.DataFrame) -> list[tuple[str, str]]:
-    """The columns of Table 2 with their kinds: oracles, baselines, then models without and with demographics."""
+def sources_by_kind(table: pl.DataFrame) -> list[tuple[str, str]]:
+    """The sources of Table 2 in the order of its columns, with their kinds: oracles, baselines, without, with."""
     known = dict(table.select("answers", "kind").unique(maintain_order=True).iter_rows())
     return [(name, kind) for wanted in KIND_TITLES for name, kind in known.items() if kind == wanted]
 

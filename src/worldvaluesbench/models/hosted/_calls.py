@@ -11,7 +11,7 @@ from worldvaluesbench.errors import LogprobError, ModelError
 from worldvaluesbench.models import MOST_NAMES, model_named, token_counts
 from worldvaluesbench.models.hosted._dialect import Body, Dialect
 from worldvaluesbench.models.hosted._endpoint import Endpoint
-from worldvaluesbench.models.hosted._outcomes import Answered, Failed, Filtered, Outcome, Refused, sentence
+from worldvaluesbench.models.hosted._outcomes import Answered, Failed, Filtered, Outcome, Refused, sentence, server_says
 from worldvaluesbench.models.hosted._pace import RateLimiter, RetryPolicy
 from worldvaluesbench.models.hosted._trial import form_of, greeting_of, is_failing, try_out
 
@@ -119,10 +119,9 @@ class Calls:
             return
         await self._once(greeting_of(body))
         if not self._taken:
-            said = f' The server says: "{outcome.said}"' if outcome.said else ""
             raise ModelError(
                 f"{self.endpoint.place}: {outcome.told}, whatever it is sent; check --base-url (most end in /v1), "
-                f"--model and the server.{said}"
+                f"--model and the server.{server_says(outcome.said)}"
             )
 
     def take_names(self) -> tuple[str, ...]:

@@ -108,30 +108,30 @@ def judge(status: int, headers: Mapping[str, str], body: object, sent: Mapping[s
         raise KeyRefused(f"HTTP {status}")
     if code in _SPENT or status == 402:
         raise ModelError(
-            f"{told}: the account has no credit left; what was answered is kept, go on when it has.{quoted(said)}"
+            f"{told}: the account has no credit left; what was answered is kept, go on when it has.{server_says(said)}"
         )
     if status in (408, 409, 425, 429) or (status >= 500 and status not in (501, 505)):
         failed = Failed(told, is_passing=status < 500 or status == 504, said=said, parameter=parameter)
         return _failed(replace(failed, is_answer=status not in (502, 503)), headers)
     if status in (404, 405) or 300 <= status < 400:
-        raise ModelError(f"{told}: {_ADVICE.get(status, _REDIRECTED)}{quoted(said)}")
+        raise ModelError(f"{told}: {_ADVICE.get(status, _REDIRECTED)}{server_says(said)}")
     if code == "context_length_exceeded" or status == 413 or _TOO_LONG.search(message_of(error)):
         raise ModelError(
             f"{told}: a prompt with its completion is longer than the model takes; show fewer attributes, lower "
-            f"--max-tokens or choose another model.{quoted(said)}"
+            f"--max-tokens or choose another model.{server_says(said)}"
         )
     return Refused(told, parameter, said, is_vague=parameter is None and status in (400, 422, 501))
 
 
 def sentence(refused: Refused) -> str:
     """What is told where a call cannot be made otherwise: the parameter that is refused and what to do."""
-    name, said = refused.parameter, quoted(refused.said)
+    name, said = refused.parameter, server_says(refused.said)
     if name is None:
         return f"{refused.told}: the call is refused; check the model's name, --endpoint and the key's rights.{said}"
     return f"{refused.told}: takes no {name} as it was sent; {_INSTEAD.get(name, 'ask without it')}.{said}"
 
 
-def quoted(said: str) -> str:
+def server_says(said: str) -> str:
     """A sentence with what the server says, to stand behind another; "" where it says nothing."""
     return f' The server says: "{said}"' if said else ""
 

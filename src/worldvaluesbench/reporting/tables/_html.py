@@ -7,15 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from worldvaluesbench.scoring.sources import ORACLE
-
-KIND_TITLES = {
-    ORACLE: "Oracle",
-    "baseline": "Baselines",
-    "without": "Without demographics",
-    "with": "With demographics",
-}
-PUBLISHED = "published"
+from worldvaluesbench.tables import KIND_TITLES, sources_by_kind
 
 WIDE = 10
 """Tables of so many columns and more have smaller letters, so that they fit on a page."""
@@ -62,7 +54,7 @@ def render_table_2(table: pl.DataFrame, published: Mapping[str, Mapping[str, flo
 
     `published`: columns of the paper by their names, by item; they stand at the end, marked as published.
     """
-    columns = _columns(table)
+    columns = sources_by_kind(table)
     cells = {(row["item_id"], row["answers"]): row for row in table.iter_rows(named=True)}
     kinds = [kind for _, kind in columns]
     groups = "".join(
@@ -84,11 +76,6 @@ def render_table_2(table: pl.DataFrame, published: Mapping[str, Mapping[str, flo
         f"<caption>{caption}</caption>\n<thead><tr><td></td>{groups}</tr>\n"
         f'<tr><th scope="col">Item</th>{names}</tr></thead>\n<tbody>\n' + "\n".join(body) + "\n</tbody></table></div>"
     )
-
-
-def _columns(table: pl.DataFrame) -> list[tuple[str, str]]:
-    known = dict(table.select("answers", "kind").unique(maintain_order=True).iter_rows())
-    return [(name, kind) for wanted in KIND_TITLES for name, kind in known.items() if kind == wanted]
 
 
 def _marked(row: Mapping[str, Any] | None) -> str:
