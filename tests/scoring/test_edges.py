@@ -187,7 +187,7 @@ def test_a_label_of_two_groupings_needs_the_name_of_one(tmp_path: Path) -> None:
             assert scores.estimate("m", item_id, label, grouping=name).value == row["distance"]
 
 
-def test_how_and_against_whom_refuse_to_be_wrong(tmp_path: Path) -> None:
+def test_configurations_and_references_refuse_to_be_wrong(tmp_path: Path) -> None:
     dataset = make_dataset(tmp_path / "d", {"Q1": [1, 2]})
     answers = read_answers(write_answers(tmp_path / "m.tsv", [("Q1", 101, 1)]))
     wrong: Any
@@ -202,9 +202,9 @@ def test_how_and_against_whom_refuse_to_be_wrong(tmp_path: Path) -> None:
     with pytest.raises(AnswersError, match="Missing answers are treated as published or as refusals; choose one"):
         score_answers([answers], respondents_reference(dataset), as_published=True, how=How(has_refusals=True))
     for wrong, message in (
-        ({"whom": "everybody"}, "There is no reference 'everybody'; there are probe, split, all, world"),
-        ({"whom": "probe"}, "The reference probe needs a dataset"),
-        ({"whom": "world", "dataset": dataset}, "The reference world needs no dataset"),
+        ({"name": "everybody"}, "There is no reference 'everybody'; there are probe, split, all, world"),
+        ({"name": "probe"}, "The reference probe needs a dataset"),
+        ({"name": "world", "dataset": dataset}, "The reference world needs no dataset"),
     ):
         with pytest.raises(AnswersError, match=message):
             Reference(dataset.codebook, **wrong)
